@@ -1,0 +1,155 @@
+"""Real PostgreSQL and Redis for the tests: one pair of servers a run, one migrated template, clones for the rest.
+
+Pure tests ask for none of these fixtures and start nothing. Under xdist the controller owns the servers
+and hands their URLs to the workers; without xdist the first test that needs them starts them.
+"""
+
+import contextlib
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import redis
+from sqlalchemy import Connection, Engine, create_engine, make_url, pool, text
+
+from service import launcher, migrate
+
+TEMPLATE = "lienthong_template"
+_controller = contextlib.ExitStack()
+_urls: dict[str, str] = {}
+_numbers = itertools.count(1)
+
+
+def _ensure_servers() -> dict[str, str]:
+    """Start the servers of this run once and leave a migrated template in them; return their URLs."""
+    if not _urls:
+        folder = _fresh_folder()
+        _controller.callback(shutil.rmtree, folder, ignore_errors=True)
+        running = _controller.enter_context(
+            launcher.servers(folder, environ={"PREFER": os.environ.get("PREFER", "")})
+        )
+        urls = {"database": running.database_url, "owner": running.owner_url, "redis": running.redis_url}
+        _administer(urls["owner"], f"CREATE DATABASE {TEMPLATE}")
+        migrate.migrate(_on(urls["owner"], TEMPLATE))
+        _urls.update(urls, line=running.line)
+    return _urls
+
+
+def _fresh_folder() -> Path:
+    """Return this run's folder in the temporary directory, having swept what killed runs left behind."""
+    base = Path(tempfile.gettempdir())
+    for left in base.glob(f"lienthong-tests-{os.geteuid()}-*"):
+        if not Path("/proc", left.name.rpartition("-")[2]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    folder = base / f"lienthong-tests-{os.geteuid()}-{os.getpid()}"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node) -> None:
+    node.workerinput["lienthong"] = dict(_ensure_servers())
+
+
+def pytest_configure(config) -> None:
+    _urls.update(getattr(config, "workerinput", {}).get("lienthong", {}))
+
+
+def pytest_unconfigure(config) -> None:
+    _controller.close()
+
+
+def pytest_report_header() -> str:
+    return _urls.get("line", "servers: started by the first test that needs them")
+
+
+def _on(url: str, database: str) -> str:
+    return make_url(url).set(database=database).render_as_string(hide_password=False)
+
+
+def _administer(owner_url: str, statement: str) -> None:
+    engine = create_engine(owner_url, poolclass=pool.NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+
+
+@dataclass(frozen=True)
+class CloneDatabase:
+    """A database of one's own: `engine` is the service's role, `owner_url` the migrating one."""
+
+    url: str
+    owner_url: str
+    engine: Engine
+
+
+@contextlib.contextmanager
+def _clone() -> Iterator[CloneDatabase]:
+    urls = _ensure_servers()
+    name = f"lienthong_{os.getpid()}_{next(_numbers)}"
+    _administer(urls["owner"], f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
+    engine = create_engine(_on(urls["database"], name), pool_size=10)
+    try:
+        yield CloneDatabase(_on(urls["database"], name), _on(urls["owner"], name), engine)
+    finally:
+        engine.dispose()
+        _administer(urls["owner"], f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def _shared_clone() -> Iterator[CloneDatabase]:
+    with _clone() as clone:
+        yield clone
+
+
+@pytest.fixture(scope="session")
+def _owner_engine(_shared_clone: CloneDatabase) -> Iterator[Engine]:
+    engine = create_engine(_shared_clone.owner_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def tx(_shared_clone: CloneDatabase) -> Iterator[Connection]:
+    """A transaction in the service's role, rolled back at the end."""
+    with _shared_clone.engine.connect() as connection:
+        transaction = connection.begin()
+        yield connection
+        transaction.rollback()
+
+
+@pytest.fixture
+def owner_tx(_owner_engine: Engine) -> Iterator[Connection]:
+    """A transaction in the owner's role, rolled back at the end."""
+    with _owner_engine.connect() as connection:
+        transaction = connection.begin()
+        yield connection
+        transaction.rollback()
+
+
+@pytest.fixture
+def database() -> Iterator[CloneDatabase]:
+    """A fresh clone of the migrated template, for tests that commit or race."""
+    with _clone() as clone:
+        yield clone
+
+
+@pytest.fixture
+def redis_url() -> str:
+    """An empty Redis database of this worker's own."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    url = f"{_ensure_servers()['redis'].rpartition('/')[0]}/{int(worker) % 16}"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return url
+
+
+@pytest.fixture
+def now() -> datetime:
+    """09:00 on Wednesday 18 November 2026 in Hanoi."""
+    return datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
