@@ -1,0 +1,121 @@
+"""What one service day hands to the next: small, comparable, and canonical as JSON (DESIGN §8.6)."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from fare.rules.facts import FareTap
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRide:
+    """A tap-on without its tap-off yet; `priced` says that boarding alone settled the fare."""
+
+    tap: FareTap
+    priced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRun:
+    """A sub-journey of GTFS transfers: its first leg's times (µs), the last leg, the running total.
+
+    `total_minor` is S of the standard: what the legs so far cost together after transfers.
+    """
+
+    first_leg_group: str
+    last_leg_group: str
+    first_departed_us: int
+    first_arrived_us: int | None
+    count: int
+    last_minor: int
+    total_minor: int
+    product_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class WindowUse:
+    """An open non-consecutive transfer window: when its first leg began (µs) and what it has granted."""
+
+    window_id: str
+    started_us: int
+    used: int
+    paid_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class CapUse:
+    """What counts towards one cap in the period that began at `period`: money and rides so far."""
+
+    cap_id: str
+    period: str
+    minor: int
+    rides: int
+
+
+@dataclass(frozen=True, slots=True)
+class PassStart:
+    """When a pass that starts with its first tap was first used (µs)."""
+
+    pass_id: UUID
+    started_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """The summary between two days. Compare with `==`; equal values have equal JSON."""
+
+    open_ride: OpenRide | None = None
+    run: TransferRun | None = None
+    windows: tuple[WindowUse, ...] = ()
+    caps: tuple[CapUse, ...] = ()
+    passes: tuple[PassStart, ...] = ()
+    last_tap: FareTap | None = None
+
+    @property
+    def must_bill_next(self) -> bool:
+        """True when the next day must be billed even without taps: a ride there is still to be priced."""
+        return self.open_ride is not None and not self.open_ride.priced
+
+    def to_json(self) -> dict[str, object]:
+        """Return a JSON object with only what is set; dump it with sorted keys for canonical bytes."""
+        body: dict[str, object] = {}
+        if self.open_ride is not None:
+            body["open_ride"] = {"tap": self.open_ride.tap.to_json(), "priced": self.open_ride.priced}
+        if self.run is not None:
+            body["run"] = {name: getattr(self.run, name) for name in TransferRun.__slots__}
+        for field, names in _LISTS.items():
+            rows = getattr(self, field)
+            if rows:
+                body[field] = [{name: _plain(getattr(row, name)) for name in names} for row in rows]
+        if self.last_tap is not None:
+            body["last_tap"] = self.last_tap.to_json()
+        return body
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> "Carried":
+        """Return what `to_json` wrote; an empty object is the empty summary."""
+        opened, run, last = body.get("open_ride"), body.get("run"), body.get("last_tap")
+        return cls(
+            open_ride=None
+            if opened is None
+            else OpenRide(FareTap.from_json(opened["tap"]), bool(opened["priced"])),
+            run=None if run is None else TransferRun(**run),
+            windows=tuple(WindowUse(**row) for row in body.get("windows", ())),
+            caps=tuple(CapUse(**row) for row in body.get("caps", ())),
+            passes=tuple(
+                PassStart(UUID(row["pass_id"]), row["started_us"]) for row in body.get("passes", ())
+            ),
+            last_tap=None if last is None else FareTap.from_json(last),
+        )
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, UUID) else value
+
+
+_LISTS: Final[dict[str, tuple[str, ...]]] = {
+    "windows": ("window_id", "started_us", "used", "paid_minor"),
+    "caps": ("cap_id", "period", "minor", "rides"),
+    "passes": ("pass_id", "started_us"),
+}
+EMPTY: Final = Carried()
