@@ -1,0 +1,99 @@
+"""What the back office checks on one authentic record before it may be priced (READERS.md, checks 3, 5, 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from access.rules.mac import PROVEN_PHASES, Proof
+from access.rules.verdict import Reason
+from kernel.wire.cardinfo import CardInfo, Concession, decode
+from kernel.wire.codec import MalformedRecordError
+from kernel.wire.tap import Phase, TapRecord
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedTo:
+    """What the register says of a card, as far as a record can contradict it."""
+
+    serial: int
+    key_generation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a record's time and versions may be at this moment.
+
+    `tariff_versions` None accepts any: the caller does not know them. Defaults: a bus that stood in a workshop for
+    60 days still delivers; five minutes is more than a disciplined clock is ever ahead.
+    """
+
+    now: datetime
+    deny_version: int
+    tariff_versions: AbstractSet[str] | None = None
+    max_age: timedelta = timedelta(days=60)
+    max_ahead: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The judgement of one record: why it may not be priced (None: it may), and whether the card proved it."""
+
+    reason: Reason | None
+    mac_valid: bool
+    concession: Concession
+
+
+def judge(
+    record: TapRecord,
+    *,
+    card: IssuedTo | None,
+    proof: Proof | None,
+    key_ids: AbstractSet[bytes],
+    limits: Limits,
+) -> Finding:
+    """Return the finding on a record that its device's signature vouches for.
+
+    `card` is the registered card of the record's UID, `proof` what `check_mac` made of it, `key_ids` every key the
+    device ever had. A REFUSED record is evidence only and never an exception. A record that fails a check is still
+    evidence; the finding only keeps it from being priced.
+    """
+    read = _card_info(record.data_read)
+    concession = read.concession if read else Concession.NORMAL
+    if record.phase is Phase.REFUSED:
+        return Finding(None, mac_valid=False, concession=concession)
+    reason = None
+    if record.reader_id != record.device_id.bytes or record.key_id not in key_ids:
+        reason = Reason.READER_NOT_SIGNER
+    elif record.phase in PROVEN_PHASES and proof is None:
+        reason = Reason.MAC_INVALID
+    elif card is None:
+        reason = Reason.UNKNOWN_CARD
+    elif not _is_of(record, read, card):
+        reason = Reason.CARD_MISMATCH
+    elif not limits.now - limits.max_age <= record.tapped_at <= limits.now + limits.max_ahead:
+        reason = Reason.TIME_IMPLAUSIBLE
+    elif not _published(record, limits):
+        reason = Reason.VERSION_IMPLAUSIBLE
+    return Finding(reason, proof is not None, concession)
+
+
+def _card_info(raw: bytes) -> CardInfo | None:
+    try:
+        return decode(raw)
+    except MalformedRecordError:
+        return None
+
+
+def _is_of(record: TapRecord, read: CardInfo | None, card: IssuedTo) -> bool:
+    return (
+        read is not None
+        and record.card_serial == read.serial == card.serial
+        and record.key_generation == read.key_generation == card.key_generation
+    )
+
+
+def _published(record: TapRecord, limits: Limits) -> bool:
+    known = limits.tariff_versions
+    return record.deny_version <= limits.deny_version and (known is None or record.tariff_version in known)
