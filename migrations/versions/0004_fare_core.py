@@ -37,11 +37,13 @@ TABLES = (
         carried_out     jsonb       NOT NULL,
         rides           jsonb       NOT NULL,
         unpriced        jsonb       NOT NULL,
+        has_open_ride   boolean     NOT NULL,
         CONSTRAINT fare_bill_pk PRIMARY KEY (fare_account_id, service_day, revision),
         CONSTRAINT fare_bill_revision_positive CHECK (revision >= 1)
     ) PARTITION BY RANGE (service_day)
     """,
     "CREATE TABLE fare_bill_default PARTITION OF fare_bill DEFAULT",
+    "CREATE INDEX fare_bill_open_rides ON fare_bill (service_day, fare_account_id) WHERE has_open_ride",
     # A line holds the *difference* a revision booked; the sum over revisions is the bill.
     """
     CREATE TABLE fare_bill_line (
