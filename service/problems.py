@@ -1,0 +1,171 @@
+"""Every DomainError as an RFC 9457 problem, from one table. The key is the class name without "Error", in kebab case."""
+
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+from uuid import UUID
+
+from flask import Flask, Response, current_app, jsonify, request
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from werkzeug.exceptions import HTTPException
+
+from kernel.errors import DomainError
+from kernel.money import Money
+from service import logs
+from service.errors import MalformedRequestError
+
+CONTENT_TYPE: Final = "application/problem+json"
+# RFC 9457 §3.1: these belong to the document itself, so an error's field of the same name steps aside.
+RESERVED: Final = frozenset({"type", "title", "status", "detail", "instance", "retry", "request_id"})
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The HTTP status of a problem, and whether the same request may succeed later without a change."""
+
+    status: int
+    title: str
+    retry: bool = False
+
+
+TABLE: Final[dict[str, Row]] = {
+    # service
+    "not-authenticated": Row(401, "Not authenticated"),
+    "not-allowed": Row(403, "Not allowed"),
+    "other-operator": Row(403, "Another operator's"),
+    "form-expired": Row(403, "Form expired"),
+    "request-signature": Row(401, "Request signature not accepted"),
+    "malformed-request": Row(422, "Malformed request"),
+    "staff-user-exists": Row(409, "Staff user exists"),
+    "staff-user-unknown": Row(404, "Staff user unknown"),
+    "weak-password": Row(422, "Weak password"),
+    "scope-missing": Row(422, "Operator missing"),
+    "database-behind": Row(503, "Database behind", retry=True),
+    # kernel
+    "malformed-clock": Row(422, "Malformed clock"),
+    "not-time-ordered": Row(422, "Id without a time"),
+    "seal-broken": Row(422, "Seal broken"),
+    "unknown-currency": Row(422, "Unknown currency"),
+    "currency-mismatch": Row(422, "Currencies differ"),
+    "malformed-amount": Row(422, "Malformed amount"),
+    "malformed-record": Row(422, "Malformed record"),
+    # access
+    # ledger
+    # fare
+    # parking
+}
+
+
+def slug(error: type[DomainError]) -> str:
+    """Return the problem's name: HoldAlreadyPostedError is hold-already-posted."""
+    name = error.__name__.removesuffix("Error")
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower()
+
+
+def document(error: DomainError) -> tuple[dict[str, Any], int]:
+    """Return the problem document of a DomainError and its HTTP status. KeyError: the table lacks its row."""
+    name = slug(type(error))
+    row = TABLE[name]
+    body = {
+        "type": f"/problems/{name}",
+        "title": row.title,
+        "status": row.status,
+        "detail": str(error),
+        "retry": row.retry,
+        **{key: _plain(value) for key, value in error.fields.items() if key not in RESERVED},
+    }
+    return body, row.status
+
+
+def answer(body: dict[str, Any], status: int) -> Response:
+    """Return a response that carries a problem document, with the request's id."""
+    response = jsonify({**body, "request_id": request_id()})
+    response.status_code = status
+    response.content_type = CONTENT_TYPE
+    if status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="lienthong"'
+    return response
+
+
+def request_id() -> str:
+    """Return the id that the request's log lines carry."""
+    return str(request.environ.get("lienthong.request_id", ""))
+
+
+def plain_problem(status: int, title: str, detail: str, *, retry: bool = False) -> Response:
+    """Return a problem that only says its HTTP status (RFC 9457 §4.2.1, about:blank)."""
+    return answer(
+        {"type": "about:blank", "title": title, "status": status, "detail": detail, "retry": retry}, status
+    )
+
+
+def install(app: Flask) -> None:
+    """Answer refusals, HTTP errors and crashes as problems."""
+    log = logs.logger("service.problems")
+
+    @app.errorhandler(DomainError)
+    def on_domain_error(error: DomainError) -> Response:
+        body, status = document(error)
+        log.info("request.refused", problem=body["type"], status=status)
+        return answer(body, status)
+
+    @app.errorhandler(ValidationError)
+    def on_validation_error(error: ValidationError) -> Response:
+        refused = MalformedRequestError(
+            errors=[
+                {"at": ".".join(str(part) for part in found["loc"]), "what": found["msg"]}
+                for found in error.errors(include_url=False, include_input=False, include_context=False)
+            ]
+        )
+        return on_domain_error(refused)
+
+    @app.errorhandler(HTTPException)
+    def on_http_error(error: HTTPException) -> Response:
+        if error.response is not None:
+            return current_app.make_response(error.get_response())
+        status = error.code or 500
+        response = plain_problem(
+            status, error.name, error.description or error.name, retry=status in {429, 503}
+        )
+        for name, value in error.get_headers():
+            if name.lower() not in {"content-type", "content-length"}:
+                response.headers[name] = value
+        return response
+
+    @app.errorhandler(OperationalError)
+    @app.errorhandler(PoolTimeoutError)
+    def on_database_gone(error: Exception) -> Response:
+        state = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
+        log.error("database.unavailable", reason=type(error).__name__, sqlstate=state)
+        response = plain_problem(
+            503, "Service unavailable", "The database does not answer; try again.", retry=True
+        )
+        response.headers["Retry-After"] = "2"
+        return response
+
+    @app.errorhandler(Exception)
+    def on_crash(error: Exception) -> Response:
+        # The traceback may quote SQL parameters; it goes to the log, never to the caller.
+        log.error("request.crashed", path=request.url_rule.rule if request.url_rule else "", exc_info=error)
+        return plain_problem(500, "Internal server error", "This is our fault. The log has the request's id.")
+
+
+def _plain(value: object) -> Any:
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case Money():
+            return value.to_json()
+        case UUID():
+            return str(value)
+        case bytes():
+            return value.hex()
+        case tuple() | list():
+            return [_plain(item) for item in value]
+        case dict():
+            return {str(key): _plain(item) for key, item in value.items()}
+        case _:
+            return str(value)
