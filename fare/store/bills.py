@@ -4,32 +4,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from fare.rules.difference import BookedLine, LineKey
 from kernel.ids import FareAccountId
-
-
-class LineKey(NamedTuple):
-    """What two revisions of one bill are compared by."""
-
-    tap_id: UUID
-    component: str
-    operator_id: str
-    funder: str
-    route_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class BookedLine:
-    """The sum of a line over all revisions, with the entry that last booked it."""
-
-    amount_minor: int
-    trips: int
-    rule: str
-    entry_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +61,13 @@ _COLUMNS = """fare_account_id, service_day, revision, tariff_version, engine_ver
 def canonical(value: object) -> str:
     """One text for one JSON value, so that two summaries can be compared as text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def parsed(canonical_text: str) -> dict[str, Any]:
+    """The JSON object that `canonical` wrote."""
+    value = json.loads(canonical_text)
+    assert isinstance(value, dict)
+    return value
 
 
 def _header(row: Sequence[Any]) -> Header:

@@ -1,0 +1,231 @@
+"""Bill account-days: re-price them from their evidence and book only the difference (DESIGN §2.2, §8).
+
+The caller holds nothing; this verb locks the touched fare accounts in id order, one lock for all their
+days, re-folds forward where a day hands something else to the next, and posts line by line.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Final, Protocol
+
+from sqlalchemy import Connection
+
+from access.issue import lock_accounts
+from access.rules.tap import Tap
+from access.taps import list_taps
+from fare import book
+from fare.rules.bill import ENGINE_VERSION, Bill, Closed
+from fare.rules.carried import EMPTY, Carried
+from fare.rules.difference import differences, wanted_lines
+from fare.rules.facts import DayFacts, FareTap
+from fare.rules.price import price_day
+from fare.rules.tariff import TariffBook
+from fare.store import bills, facts
+from kernel.ids import FareAccountId, OperatorId
+from kernel.service_day import day_window, service_day
+from kernel.wire.tap import Phase, Purpose
+
+MAX_LATE_DAYS: Final = 45  # later than this a person looks first (§8.6); a setting of the service
+RIDING: Final = frozenset({Purpose.BOARD, Purpose.ALIGHT, Purpose.AUTO})
+
+
+class Books(Protocol):
+    """The published tariffs: the one in force for new days, and any booked one by its version (§8.7)."""
+
+    def current(self) -> TariffBook: ...
+    def version(self, version: str) -> TariffBook: ...
+
+
+@dataclass(frozen=True, slots=True)
+class NotBilled:
+    """An account-day, or one tap of it, that a person must look at; `reason` is a code."""
+
+    fare_account_id: FareAccountId
+    service_day: date
+    reason: str
+    tap_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """What one run did: revisions written, entries posted, exceptions, and accounts that now owe."""
+
+    revisions: int
+    entries: int
+    exceptions: tuple[NotBilled, ...]
+    owing: frozenset[FareAccountId]
+
+
+@dataclass(slots=True)
+class _Fold:
+    """One account on its way through its days."""
+
+    account: FareAccountId
+    touched: set[date]
+    headers: dict[date, bills.Header] = field(default_factory=dict)
+    before: bills.Header | None = None
+    taps: dict[date, list[FareTap]] = field(default_factory=dict)
+
+
+def bill(
+    tx: Connection,
+    touched: Iterable[tuple[FareAccountId, date]],
+    *,
+    books: Books,
+    now: datetime,
+    close_rides: bool = False,
+    max_late_days: int = MAX_LATE_DAYS,
+) -> Billed:
+    """Bring the bills of these account-days, and of the days they hand on to, up to their evidence.
+
+    `close_rides` closes rides that are still open by the tariff's rule (the end of the day); otherwise a
+    ride that may still be tapped off at `now` stays open. Repeating a call changes nothing. What cannot
+    be priced is returned as an exception and stays counted; money never makes it refuse (§8.8).
+    """
+    current = books.current()
+    today = service_day(now, current.day_starts, current.zone)
+    exceptions: list[NotBilled] = []
+    folds: dict[FareAccountId, _Fold] = {}
+    for account, day in touched:
+        if today - day > timedelta(days=max_late_days):
+            exceptions.append(NotBilled(account, day, "too-late"))
+        else:
+            folds.setdefault(account, _Fold(account, set())).touched.add(day)
+    if not folds:
+        return Billed(0, 0, tuple(exceptions), frozenset())
+    accounts = sorted(folds)
+    lock_accounts(tx, accounts)
+    first_days = {account: min(folds[account].touched) for account in accounts}
+    _read_headers(tx, folds, first_days)
+    _read_taps(tx, folds, first_days, current)
+    passes, entitlements = facts.list_passes(tx, accounts), facts.list_entitlements(tx, accounts)
+    booked = bills.list_booked_lines(tx, first_days)
+    revisions: list[book.Revision] = []
+    for account in accounts:
+        fold = folds[account]
+        carried_text, carried = _carried_in(fold)
+        days = fold.touched | fold.headers.keys()
+        while days:
+            day = min(days)
+            days = days - {day}
+            header = fold.headers.get(day)
+            if header and day not in fold.touched and header.carried_in == carried_text:
+                carried_text, carried = _carried_out(header)
+                continue
+            if header and header.engine_version != ENGINE_VERSION:
+                exceptions.append(NotBilled(account, day, "engine-retired"))
+                carried_text, carried = _carried_out(header)
+                continue
+            tariff = books.version(header.tariff_version) if header else current
+            priced = price_day(
+                DayFacts(
+                    fare_account_id=account,
+                    service_day=day,
+                    taps=tuple(fold.taps.get(day, ())),
+                    passes=passes.get(account, ()),
+                    entitlements=entitlements.get(account, ()),
+                    as_of=None if close_rides else now,
+                ),
+                tariff,
+                carried,
+            )
+            exceptions += [NotBilled(account, day, one.reason, str(one.tap_id)) for one in priced.unpriced]
+            new_header = _header(priced, header, carried_text)
+            found = differences(wanted_lines(priced), booked.get((account, day), {}))
+            if found or header is None or _changed(new_header, header):
+                revisions.append(book.Revision(new_header, found, tariff.currency))
+            carried_text, carried = new_header.carried_out, priced.carried_out
+            if carried.must_bill_next and day < today:
+                days = days | {day + timedelta(days=1)}
+                fold.touched.add(day + timedelta(days=1))
+    posted = book.post_revisions(tx, revisions, now=now)
+    return Billed(len(revisions), posted.entries, tuple(exceptions), posted.owing)
+
+
+def close_day(tx: Connection, day: date, *, books: Books, now: datetime) -> Billed:
+    """Close every ride that is still open on service days up to `day`, by the tariff's rule."""
+    return bill(tx, bills.list_open_rides(tx, day), books=books, now=now, close_rides=True)
+
+
+def fare_tap(tap: Tap) -> FareTap:
+    """A tap of the evidence as fares read it."""
+    return FareTap(
+        tap_id=tap.tap_id,
+        card_id=tap.card_id,
+        counter=tap.counter,
+        tapped_at=tap.tapped_at,
+        purpose=tap.purpose,
+        phase=tap.phase,
+        operator_id=OperatorId(tap.operator_id),
+        stop_id=tap.stop_id,
+        route_id=tap.route_id,
+        trip_id=tap.trip_id,
+        place=tap.place,
+        direction=tap.direction,
+        concession=tap.concession,
+        clock_state=tap.clock_state,
+        proven_torn=tap.proven_torn,
+    )
+
+
+def is_fare_tap(tap: Tap) -> bool:
+    """True for a tap that may enter a bill: proven by the card itself, or torn and so explained at 0."""
+    return tap.purpose in RIDING and tap.phase is not Phase.REFUSED and (tap.mac_valid or tap.proven_torn)
+
+
+def _read_headers(
+    tx: Connection, folds: Mapping[FareAccountId, _Fold], first_days: Mapping[FareAccountId, date]
+) -> None:
+    for header in bills.list_headers_from(tx, first_days):
+        folds[header.fare_account_id].headers[header.service_day] = header
+    for account, header in bills.find_headers_before(tx, first_days).items():
+        folds[account].before = header
+
+
+def _read_taps(
+    tx: Connection,
+    folds: Mapping[FareAccountId, _Fold],
+    first_days: Mapping[FareAccountId, date],
+    tariff: TariffBook,
+) -> None:
+    """Taps of all accounts, over the days any of them may need, sorted into service days."""
+    last = max(max(fold.touched | fold.headers.keys()) for fold in folds.values())
+    since = day_window(min(first_days.values()), tariff.day_starts, tariff.zone).start
+    until = day_window(last, tariff.day_starts, tariff.zone).end
+    for tap in list_taps(tx, list(folds), since=since, until=until):
+        if is_fare_tap(tap):
+            day = service_day(tap.tapped_at, tariff.day_starts, tariff.zone)
+            folds[tap.fare_account_id].taps.setdefault(day, []).append(fare_tap(tap))
+
+
+def _carried_in(fold: _Fold) -> tuple[str, Carried]:
+    return _carried_out(fold.before) if fold.before else (bills.canonical(EMPTY.to_json()), EMPTY)
+
+
+def _carried_out(header: bills.Header) -> tuple[str, Carried]:
+    return header.carried_out, Carried.from_json(bills.parsed(header.carried_out))
+
+
+def _header(priced: Bill, booked: bills.Header | None, carried_in: str) -> bills.Header:
+    return bills.Header(
+        fare_account_id=priced.fare_account_id,
+        service_day=priced.service_day,
+        revision=booked.revision + 1 if booked else 1,
+        tariff_version=priced.tariff_version,
+        engine_version=priced.engine_version,
+        carried_in=carried_in,
+        carried_out=bills.canonical(priced.carried_out.to_json()),
+        rides=bills.canonical([ride.to_json() for ride in priced.rides]),
+        unpriced=bills.canonical([one.to_json() for one in priced.unpriced]),
+        has_open_ride=any(ride.closed is Closed.OPEN for ride in priced.rides),
+    )
+
+
+def _changed(new: bills.Header, old: bills.Header) -> bool:
+    return (new.carried_in, new.carried_out, new.rides, new.unpriced) != (
+        old.carried_in,
+        old.carried_out,
+        old.rides,
+        old.unpriced,
+    )

@@ -1,0 +1,206 @@
+"""Book the differences of bills: entries for what moves money, lines for all of it (DESIGN §8.8, §8.9)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from fare.rules.bill import Component
+from fare.rules.difference import Difference, fund_charge, fund_refund
+from fare.store import bills
+from kernel.ids import EntryId, FareAccountId, LedgerAccountId, uuid8
+from kernel.money import Currency, Money
+from ledger import chart_of, post
+from ledger.accounts import lock_balances, open_accounts
+from ledger.rules import chart
+from ledger.rules.account import AccountSpec
+from ledger.rules.entry import Entry, Line, Refused
+
+BY_FUNDER: Final = frozenset({Component.WAIVED.value, Component.DISCOUNTED.value})
+CHARGED: Final = Component.CHARGED.value
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One new revision of an account-day: its header, what it changes, and the tariff's currency."""
+
+    header: bills.Header
+    differences: tuple[Difference, ...]
+    currency: Currency
+
+
+@dataclass(frozen=True, slots=True)
+class PostedRevisions:
+    """How many entries were posted, and which accounts owe more than before."""
+
+    entries: int
+    owing: frozenset[FareAccountId]
+
+
+@dataclass(slots=True)
+class _Purse:
+    """What an account may still pay and still owes, while one batch is being posted."""
+
+    available: Money
+    debt: Money
+
+
+@dataclass(slots=True)
+class _Batch:
+    purses: dict[FareAccountId, _Purse] = field(default_factory=dict)
+    owing: set[FareAccountId] = field(default_factory=set)
+    entries: list[Entry] = field(default_factory=list)
+
+
+def entry_id(header: bills.Header, line_no: int) -> EntryId:
+    """The id of one line of one revision: a replay computes the same one (§8.9)."""
+    return EntryId(
+        uuid8("fare", header.fare_account_id, header.service_day.isoformat(), header.revision, line_no)
+    )
+
+
+def post_revisions(tx: Connection, revisions: Sequence[Revision], *, now: datetime) -> PostedRevisions:
+    """Post the differences and write the revisions; the fare accounts are locked by the caller.
+
+    What a charge exceeds the balance by goes to the account's receivable, so money never refuses a bill.
+    """
+    if not revisions:
+        return PostedRevisions(0, frozenset())
+    batch = _Batch()
+    batch.purses = _lock_purses(tx, revisions, now)
+    for revision in revisions:
+        for line_no, change in enumerate(revision.differences, 1):
+            entry = _entry(revision, line_no, change, batch, now)
+            if entry is not None:
+                batch.entries.append(entry)
+    outcomes = post.post(tx, batch.entries, now)
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
+    assert not refused, f"a fare entry was refused although its accounts are locked: {refused[0]}"
+    days = {outcome.entry_id: outcome.book_day for outcome in outcomes if not isinstance(outcome, Refused)}
+    bills.insert_bills(tx, (bills.NewBill(revision.header, now) for revision in revisions))
+    bills.insert_lines(
+        tx, _lines(revisions, days, chart_of.book_day(tx, revisions[0].header.service_day, now))
+    )
+    return PostedRevisions(len(batch.entries), frozenset(batch.owing))
+
+
+def _lock_purses(tx: Connection, revisions: Iterable[Revision], now: datetime) -> dict[FareAccountId, _Purse]:
+    specs: dict[LedgerAccountId, AccountSpec] = {}
+    riders: dict[FareAccountId, Currency] = {}
+    for revision in revisions:
+        account = revision.header.fare_account_id
+        for change in revision.differences:
+            if change.key.component == CHARGED and change.minor:
+                riders[account] = revision.currency
+                _want(specs, chart.operator_payable(change.key.operator_id, revision.currency))
+            elif change.key.component in BY_FUNDER and change.minor:
+                _want(specs, chart.operator_subsidy(change.key.operator_id, revision.currency))
+                _want(specs, chart.funder_receivable(change.key.funder, revision.currency))
+    for account, currency in riders.items():
+        _want(specs, chart.rider_stored_value(account, currency))
+        _want(specs, chart.rider_receivable(account, currency))
+    open_accounts(tx, tuple(specs.values()), now)
+    wanted = [
+        spec(account, currency).account_id
+        for account, currency in riders.items()
+        for spec in (chart.rider_stored_value, chart.rider_receivable)
+    ]
+    balances = lock_balances(tx, wanted)
+    return {
+        account: _Purse(
+            balances[chart.rider_stored_value(account, currency).account_id].available,
+            balances[chart.rider_receivable(account, currency).account_id].posted,
+        )
+        for account, currency in riders.items()
+    }
+
+
+def _want(specs: dict[LedgerAccountId, AccountSpec], spec: AccountSpec) -> None:
+    specs.setdefault(spec.account_id, spec)
+
+
+def _entry(
+    revision: Revision, line_no: int, change: Difference, batch: _Batch, now: datetime
+) -> Entry | None:
+    """The entry that books one difference; None where no money moves (passes, caps, rides at 0)."""
+    if not change.minor:
+        return None
+    amount = Money(abs(change.minor), revision.currency)
+    header = revision.header
+    if change.key.component == CHARGED:
+        lines = _charge_lines(header.fare_account_id, change, amount, batch)
+    elif change.key.component in BY_FUNDER:
+        payer = chart.funder_receivable(change.key.funder, revision.currency).account_id
+        payee = chart.operator_subsidy(change.key.operator_id, revision.currency).account_id
+        lines = (_moved(payer, payee, amount, back=change.minor < 0),)
+    else:
+        return None
+    return Entry(
+        entry_id=entry_id(header, line_no),
+        kind=f"fare.{change.key.component}",
+        lines=lines,
+        owner_id=header.fare_account_id,
+        service_day=header.service_day,
+        effective_at=now,
+        cause=f"tap:{change.key.tap_id}",
+        narrative=f"fare.{change.key.component}" if change.minor > 0 else "fare.adjusted",
+        corrects=EntryId(change.corrects) if change.corrects and change.minor < 0 else None,
+        metadata={"route": change.key.route_id, "rule": change.rule, "tariff": header.tariff_version},
+    )
+
+
+def _charge_lines(
+    account: FareAccountId, change: Difference, amount: Money, batch: _Batch
+) -> tuple[Line, ...]:
+    currency = amount.currency
+    operator = chart.operator_payable(change.key.operator_id, currency).account_id
+    balance = chart.rider_stored_value(account, currency).account_id
+    debt = chart.rider_receivable(account, currency).account_id
+    purse = batch.purses[account]
+    back = change.minor < 0
+    if back:
+        funding = fund_refund(amount, purse.debt)
+        purse.available += funding.from_balance
+        purse.debt -= funding.owed
+    else:
+        funding = fund_charge(amount, purse.available)
+        purse.available -= funding.from_balance
+        purse.debt += funding.owed
+        if funding.owed:
+            batch.owing.add(account)
+    return tuple(
+        _moved(source, operator, part, back=back)
+        for source, part in ((balance, funding.from_balance), (debt, funding.owed))
+        if part
+    )
+
+
+def _moved(debit: LedgerAccountId, credit: LedgerAccountId, amount: Money, *, back: bool) -> Line:
+    """A line, or the same line with its accounts swapped (§8.9)."""
+    return Line(credit, debit, amount) if back else Line(debit, credit, amount)
+
+
+def _lines(
+    revisions: Iterable[Revision], days: dict[EntryId, date], otherwise: date
+) -> Iterable[bills.NewLine]:
+    for revision in revisions:
+        header = revision.header
+        for line_no, change in enumerate(revision.differences, 1):
+            posted: UUID = entry_id(header, line_no)
+            booked = EntryId(posted) in days
+            yield bills.NewLine(
+                fare_account_id=header.fare_account_id,
+                service_day=header.service_day,
+                revision=header.revision,
+                line_no=line_no,
+                key=change.key,
+                rule=change.rule,
+                currency=revision.currency.code,
+                delta_minor=change.minor,
+                trips_delta=change.trips,
+                book_day=days[EntryId(posted)] if booked else otherwise,
+                entry_id=posted if booked else None,
+            )
