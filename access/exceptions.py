@@ -1,0 +1,120 @@
+"""The exception queue, shared by the houses above: what cannot be priced or placed, with a reason, and counted.
+
+One open row a (house, reason, ref); a fault that comes again after it was resolved opens a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from access.store import queue
+from kernel.errors import DomainError
+from kernel.ids import FareAccountId, uuid7
+
+
+class House(StrEnum):
+    """Who raised it."""
+
+    ACCESS = "access"
+    LEDGER = "ledger"
+    FARE = "fare"
+    PARKING = "parking"
+
+
+class ExceptionUnknownError(DomainError):
+    """No open exception has this id."""
+
+    detail = "There is no open exception {exception_id}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raised:
+    """One thing that needs a person or another run. `ref` names it in its house's own terms; no personal data."""
+
+    house: House
+    reason: str
+    ref: str
+    fare_account_id: FareAccountId | None = None
+    service_day: date | None = None
+    detail: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """One open row of the queue, with its age."""
+
+    exception_id: UUID
+    raised: Raised
+    raised_at: datetime
+    assigned_to: str | None
+    age: timedelta
+
+
+def raise_many(tx: Connection, raised: Sequence[Raised], *, now: datetime) -> int:
+    """Queue these and return how many are new; one that is open already stays as it is, with its age."""
+    ordered = sorted({(each.house, each.reason, each.ref): each for each in raised}.items())
+    if not ordered:
+        return 0
+    return queue.insert_open(
+        tx,
+        [
+            queue.Row(
+                uuid7(now),
+                each.house.value,
+                each.reason,
+                each.ref,
+                each.fare_account_id,
+                each.service_day,
+                dict(each.detail),
+            )
+            for _, each in ordered
+        ],
+        at=now,
+    )
+
+
+def resolve(
+    tx: Connection, house: House, refs: Iterable[str], *, resolution: str, actor: str, now: datetime
+) -> int:
+    """Close every open exception of `house` about these refs and return how many there were."""
+    return queue.close_refs(tx, house.value, sorted(set(refs)), resolution=resolution, by=actor, at=now)
+
+
+def resolve_one(tx: Connection, exception_id: UUID, *, resolution: str, actor: str, now: datetime) -> None:
+    """Close one open exception; ExceptionUnknownError when there is none of this id."""
+    if not queue.close_one(tx, exception_id, resolution=resolution, by=actor, at=now):
+        raise ExceptionUnknownError(exception_id=str(exception_id))
+
+
+def list_open(
+    tx: Connection, *, now: datetime, house: House | None = None, limit: int = 100
+) -> tuple[Waiting, ...]:
+    """Return the open exceptions, oldest first."""
+    return tuple(
+        Waiting(
+            exception_id=row.exception_id,
+            raised=Raised(
+                house=House(row.house),
+                reason=row.reason,
+                ref=row.ref,
+                fare_account_id=FareAccountId(row.fare_account_id) if row.fare_account_id else None,
+                service_day=row.service_day,
+                detail=row.detail,
+            ),
+            raised_at=raised_at,
+            assigned_to=assigned_to,
+            age=now - raised_at,
+        )
+        for row, raised_at, assigned_to in queue.list_open(tx, house.value if house else None, limit)
+    )
+
+
+def count_open(tx: Connection) -> dict[tuple[House, str], int]:
+    """Return how many are open, by house and reason."""
+    return {(House(house), reason): count for house, reason, count in queue.count_open(tx)}

@@ -1,0 +1,204 @@
+"""The back office's secrets in one sealed file: card masters, the look-up key, the account key, the bundle key.
+
+The file is AES-256-GCM under a key-encryption key (KEK) that lives in a file of its own, elsewhere. Nothing of it
+ever stands on a device's disk in clear; only the AUTH masters leave, boxed to one device (DESIGN §6).
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+from uuid import UUID
+
+from kernel.crypto.card_keys import Role, card_key
+from kernel.crypto.ed25519 import SigningKey
+from kernel.crypto.sealing import KEY_SIZE, SealBrokenError, open_sealed, seal
+from kernel.crypto.tmac import TmacKey
+from kernel.errors import DomainError
+
+_FORMAT: Final = "lienthong-keyring/1"
+_AAD: Final = b"lienthong/keyring/1"
+_WRAP_AAD: Final = b"lienthong/data-key/1"
+_MASTER_SIZE: Final = 16
+_PRIVATE: Final = 0o600
+
+
+class KeyringError(DomainError):
+    """The keyring or its key cannot be used; `why` says what an operator must do."""
+
+    detail = "{path}: {why}."
+
+
+class UnknownGenerationError(DomainError):
+    """No master keys of this generation are held."""
+
+    detail = "There are no card keys of generation {generation}."
+
+
+@dataclass(frozen=True, slots=True)
+class _Secrets:
+    masters: Mapping[int, Mapping[Role, bytes]]
+    lookup: bytes
+    account: bytes
+    bundle: bytes
+
+
+class Keyring:
+    """Secrets in memory. Its text form shows none of them."""
+
+    __slots__ = ("_secrets", "bundle_key")
+
+    def __init__(self, secrets: _Secrets) -> None:
+        self._secrets = secrets
+        self.bundle_key = SigningKey.from_bytes(secrets.bundle)
+
+    @classmethod
+    def create(cls, path: Path, kek: bytes, *, generation: int = 1) -> Self:
+        """Write a keyring of fresh keys to `path`, sealed with the 32-byte `kek`, and return it.
+
+        Refuses to overwrite (KeyringError): the masters of issued cards exist nowhere else.
+        """
+        made = cls(_fresh(generation))
+        _write_new(path, made._sealed(kek))
+        return made
+
+    @classmethod
+    def load(cls, path: Path, kek: bytes) -> Self:
+        """Return the keyring of a file; KeyringError when it is missing, altered or sealed with another key."""
+        try:
+            sealed = path.read_bytes()
+        except OSError as error:
+            raise KeyringError(path=str(path), why=f"cannot be read ({error.strerror})") from None
+        try:
+            return cls(_parsed(open_sealed(kek, sealed, _AAD)))
+        except SealBrokenError:
+            raise KeyringError(
+                path=str(path), why="does not open with this key file, or was altered"
+            ) from None
+
+    @classmethod
+    def ephemeral(cls, *, generation: int = 1) -> Self:
+        """Return a keyring of fresh keys that is written nowhere, for tests."""
+        return cls(_fresh(generation))
+
+    @property
+    def generations(self) -> tuple[int, ...]:
+        """Return the key generations held, oldest first; new cards get the last."""
+        return tuple(sorted(self._secrets.masters))
+
+    def tmac_key(self, uid: bytes, generation: int) -> TmacKey | None:
+        """Return the card's transaction MAC key, None for a generation that is not held."""
+        masters = self._secrets.masters.get(generation)
+        return TmacKey(card_key(masters[Role.TMAC], uid, generation)) if masters else None
+
+    def card_keys(self, uid: bytes, generation: int) -> dict[Role, bytes]:
+        """Return all keys of one card, for its personalisation; UnknownGenerationError."""
+        masters = self._secrets.masters.get(generation)
+        if masters is None:
+            raise UnknownGenerationError(generation=generation)
+        return {role: card_key(master, uid, generation) for role, master in masters.items()}
+
+    def auth_masters(self) -> dict[int, bytes]:
+        """Return the AUTH master of every generation: the only masters a validator holds (boxed to it)."""
+        return {generation: roles[Role.AUTH] for generation, roles in self._secrets.masters.items()}
+
+    def lookup(self, kind: bytes, value: bytes) -> bytes:
+        """Return the 32-byte keyed hash by which a UID (or another identifier of `kind`) is looked up."""
+        return hmac.digest(self._secrets.lookup, len(kind).to_bytes(2, "big") + kind + value, "sha256")
+
+    def new_data_key(self, owner: UUID) -> tuple[bytes, bytes]:
+        """Return a fresh 32-byte data key for one owner, and the same key wrapped for storage."""
+        key = os.urandom(KEY_SIZE)
+        return key, seal(self._secrets.account, key, _WRAP_AAD + owner.bytes)
+
+    def unwrap(self, owner: UUID, wrapped: bytes) -> bytes:
+        """Return the data key of `owner`; SealBrokenError when it was wrapped for another or elsewhere."""
+        return open_sealed(self._secrets.account, wrapped, _WRAP_AAD + owner.bytes)
+
+    def _sealed(self, kek: bytes) -> bytes:
+        secrets = self._secrets
+        document = {
+            "format": _FORMAT,
+            "masters": {
+                str(generation): {role.value: key.hex() for role, key in roles.items()}
+                for generation, roles in secrets.masters.items()
+            },
+            "lookup": secrets.lookup.hex(),
+            "account": secrets.account.hex(),
+            "bundle": secrets.bundle.hex(),
+        }
+        return seal(kek, json.dumps(document).encode(), _AAD)
+
+    def __repr__(self) -> str:
+        return f"Keyring(generations={self.generations})"
+
+
+def create_kek(path: Path) -> bytes:
+    """Write a fresh 32-byte key-encryption key to a new file that only its owner may read, and return it."""
+    kek = os.urandom(KEY_SIZE)
+    _write_new(path, kek.hex().encode() + b"\n")
+    return kek
+
+
+def load_kek(path: Path) -> bytes:
+    """Return the key-encryption key of a file: 64 hexadecimal digits, or 32 raw bytes.
+
+    KeyringError when it is missing, of another form, or readable by others than its owner.
+    """
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        raw = path.read_bytes()
+    except OSError as error:
+        raise KeyringError(path=str(path), why=f"cannot be read ({error.strerror})") from None
+    if mode & 0o077:
+        raise KeyringError(path=str(path), why=f"is open to others; run chmod 600 (it is {mode:o})")
+    if len(raw) == KEY_SIZE:
+        return raw
+    try:
+        kek = bytes.fromhex(raw.decode("ascii").strip())
+    except ValueError:
+        kek = b""
+    if len(kek) != KEY_SIZE:
+        raise KeyringError(
+            path=str(path), why="holds no key: 64 hexadecimal digits or 32 raw bytes are expected"
+        )
+    return kek
+
+
+def _fresh(generation: int) -> _Secrets:
+    masters = {generation: {role: os.urandom(_MASTER_SIZE) for role in Role}}
+    bundle = SigningKey.generate().to_bytes()
+    return _Secrets(masters, os.urandom(KEY_SIZE), os.urandom(KEY_SIZE), bundle)
+
+
+def _parsed(raw: bytes) -> _Secrets:
+    document = json.loads(raw)
+    assert document["format"] == _FORMAT, "sealed by us, so it is of a form we know"
+    masters = {
+        int(generation): {Role(role): bytes.fromhex(key) for role, key in roles.items()}
+        for generation, roles in document["masters"].items()
+    }
+    return _Secrets(
+        masters,
+        bytes.fromhex(document["lookup"]),
+        bytes.fromhex(document["account"]),
+        bytes.fromhex(document["bundle"]),
+    )
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
+    except FileExistsError:
+        raise KeyringError(path=str(path), why="exists already and is never overwritten") from None
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,214 @@
+"""SQL over fare accounts, their data keys, and cards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+
+from access.rules.medium import MediumState
+from kernel.wire.cardinfo import Concession
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One issued card as stored; its UID is known only by its keyed hash."""
+
+    card_id: UUID
+    fare_account_id: UUID
+    uid_hash: bytes
+    serial: int
+    key_generation: int
+    concession: Concession
+    operator_id: str
+    expires_on: date
+    state: MediumState
+    issued_at: datetime
+
+
+_COLUMNS = "card_id, fare_account_id, uid_hash, serial, key_generation, concession, operator_id, expires_on, state, issued_at"
+
+
+def _card(row: Row[tuple[object, ...]]) -> Card:
+    return Card(
+        row.card_id,
+        row.fare_account_id,
+        bytes(row.uid_hash),
+        row.serial,
+        row.key_generation,
+        Concession(row.concession),
+        row.operator_id,
+        row.expires_on,
+        MediumState(row.state),
+        row.issued_at,
+    )
+
+
+def next_serials(tx: Connection, count: int) -> list[int]:
+    """Return `count` serials that were never given out."""
+    rows = tx.execute(text("SELECT nextval('card_serial') FROM generate_series(1, :count)"), {"count": count})
+    return list(rows.scalars())
+
+
+def insert_accounts(tx: Connection, account_ids: Sequence[UUID], *, at: datetime) -> None:
+    """Store new fare accounts."""
+    tx.execute(
+        text(
+            "INSERT INTO fare_account (fare_account_id, opened_at)"
+            " SELECT id, :at FROM unnest(CAST(:ids AS uuid[])) AS id"
+        ),
+        {"ids": list(account_ids), "at": at},
+    )
+
+
+def insert_cards(tx: Connection, cards: Sequence[Card]) -> set[bytes]:
+    """Store cards and return the UID hashes that were stored; one whose UID is stored already is left out."""
+    rows = tx.execute(
+        text(
+            f"INSERT INTO card ({_COLUMNS})"
+            " SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:accounts AS uuid[]), CAST(:hashes AS bytea[]),"
+            " CAST(:serials AS bigint[]), CAST(:generations AS smallint[]), CAST(:concessions AS smallint[]),"
+            " CAST(:operators AS text[]), CAST(:expiries AS date[]), CAST(:states AS text[]),"
+            " CAST(:issued AS timestamptz[]))"
+            " ON CONFLICT ON CONSTRAINT card_uid_unique DO NOTHING RETURNING uid_hash"
+        ),
+        {
+            "ids": [card.card_id for card in cards],
+            "accounts": [card.fare_account_id for card in cards],
+            "hashes": [card.uid_hash for card in cards],
+            "serials": [card.serial for card in cards],
+            "generations": [card.key_generation for card in cards],
+            "concessions": [int(card.concession) for card in cards],
+            "operators": [card.operator_id for card in cards],
+            "expiries": [card.expires_on for card in cards],
+            "states": [card.state.value for card in cards],
+            "issued": [card.issued_at for card in cards],
+        },
+    )
+    return {bytes(row.uid_hash) for row in rows}
+
+
+def find_by_uid_hash(tx: Connection, uid_hashes: Iterable[bytes]) -> dict[bytes, Card]:
+    """Return the cards of these UID hashes, by hash; unknown ones are absent."""
+    rows = tx.execute(
+        text(f"SELECT {_COLUMNS} FROM card WHERE uid_hash = ANY(CAST(:hashes AS bytea[]))"),
+        {"hashes": list(uid_hashes)},
+    )
+    cards = [_card(row) for row in rows]
+    return {card.uid_hash: card for card in cards}
+
+
+def find_card(
+    tx: Connection, *, card_id: UUID | None = None, serial: int | None = None, lock: bool = False
+) -> Card | None:
+    """Return the card of this id or serial, its row locked if asked, or None."""
+    row = tx.execute(
+        text(
+            f"SELECT {_COLUMNS} FROM card WHERE card_id = :card OR serial = :serial"
+            + (" FOR UPDATE" if lock else "")
+        ),
+        {"card": card_id, "serial": serial},
+    ).one_or_none()
+    return _card(row) if row else None
+
+
+def list_cards(tx: Connection, fare_account_ids: Iterable[UUID]) -> tuple[Card, ...]:
+    """Return the cards of these fare accounts, by serial."""
+    rows = tx.execute(
+        text(
+            f"SELECT {_COLUMNS} FROM card WHERE fare_account_id = ANY(CAST(:ids AS uuid[])) ORDER BY serial"
+        ),
+        {"ids": list(fare_account_ids)},
+    )
+    return tuple(_card(row) for row in rows)
+
+
+def set_state(tx: Connection, card_id: UUID, state: MediumState) -> None:
+    """Store the card's state; the event that led there is stored beside it."""
+    tx.execute(
+        text("UPDATE card SET state = :state WHERE card_id = :id"), {"id": card_id, "state": state.value}
+    )
+
+
+def insert_event(
+    tx: Connection, *, card_id: UUID, event_id: UUID, event: str, reason: str, actor: str, at: datetime
+) -> None:
+    """Store one event of a card's life."""
+    tx.execute(
+        text(
+            "INSERT INTO card_event (card_id, event_id, event, reason, actor, at)"
+            " VALUES (:card_id, :event_id, :event, :reason, :actor, :at)"
+        ),
+        {
+            "card_id": card_id,
+            "event_id": event_id,
+            "event": event,
+            "reason": reason,
+            "actor": actor,
+            "at": at,
+        },
+    )
+
+
+def lock_accounts(tx: Connection, ids: Iterable[UUID]) -> set[UUID]:
+    """Return the fare accounts that exist among `ids`, their rows locked in id order."""
+    wanted = sorted(set(ids))
+    if not wanted:
+        return set()
+    rows = tx.execute(
+        text(
+            "SELECT fare_account_id FROM fare_account WHERE fare_account_id = ANY(CAST(:ids AS uuid[]))"
+            " ORDER BY fare_account_id FOR UPDATE"
+        ),
+        {"ids": wanted},
+    )
+    return set(rows.scalars())
+
+
+def raise_versions(tx: Connection, ids: Iterable[UUID]) -> dict[UUID, int]:
+    """Return the accounts' next row versions, stored; the rows must be locked already."""
+    rows = tx.execute(
+        text(
+            "UPDATE fare_account SET row_version = row_version + 1"
+            " WHERE fare_account_id = ANY(CAST(:ids AS uuid[])) RETURNING fare_account_id, row_version"
+        ),
+        {"ids": list(ids)},
+    )
+    return {row.fare_account_id: row.row_version for row in rows}
+
+
+def list_versions(tx: Connection, ids: Iterable[UUID]) -> dict[UUID, int]:
+    """Return the accounts' row versions."""
+    rows = tx.execute(
+        text(
+            "SELECT fare_account_id, row_version FROM fare_account"
+            " WHERE fare_account_id = ANY(CAST(:ids AS uuid[]))"
+        ),
+        {"ids": list(ids)},
+    )
+    return {row.fare_account_id: row.row_version for row in rows}
+
+
+def insert_data_keys(tx: Connection, wrapped: Mapping[UUID, bytes], *, at: datetime) -> None:
+    """Store wrapped data keys by owner, in id order; an owner that has one keeps it."""
+    owners = sorted(wrapped)
+    tx.execute(
+        text(
+            "INSERT INTO data_key (owner_id, wrapped, created_at)"
+            " SELECT owner, key, :at FROM unnest(CAST(:owners AS uuid[]), CAST(:keys AS bytea[])) AS k (owner, key)"
+            " ON CONFLICT ON CONSTRAINT data_key_pk DO NOTHING"
+        ),
+        {"owners": owners, "keys": [wrapped[owner] for owner in owners], "at": at},
+    )
+
+
+def list_data_keys(tx: Connection, owners: Iterable[UUID]) -> dict[UUID, bytes | None]:
+    """Return the wrapped data key of each owner that has one; None once it was erased."""
+    rows = tx.execute(
+        text("SELECT owner_id, wrapped FROM data_key WHERE owner_id = ANY(CAST(:ids AS uuid[]))"),
+        {"ids": list(owners)},
+    )
+    return {row.owner_id: None if row.wrapped is None else bytes(row.wrapped) for row in rows}

@@ -1,0 +1,89 @@
+"""SQL over the deny list's changes. A local, append-only table; a change gets its version when it is published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+# Serialises publications only; 'LTDN' as a number, unique among the program's advisory locks.
+_PUBLISH_LOCK = 0x4C54444E
+_LATEST = (
+    "SELECT DISTINCT ON (serial, reason) serial, reason, denied FROM deny_change{where}"
+    " ORDER BY serial, reason, change_no DESC"
+)
+
+
+def insert_changes(
+    tx: Connection, serials: Sequence[int], *, reason: str, denied: bool, cause: str, at: datetime
+) -> int:
+    """Store what changes for these serials under one reason, and return how many it changes for."""
+    done = tx.execute(
+        text(
+            "INSERT INTO deny_change (serial, reason, denied, cause, at)"
+            " SELECT s, :reason, :denied, :cause, :at FROM unnest(CAST(:serials AS bigint[])) AS s"
+            " WHERE coalesce((SELECT c.denied FROM deny_change c WHERE c.serial = s AND c.reason = :reason"
+            "   ORDER BY c.change_no DESC LIMIT 1), false) <> :denied"
+        ),
+        {"serials": list(serials), "reason": reason, "denied": denied, "cause": cause, "at": at},
+    )
+    return done.rowcount
+
+
+def publish(tx: Connection) -> int:
+    """Give every unpublished change the next version and return the newest version; 0 before the first."""
+    tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _PUBLISH_LOCK})
+    tx.execute(
+        text(
+            "UPDATE deny_change SET version = (SELECT coalesce(max(version), 0) + 1 FROM deny_change)"
+            " WHERE version IS NULL"
+        )
+    )
+    return newest_version(tx)
+
+
+def newest_version(tx: Connection) -> int:
+    """Return the newest published version; 0 before the first."""
+    return int(tx.execute(text("SELECT coalesce(max(version), 0) FROM deny_change")).scalar_one())
+
+
+def any_unpublished(tx: Connection) -> bool:
+    """Return whether a change waits for its version."""
+    return bool(
+        tx.execute(text("SELECT EXISTS (SELECT FROM deny_change WHERE version IS NULL)")).scalar_one()
+    )
+
+
+def list_denied(tx: Connection, version: int) -> list[int]:
+    """Return the serials that are denied, for any reason, as of a version, ascending."""
+    latest = _LATEST.format(where=" WHERE version <= :version")
+    rows = tx.execute(
+        text(f"SELECT DISTINCT serial FROM ({latest}) AS l WHERE denied ORDER BY serial"),
+        {"version": version},
+    )
+    return list(rows.scalars())
+
+
+def list_reasons(tx: Connection, serials: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    """Return why each of these serials is denied now, published or not; others are absent."""
+    latest = _LATEST.format(where=" WHERE serial = ANY(CAST(:serials AS bigint[]))")
+    rows = tx.execute(
+        text(f"SELECT serial, reason FROM ({latest}) AS l WHERE denied ORDER BY serial, reason"),
+        {"serials": list(serials)},
+    )
+    found: dict[int, tuple[str, ...]] = {}
+    for row in rows:
+        found[row.serial] = (*found.get(row.serial, ()), row.reason)
+    return found
+
+
+def list_touched(tx: Connection, after: int, until: int) -> list[int]:
+    """Return the serials that changed in versions (after, until], ascending."""
+    rows = tx.execute(
+        text(
+            "SELECT DISTINCT serial FROM deny_change WHERE version > :after AND version <= :until ORDER BY serial"
+        ),
+        {"after": after, "until": until},
+    )
+    return list(rows.scalars())

@@ -1,0 +1,218 @@
+"""SQL over devices, their keys, one-time codes and life events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+
+from access.rules.device import DeviceKind, DeviceState
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One enrolled device as stored."""
+
+    device_id: UUID
+    name: str
+    kind: DeviceKind
+    operator_id: str
+    place: str
+    state: DeviceState
+    box_key: bytes
+    enrolled_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceKey:
+    """One signing key a device ever had."""
+
+    key_id: bytes
+    public_key: bytes
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A one-time code as stored: what it entitles to, and whether it was used."""
+
+    name: str
+    kind: DeviceKind
+    operator_id: str
+    place: str
+    approved: bool
+    expires_at: datetime
+    device_id: UUID | None
+
+
+_COLUMNS = "device_id, name, kind, operator_id, place, state, box_key, enrolled_at"
+
+
+def _device(row: Row[tuple[object, ...]]) -> Device:
+    return Device(
+        row.device_id,
+        row.name,
+        DeviceKind(row.kind),
+        row.operator_id,
+        row.place,
+        DeviceState(row.state),
+        bytes(row.box_key),
+        row.enrolled_at,
+    )
+
+
+def find_device(tx: Connection, device_id: UUID, *, lock: bool = False) -> Device | None:
+    """Return the device, its row locked if asked, or None."""
+    row = tx.execute(
+        text(f"SELECT {_COLUMNS} FROM device WHERE device_id = :id" + (" FOR UPDATE" if lock else "")),
+        {"id": device_id},
+    ).one_or_none()
+    return _device(row) if row else None
+
+
+def list_devices(tx: Connection, *, operator_id: str | None = None) -> tuple[Device, ...]:
+    """Return all devices, or one operator's, by name."""
+    rows = tx.execute(
+        text(
+            f"SELECT {_COLUMNS} FROM device WHERE CAST(:operator AS text) IS NULL OR operator_id = :operator"
+            " ORDER BY name, device_id"
+        ),
+        {"operator": operator_id},
+    )
+    return tuple(_device(row) for row in rows)
+
+
+def insert_device(tx: Connection, device: Device) -> None:
+    """Store a new device."""
+    tx.execute(
+        text(
+            f"INSERT INTO device ({_COLUMNS})"
+            " VALUES (:device_id, :name, :kind, :operator_id, :place, :state, :box_key, :enrolled_at)"
+        ),
+        {
+            "device_id": device.device_id,
+            "name": device.name,
+            "kind": device.kind.value,
+            "operator_id": device.operator_id,
+            "place": device.place,
+            "state": device.state.value,
+            "box_key": device.box_key,
+            "enrolled_at": device.enrolled_at,
+        },
+    )
+
+
+def set_state(tx: Connection, device_id: UUID, state: DeviceState) -> None:
+    """Store the device's state; the event that led there is stored beside it."""
+    tx.execute(
+        text("UPDATE device SET state = :state WHERE device_id = :id"),
+        {"id": device_id, "state": state.value},
+    )
+
+
+def insert_event(
+    tx: Connection, *, device_id: UUID, event_id: UUID, event: str, reason: str, actor: str, at: datetime
+) -> None:
+    """Store one event of a device's life."""
+    tx.execute(
+        text(
+            "INSERT INTO device_event (device_id, event_id, event, reason, actor, at)"
+            " VALUES (:device_id, :event_id, :event, :reason, :actor, :at)"
+        ),
+        {
+            "device_id": device_id,
+            "event_id": event_id,
+            "event": event,
+            "reason": reason,
+            "actor": actor,
+            "at": at,
+        },
+    )
+
+
+def list_keys(tx: Connection, device_id: UUID) -> tuple[DeviceKey, ...]:
+    """Return every signing key the device ever had, oldest first."""
+    rows = tx.execute(
+        text(
+            "SELECT key_id, public_key, revoked_at FROM device_key WHERE device_id = :id ORDER BY added_at, key_id"
+        ),
+        {"id": device_id},
+    )
+    return tuple(DeviceKey(bytes(row.key_id), bytes(row.public_key), row.revoked_at) for row in rows)
+
+
+def find_key_owner(tx: Connection, key_id: bytes) -> UUID | None:
+    """Return the device that a signing key belongs to, or None."""
+    found: UUID | None = tx.execute(
+        text("SELECT device_id FROM device_key WHERE key_id = :id"), {"id": key_id}
+    ).scalar_one_or_none()
+    return found
+
+
+def insert_key(tx: Connection, *, key_id: bytes, device_id: UUID, public_key: bytes, at: datetime) -> bool:
+    """Store a signing key; False when a key of this id is stored already."""
+    done = tx.execute(
+        text(
+            "INSERT INTO device_key (key_id, device_id, public_key, added_at)"
+            " VALUES (:key_id, :device_id, :public_key, :at)"
+            " ON CONFLICT ON CONSTRAINT device_key_pk DO NOTHING"
+        ),
+        {"key_id": key_id, "device_id": device_id, "public_key": public_key, "at": at},
+    )
+    return done.rowcount == 1
+
+
+def insert_code(
+    tx: Connection, *, code_hash: bytes, code: Code, created_by: str, created_at: datetime
+) -> None:
+    """Store a one-time code by its hash."""
+    tx.execute(
+        text(
+            "INSERT INTO device_code (code_hash, name, kind, operator_id, place, approved, created_by,"
+            " created_at, expires_at)"
+            " VALUES (:hash, :name, :kind, :operator, :place, :approved, :by, :at, :expires)"
+        ),
+        {
+            "hash": code_hash,
+            "name": code.name,
+            "kind": code.kind.value,
+            "operator": code.operator_id,
+            "place": code.place,
+            "approved": code.approved,
+            "by": created_by,
+            "at": created_at,
+            "expires": code.expires_at,
+        },
+    )
+
+
+def lock_code(tx: Connection, code_hash: bytes) -> Code | None:
+    """Return the code, its row locked, or None."""
+    row = tx.execute(
+        text(
+            "SELECT name, kind, operator_id, place, approved, expires_at, device_id FROM device_code"
+            " WHERE code_hash = :hash FOR UPDATE"
+        ),
+        {"hash": code_hash},
+    ).one_or_none()
+    if row is None:
+        return None
+    return Code(
+        row.name,
+        DeviceKind(row.kind),
+        row.operator_id,
+        row.place,
+        row.approved,
+        row.expires_at,
+        row.device_id,
+    )
+
+
+def use_code(tx: Connection, *, code_hash: bytes, device_id: UUID, at: datetime) -> None:
+    """Mark a code as used by the device that enrolled with it."""
+    tx.execute(
+        text("UPDATE device_code SET used_at = :at, device_id = :device WHERE code_hash = :hash"),
+        {"hash": code_hash, "device": device_id, "at": at},
+    )

@@ -1,0 +1,116 @@
+"""SQL over devices' journal heads and the links that wait beyond them. Local tables: one row a journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from access.rules.chain import START, Head, Link
+
+
+def lock_head(tx: Connection, device_id: UUID, journal_id: UUID, *, now: datetime) -> Head:
+    """Return the journal's head, its row locked until the transaction ends; a new journal starts at START."""
+    place = {"device": device_id, "journal": journal_id}
+    tx.execute(
+        text(
+            "INSERT INTO device_head (device_id, journal_id, sequence, hash, changed_at)"
+            " VALUES (:device, :journal, :sequence, :hash, :now)"
+            " ON CONFLICT ON CONSTRAINT device_head_pk DO NOTHING"
+        ),
+        {**place, "sequence": START.sequence, "hash": START.hash, "now": now},
+    )
+    row = tx.execute(
+        text(
+            "SELECT sequence, hash FROM device_head"
+            " WHERE device_id = :device AND journal_id = :journal FOR UPDATE"
+        ),
+        place,
+    ).one()
+    return Head(row.sequence, bytes(row.hash))
+
+
+def move_head(tx: Connection, device_id: UUID, journal_id: UUID, head: Head, *, now: datetime) -> None:
+    """Store where the head stands now."""
+    tx.execute(
+        text(
+            "UPDATE device_head SET sequence = :sequence, hash = :hash, changed_at = :now"
+            " WHERE device_id = :device AND journal_id = :journal"
+        ),
+        {
+            "device": device_id,
+            "journal": journal_id,
+            "sequence": head.sequence,
+            "hash": head.hash,
+            "now": now,
+        },
+    )
+
+
+def list_waiting(tx: Connection, device_id: UUID, journal_id: UUID) -> dict[int, Link]:
+    """Return the links stored beyond the head, by sequence."""
+    rows = tx.execute(
+        text(
+            "SELECT sequence, hash, previous_hash FROM device_unchained"
+            " WHERE device_id = :device AND journal_id = :journal"
+        ),
+        {"device": device_id, "journal": journal_id},
+    )
+    return {
+        row.sequence: Link(
+            row.sequence, bytes(row.hash), None if row.previous_hash is None else bytes(row.previous_hash)
+        )
+        for row in rows
+    }
+
+
+def replace_waiting(
+    tx: Connection, device_id: UUID, journal_id: UUID, *, passed: Iterable[int], added: Mapping[int, Link]
+) -> None:
+    """Drop the links that the head has passed and keep those that now wait."""
+    place = {"device": device_id, "journal": journal_id}
+    gone = list(passed)
+    if gone:
+        tx.execute(
+            text(
+                "DELETE FROM device_unchained WHERE device_id = :device AND journal_id = :journal"
+                " AND sequence = ANY(CAST(:gone AS bigint[]))"
+            ),
+            {**place, "gone": gone},
+        )
+    if added:
+        links = list(added.values())
+        tx.execute(
+            text(
+                "INSERT INTO device_unchained (device_id, journal_id, sequence, hash, previous_hash)"
+                " SELECT :device, :journal, * FROM unnest(CAST(:sequences AS bigint[]),"
+                " CAST(:hashes AS bytea[]), CAST(:previous AS bytea[]))"
+            ),
+            {
+                **place,
+                "sequences": [link.sequence for link in links],
+                "hashes": [link.hash for link in links],
+                "previous": [link.previous_hash for link in links],
+            },
+        )
+
+
+def list_heads(tx: Connection, device_ids: list[UUID]) -> dict[UUID, list[tuple[UUID, int, int, datetime]]]:
+    """Return, by device, its journals as (journal, head sequence, links waiting beyond it, last change)."""
+    rows = tx.execute(
+        text(
+            "SELECT h.device_id, h.journal_id, h.sequence, h.changed_at,"
+            " (SELECT count(*) FROM device_unchained u"
+            "   WHERE u.device_id = h.device_id AND u.journal_id = h.journal_id) AS waiting"
+            " FROM device_head h WHERE h.device_id = ANY(CAST(:ids AS uuid[])) ORDER BY h.changed_at"
+        ),
+        {"ids": device_ids},
+    )
+    found: dict[UUID, list[tuple[UUID, int, int, datetime]]] = {}
+    for row in rows:
+        found.setdefault(row.device_id, []).append(
+            (row.journal_id, row.sequence, row.waiting, row.changed_at)
+        )
+    return found
