@@ -128,6 +128,7 @@ class DayFacts:
     passes: tuple[HeldPass, ...] = ()
     entitlements: tuple[Entitlement, ...] = ()
     as_of: datetime | None = None
+    in_debt: tuple[tuple[datetime, datetime], ...] = ()
 
 
 _card_key = attrgetter("card_id", "counter", "tapped_at", "tap_id")

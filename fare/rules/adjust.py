@@ -1,0 +1,246 @@
+"""From face value to what the rider pays: waiver, concession, pass, cap, in this order.
+
+Each takes its part of what the one before left, so the parts always sum to the face value.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from fare.rules.carried import CapUse, PassStart
+from fare.rules.facts import Entitlement, HeldPass
+from fare.rules.tariff import Cap, Discount, PassProduct, Period, Route, Tariff, TariffBook, Waiver
+from kernel.clock import from_micros, micros
+from kernel.ids import OperatorId
+from kernel.money import Money
+from kernel.service_day import day_window
+from kernel.wire.cardinfo import Concession
+
+_DAY: Final = timedelta(days=1)
+_EVERYWHERE: Final = "everywhere"
+
+
+def categories_of(concession: Concession, entitlements: Iterable[Entitlement], day: date) -> tuple[int, ...]:
+    """Return the rider's categories on a local date: the card's, and every proven entitlement's."""
+    own = {int(concession), *(int(one.concession) for one in entitlements if one.holds_on(day))}
+    return tuple(sorted(own))
+
+
+def find_waiver(
+    waivers: Iterable[Waiver], networks: frozenset[str], start: frozenset[str], end: frozenset[str]
+) -> Waiver | None:
+    """Return the waiver that frees a ride, or None.
+
+    A geographic waiver asks that both ends lie in its areas (`within`) or one of them (`touches`); an
+    empty area list frees nothing, for an unknown boundary is not a guess.
+    """
+    for waiver in waivers:
+        if waiver.networks and not networks & waiver.networks:
+            continue
+        if waiver.area_rule == _EVERYWHERE:
+            return waiver
+        inside = (bool(start & waiver.areas), bool(end & waiver.areas))
+        if all(inside) if waiver.area_rule == "within" else any(inside):
+            return waiver
+    return None
+
+
+def best_discount(
+    discounts: Mapping[int, tuple[Discount, ...]],
+    categories: tuple[int, ...],
+    networks: frozenset[str],
+    operator: OperatorId,
+) -> Discount | None:
+    """Return the concession with the largest share for this ride, or None."""
+    found: Discount | None = None
+    for category in categories:
+        for one in discounts.get(category, ()):
+            fits = (not one.networks or networks & one.networks) and (
+                not one.operators or operator in one.operators
+            )
+            if fits and (found is None or one.percent > found.percent):
+                found = one
+    return found
+
+
+class Passes:
+    """The passes an account holds, with the starts of those that begin at their first tap."""
+
+    __slots__ = ("_book", "_held", "_service_day", "_starts")
+
+    def __init__(
+        self, book: TariffBook, held: tuple[HeldPass, ...], starts: tuple[PassStart, ...], service_day: date
+    ) -> None:
+        self._book = book
+        self._held = sorted(held, key=lambda one: (one.valid_from, one.pass_id))
+        self._starts = {one.pass_id: one.started_us for one in starts}
+        self._service_day = service_day
+
+    def covering(self, route: Route, networks: frozenset[str], at: datetime, day: date) -> PassProduct | None:
+        """Return the product of the pass that covers a ride beginning at `at`, or None; it may start one."""
+        if not self._held:
+            return None
+        waiting: tuple[HeldPass, PassProduct] | None = None
+        for held in self._held:
+            product = product_on(self._book.passes.get(held.product_id, ()), day)
+            if product is None or not _covers(product, held.scope, route, networks):
+                continue
+            if not product.from_first_tap:
+                if held.valid_from <= at < held.valid_until:
+                    return product
+                continue
+            started = self._starts.get(held.pass_id)
+            if started is None:
+                if waiting is None and held.valid_from <= at < held.valid_until:
+                    waiting = held, product
+            elif micros(at) >= started and at < self._ends(product, from_micros(started)):
+                return product
+        if waiting is None:
+            return None
+        self._starts[waiting[0].pass_id] = micros(at)
+        return waiting[1]
+
+    def _ends(self, product: PassProduct, started: datetime) -> datetime:
+        book = self._book
+        if product.validity == "days":
+            return started + _DAY * product.validity_count
+        first = book.local_date(started)
+        if started < day_window(first, book.day_starts, book.zone).start:
+            first -= _DAY
+        last = {
+            "day": first,
+            "week": first + timedelta(days=6),
+            "month": _month_on(first, product.validity_count) - _DAY,
+        }[product.validity]
+        return day_window(last, book.day_starts, book.zone).end
+
+    def carry(self) -> tuple[PassStart, ...]:
+        held = {one.pass_id for one in self._held}
+        return tuple(PassStart(name, at) for name, at in sorted(self._starts.items()) if name in held)
+
+
+def _month_on(day: date, months: int) -> date:
+    """Return the same day `months` later, or the first of the month after where there is none."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    try:
+        return date(year, month + 1, day.day)
+    except ValueError:
+        year, month = divmod(year * 12 + month + 1, 12)
+        return date(year, month + 1, 1)
+
+
+def product_on(rows: tuple[PassProduct, ...], day: date) -> PassProduct | None:
+    """Return the pass's row of a date; a withdrawn pass keeps covering by its latest row."""
+    for row in rows:
+        if row.valid_from <= day <= row.valid_to:
+            return row
+    return rows[-1] if rows else None
+
+
+def _covers(product: PassProduct, scope: str, route: Route, networks: frozenset[str]) -> bool:
+    if product.networks and not networks <= product.networks:
+        return False
+    if product.operators and route.operator_id not in product.operators:
+        return False
+    if product.scope == "route":
+        return scope == route.route_id
+    return product.scope != "network" or scope in networks
+
+
+@dataclass(slots=True)
+class _Use:
+    period: str
+    minor: int
+    rides: int
+
+
+class Caps:
+    """What the account's rides count towards its caps, within the periods that hold the service day."""
+
+    __slots__ = ("_day", "_uses")
+
+    def __init__(self, carried: tuple[CapUse, ...], service_day: date) -> None:
+        self._day = service_day
+        self._uses = {one.cap_id: _Use(one.period, one.minor, one.rides) for one in carried}
+
+    def charge(
+        self,
+        tariff: Tariff,
+        minor: int,
+        *,
+        networks: frozenset[str],
+        operator: OperatorId,
+        categories: tuple[int, ...],
+        at_us: int,
+    ) -> tuple[int, str]:
+        """Return what is still owed of `minor`, in [0, minor], and the cap that covered the rest (or none)."""
+        owed, binding = minor, ""
+        counted: list[_Use] = []
+        for cap in tariff.caps:
+            if not _counts(cap, networks, operator, categories):
+                continue
+            use = self._use(cap, at_us)
+            counted.append(use)
+            if cap.minor is not None:
+                left = max(0, cap.minor - use.minor)
+            else:
+                left = owed if cap.rides is None or use.rides < cap.rides else 0
+            if left < owed:
+                owed, binding = left, cap.cap_id
+        for use in counted:
+            use.minor += owed
+            use.rides += owed > 0
+        return owed, binding
+
+    def _use(self, cap: Cap, at_us: int) -> _Use:
+        use = self._uses.get(cap.cap_id)
+        if cap.period is Period.ROLLING:
+            if use is None or not int(use.period) <= at_us < int(use.period) + cap.period_us:
+                use = self._uses[cap.cap_id] = _Use(str(at_us), 0, 0)
+            return use
+        period = period_of(cap.period, self._day)
+        if use is None or use.period != period:
+            use = self._uses[cap.cap_id] = _Use(period, 0, 0)
+        return use
+
+    def carry(self, tariff: Tariff, end_us: int) -> tuple[CapUse, ...]:
+        """Return the uses whose period goes on after this service day, in id order."""
+        caps = {cap.cap_id: cap for cap in tariff.caps}
+        kept: list[CapUse] = []
+        for name, use in sorted(self._uses.items()):
+            cap = caps.get(name)
+            if cap is None:
+                continue
+            if cap.period is Period.ROLLING:
+                goes_on = int(use.period) + cap.period_us > end_us
+            else:
+                goes_on = cap.period is not Period.DAY and use.period == period_of(
+                    cap.period, self._day + _DAY
+                )
+            if goes_on:
+                kept.append(CapUse(name, use.period, use.minor, use.rides))
+        return tuple(kept)
+
+
+def _counts(cap: Cap, networks: frozenset[str], operator: OperatorId, categories: tuple[int, ...]) -> bool:
+    return (
+        (not cap.networks or networks <= cap.networks)
+        and (not cap.operators or operator in cap.operators)
+        and (cap.category is None or int(cap.category) in categories)
+    )
+
+
+def period_of(period: Period, day: date) -> str:
+    """Return the name of the period a service day lies in: the day, its ISO week, or its month."""
+    if period is Period.WEEK:
+        year, week, _ = day.isocalendar()
+        return f"{year}-W{week:02d}"
+    return day.isoformat()[:7] if period is Period.MONTH else day.isoformat()
+
+
+def discounted(minor: int, discount: Discount, tariff: Tariff) -> int:
+    """Return the concession's part of an amount in minor units, rounded as its row says."""
+    if discount.percent == 100:
+        return minor
+    return Money(minor, tariff.currency).share(discount.percent, 100, discount.rounding).minor

@@ -1,0 +1,338 @@
+"""Taps into rides by one transition table; a ride's price is not decided here."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import Enum, auto
+from typing import Final
+
+from fare.rules.bill import Closed
+from fare.rules.carried import OpenRide
+from fare.rules.facts import FareTap
+from fare.rules.tariff import Route, Settled, Tariff, TariffBook
+from kernel.wire.tap import Phase, Purpose
+
+_DAY: Final = timedelta(days=1)
+
+
+class State(Enum):
+    IDLE = auto()
+    RIDING = auto()
+
+
+class Event(Enum):
+    ON = auto()
+    OFF = auto()
+    STRAY_OFF = auto()  # an off that cannot belong to the open ride
+    LATE_OFF = auto()  # an off after the journey time limit
+    REPEAT = auto()  # the same medium at the same place inside the passback interval
+    COMPANION = auto()  # such a repeat where the tariff lets companions ride
+    TORN = auto()  # the rider saw no green
+    DAY_ENDS = auto()  # nothing more can be known of the open ride
+    DAY_STAYS = auto()  # the open ride may still be closed
+
+
+class Act(Enum):
+    BEGIN = auto()
+    FINISH = auto()
+    FINISH_LATE = auto()
+    ORPHAN = auto()
+    ABANDON_BEGIN = auto()
+    ABANDON_ORPHAN = auto()
+    ABANDON = auto()
+    ACCOMPANY = auto()
+    NOTE = auto()
+    REST = auto()
+
+
+TRANSITIONS: Final[dict[State, dict[Event, tuple[Act, State]]]] = {
+    State.IDLE: {
+        Event.ON: (Act.BEGIN, State.RIDING),
+        Event.OFF: (Act.ORPHAN, State.IDLE),
+        Event.REPEAT: (Act.NOTE, State.IDLE),
+        Event.COMPANION: (Act.NOTE, State.IDLE),
+        Event.TORN: (Act.NOTE, State.IDLE),
+        Event.DAY_ENDS: (Act.REST, State.IDLE),
+    },
+    State.RIDING: {
+        Event.ON: (Act.ABANDON_BEGIN, State.RIDING),
+        Event.OFF: (Act.FINISH, State.IDLE),
+        Event.STRAY_OFF: (Act.ABANDON_ORPHAN, State.IDLE),
+        Event.LATE_OFF: (Act.FINISH_LATE, State.IDLE),
+        Event.REPEAT: (Act.NOTE, State.RIDING),
+        Event.COMPANION: (Act.ACCOMPANY, State.RIDING),
+        Event.TORN: (Act.NOTE, State.RIDING),
+        Event.DAY_ENDS: (Act.ABANDON, State.IDLE),
+        Event.DAY_STAYS: (Act.REST, State.RIDING),
+    },
+}
+assert TRANSITIONS.keys() == set(State), "every state has a row, the final ones too"
+
+
+class Leg:
+    """One ride in the making; `tap` is the one its lines stand under (the tap-on where there is one)."""
+
+    __slots__ = (
+        "arrived",
+        "closed",
+        "companion",
+        "end_stop",
+        "joined",
+        "networks",
+        "off",
+        "on",
+        "priced_before",
+        "route",
+        "tap",
+        "tariff",
+    )
+
+    def __init__(self, tap: FareTap, route: Route, tariff: Tariff, *, on: FareTap | None) -> None:
+        self.tap = tap
+        self.route = route
+        self.tariff = tariff
+        self.on = on
+        self.off: FareTap | None = None
+        self.arrived: datetime | None = None
+        self.end_stop = ""
+        self.closed = Closed.BOARDED
+        self.networks = route.networks
+        self.companion = False
+        self.priced_before = False
+        self.joined: list[Leg] = []
+
+
+@dataclass(slots=True)
+class Built:
+    """The rides of a day in order, taps that made none (why), taps on unknown routes, what stays open."""
+
+    legs: list[Leg] = field(default_factory=list)
+    noted: list[tuple[FareTap, Closed]] = field(default_factory=list)
+    unknown: list[tuple[FareTap, str]] = field(default_factory=list)
+    still_open: OpenRide | None = None
+    last: FareTap | None = None
+
+
+class Builder:
+    """Walks a day's taps in card order and applies TRANSITIONS; `open_leg` is the ride under way."""
+
+    __slots__ = (
+        "_book",
+        "_companions",
+        "_dates",
+        "_last",
+        "_midnight",
+        "_start",
+        "built",
+        "ends_at",
+        "open_leg",
+        "tariffs",
+    )
+
+    def __init__(self, book: TariffBook, service_day: date, last: FareTap | None) -> None:
+        self._book = book
+        self._start, self.ends_at, self._midnight = book.day_bounds(service_day)
+        # Almost every tap falls on the two dates of its service day, so their tariffs are at hand.
+        self._dates = service_day, service_day + _DAY
+        self.tariffs = book.on(self._dates[0]), book.on(self._dates[1])
+        self.built = Built()
+        self.open_leg: Leg | None = None
+        self._last = last  # the last tap that counted, for passback
+        self._companions = 0
+
+    def tariff_at(self, at: datetime) -> Tariff:
+        """Return the tariff of an instant's local date, by the day's own midnight where it lies inside."""
+        if self._start <= at < self.ends_at:
+            return self.tariffs[at >= self._midnight]
+        return self._book.on(self._book.local_date(at))
+
+    def date_of(self, at: datetime) -> date:
+        """Return the local date of an instant."""
+        if self._start <= at < self.ends_at:
+            return self._dates[at >= self._midnight]
+        return self._book.local_date(at)
+
+    @property
+    def last_tariff(self) -> Tariff:
+        """The tariff in force where the service day ends."""
+        return self.tariff_at(self.ends_at)
+
+    def resume(self, carried: OpenRide) -> None:
+        """Take up a ride that the day before left open."""
+        tap = carried.tap
+        tariff = self.tariff_at(tap.tapped_at)
+        route = tariff.route_for(tap.route_id, tap.stop_id)
+        if route is None:
+            # Only a re-published tariff can take the route away; the tap is then unknown like any other.
+            self.built.unknown.append((tap, "unknown_route"))
+            return
+        leg = Leg(tap, route, tariff, on=tap)
+        leg.priced_before = carried.priced
+        self.open_leg = leg
+        if not carried.priced:
+            self.built.legs.append(leg)
+
+    def walk(self, taps: Iterable[FareTap]) -> None:
+        for tap in taps:
+            purpose = tap.purpose
+            if purpose is Purpose.PARK_IN or purpose is Purpose.PARK_OUT or purpose is Purpose.INSPECT:
+                continue
+            phase = tap.phase
+            if phase is Phase.REFUSED:
+                continue
+            tariff = self.tariff_at(tap.tapped_at)
+            if phase is Phase.TORN or tap.proven_torn:
+                self._apply(Event.TORN, tap, None, tariff)
+                continue
+            route = tariff.route_for(tap.route_id, tap.stop_id)
+            if route is None:
+                self.built.unknown.append((tap, "unknown_route" if tap.route_id else "unknown_stop"))
+                continue
+            self._apply(self._event(tap, route), tap, route, tariff)
+
+    def _event(self, tap: FareTap, route: Route) -> Event:
+        last = self._last
+        if (
+            last is not None
+            and last.place == tap.place
+            and last.card_id == tap.card_id
+            and self._repeats(last, tap, route)
+        ):
+            if self._companions + 1 < route.rule.companions and self.open_leg is not None:
+                return Event.COMPANION
+            return Event.REPEAT
+        opened = self.open_leg
+        purpose = tap.purpose
+        if purpose is Purpose.BOARD:
+            return Event.ON
+        if purpose is Purpose.AUTO and (opened is None or not _belongs(opened, tap, route, strictly=True)):
+            return Event.ON
+        if opened is None:
+            return Event.OFF
+        if not _belongs(opened, tap, route) and not _may_join(opened, route):
+            return Event.STRAY_OFF
+        limit = opened.route.rule.limit
+        if limit is not None and tap.tapped_at > opened.tap.tapped_at + limit:
+            return Event.LATE_OFF
+        return Event.OFF
+
+    @staticmethod
+    def _repeats(last: FareTap, tap: FareTap, route: Route) -> bool:
+        same = tap.purpose is last.purpose or Purpose.AUTO in {tap.purpose, last.purpose}
+        gap = tap.tapped_at - last.tapped_at
+        return same and abs(gap) < route.rule.passback
+
+    def _apply(self, event: Event, tap: FareTap, route: Route | None, tariff: Tariff) -> None:
+        state = State.IDLE if self.open_leg is None else State.RIDING
+        act, _ = TRANSITIONS[state][event]
+        if act is Act.NOTE:
+            self.built.noted.append((tap, Closed.TORN if event is Event.TORN else Closed.PASSBACK))
+            return
+        assert route is not None, "only torn taps come without a route"
+        if act is Act.ACCOMPANY:
+            self._companions += 1
+            leg = Leg(tap, route, tariff, on=tap)
+            leg.companion = True
+            self.built.legs.append(leg)
+            return
+        self._last, self._companions = tap, 0
+        if act is Act.BEGIN or act is Act.ABANDON_BEGIN:
+            self._abandon()
+            self.open_leg = leg = Leg(tap, route, tariff, on=tap)
+            self.built.legs.append(leg)
+        elif act is Act.FINISH or act is Act.FINISH_LATE:
+            self._finish(tap, route, late=act is Act.FINISH_LATE)
+        else:
+            self._abandon()
+            leg = Leg(tap, route, tariff, on=None)
+            leg.off, leg.arrived, leg.closed = tap, tap.tapped_at, Closed.MISSING_ON
+            leg.end_stop = tap.stop_id
+            self.built.legs.append(leg)
+
+    def _finish(self, tap: FareTap, route: Route, *, late: bool) -> None:
+        leg = self.open_leg
+        assert leg is not None, "only an open ride is finished"
+        leg.off, leg.arrived, leg.end_stop = tap, tap.tapped_at, tap.stop_id
+        leg.closed = Closed.OVER_LONG if late else Closed.TAPPED
+        if route.networks != leg.route.networks:
+            leg.networks = leg.route.networks | route.networks
+        self.open_leg = None
+
+    def _abandon(self) -> None:
+        leg = self.open_leg
+        if leg is not None:
+            leg.closed = Closed.BOARDED if leg.route.rule.settled is Settled.BOARDING else Closed.MISSING_OFF
+            self.open_leg = None
+
+    def end(self, as_of: datetime | None) -> Built:
+        """Close or hand on what is still open at the day's end (or at `as_of`) and return everything."""
+        leg, end = self.open_leg, self.ends_at
+        if leg is not None:
+            limit = leg.route.rule.limit
+            deadline = end if limit is None else leg.tap.tapped_at + limit
+            priced = leg.priced_before or leg.route.rule.settled is Settled.BOARDING
+            hands_on = deadline > end
+            waits = hands_on or (as_of is not None and as_of <= deadline)
+            event = Event.DAY_STAYS if waits and not priced else Event.DAY_ENDS
+            if hands_on:
+                self.built.still_open = OpenRide(leg.tap, priced)
+            if TRANSITIONS[State.RIDING][event][0] is Act.ABANDON:
+                self._abandon()
+            else:
+                leg.closed = Closed.OPEN
+        last = self._last
+        if last is not None:
+            route = self.tariff_at(last.tapped_at).route_for(last.route_id, last.stop_id)
+            if route is not None and last.tapped_at + route.rule.passback > end:
+                self.built.last = last
+        return self.built
+
+
+def _belongs(opened: Leg, tap: FareTap, route: Route, *, strictly: bool = False) -> bool:
+    """Whether an off at `tap` can end the open ride: same vehicle or trip, or the same network of stations.
+
+    An explicit off may also come from another vehicle of the route (a breakdown's replacement); a tap that
+    does not say what it is may not (`strictly`), or a second bus of the route would end the first ride.
+    """
+    if opened.route.rule.settled is Settled.RIDE:
+        return opened.route.networks == route.networks
+    on = opened.tap
+    if on.place == tap.place or (on.trip_id == tap.trip_id != ""):
+        return True
+    return not strictly and opened.route.route_id == route.route_id
+
+
+def _may_join(opened: Leg, route: Route) -> bool:
+    """Whether a join rule lets one ride begin on the open ride's network and end on this one."""
+    joins = opened.tariff.joins
+    return any((start, end) in joins for start in opened.route.networks for end in route.networks)
+
+
+def join_legs(legs: list[Leg]) -> list[Leg]:
+    """Return the day's effective legs: consecutive rides that a join rule makes one, chains collapsed.
+
+    The effective leg has the first ride's start and the last one's end, and all their networks; the others
+    hang in its `joined` and cost nothing of their own.
+    """
+    effective: list[Leg] = []
+    for leg in legs:
+        first = effective[-1] if effective else None
+        before = first.joined[-1] if first is not None and first.joined else first
+        if first is not None and before is not None and _joins(before, leg):
+            first.joined.append(leg)
+            first.arrived, first.end_stop, first.closed = leg.arrived, leg.end_stop, leg.closed
+            first.networks = first.networks | leg.networks
+            continue
+        effective.append(leg)
+    return effective
+
+
+def _joins(before: Leg, after: Leg) -> bool:
+    if before.off is None or after.on is None or before.companion or after.companion:
+        return False
+    return any(
+        start_stop in {"", before.off.stop_id} and end_stop in {"", after.on.stop_id}
+        for start in before.networks
+        for end in after.networks
+        for start_stop, end_stop in after.tariff.joins.get((start, end), ())
+    )

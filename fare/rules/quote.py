@@ -1,0 +1,219 @@
+"""What one leg may cost: the offers of the leg rules, of the published matrix, or of the distance formula."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import product as pairs
+from typing import Final
+
+from fare.rules.tariff import Action, Closing, Offer, Route, Tariff
+from kernel.money import Money
+
+NO_AREAS: Final[frozenset[str]] = frozenset()
+_LARGEST_MEMO: Final = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The offers for a leg, cheapest first (each leg group once), or why there is none."""
+
+    offers: tuple[Offer, ...]
+    reason: str = ""
+
+
+def quote_leg(
+    tariff: Tariff,
+    route: Route,
+    *,
+    from_stop: str,
+    to_stop: str,
+    networks: frozenset[str],
+    departed: datetime,
+    arrived: datetime | None,
+    medium: str,
+    categories: tuple[int, ...],
+) -> Quote:
+    """Return what a leg may be charged, before transfers, concessions, passes and caps.
+
+    `to_stop` is empty where boarding settles the fare. `networks` are those of all joined legs.
+    No matching rule gives no offer and a reason: the fare is unknown, never zero.
+    """
+    frames = tariff.timeframes
+    from_areas = tariff.areas_of_stop.get(from_stop, NO_AREAS)
+    to_areas = tariff.areas_of_stop.get(to_stop, NO_AREAS)
+    measured = route.route_id if _measured(tariff, networks) else ""
+    key = (
+        networks, from_areas, to_areas, measured, measured and from_stop, measured and to_stop, medium, categories,
+        frames.at(departed), frames.at(arrived),
+    )  # fmt: skip
+    found = tariff.memo.get(key)
+    if found is None:
+        if len(tariff.memo) >= _LARGEST_MEMO:
+            tariff.memo.clear()
+        found = tariff.memo[key] = _quote(
+            tariff,
+            networks,
+            from_areas,
+            to_areas,
+            measured,
+            from_stop,
+            to_stop,
+            medium,
+            categories,
+            key[8],
+            key[9],
+        )
+    assert isinstance(found, Quote), "the memo of legs holds quotes"
+    return found
+
+
+def _measured(tariff: Tariff, networks: frozenset[str]) -> bool:
+    if not tariff.formulas and not tariff.matrix:
+        return False
+    return any(network in tariff.formulas or network in tariff.matrix for network in networks)
+
+
+def _quote(
+    tariff: Tariff,
+    networks: frozenset[str],
+    from_areas: frozenset[str],
+    to_areas: frozenset[str],
+    measured: str,
+    from_stop: str,
+    to_stop: str,
+    medium: str,
+    categories: tuple[int, ...],
+    from_frames: frozenset[str],
+    to_frames: frozenset[str],
+) -> Quote:
+    matched = tariff.legs.match(networks, from_areas, to_areas, from_frames, to_frames)
+    offers: list[Offer] = []
+    for rule in matched.won:
+        minor = price_of(tariff, rule.product_id, medium, categories)
+        if minor is not None:
+            offers.append(Offer(rule.leg_group, rule.product_id, minor, rule.rule))
+    reason = "no_product_for_medium" if matched.won else "no_leg_rule"
+    if measured and len(networks) == 1:
+        priced = distance_offer(tariff, next(iter(networks)), measured, from_stop, to_stop, medium)
+        if priced is not None:
+            offers.append(priced)
+    best: dict[str, Offer] = {}
+    for offer in sorted(offers, key=lambda one: (one.minor, one.leg_group, one.product_id, one.rule)):
+        best.setdefault(offer.leg_group, offer)
+    return Quote(tuple(best.values()), "" if best else reason)
+
+
+def price_of(tariff: Tariff, product_id: str, medium: str, categories: tuple[int, ...]) -> int | None:
+    """Return a product's cheapest price in minor units for a rider and medium, or None where it has none.
+
+    Rows for one of the rider's own categories, or for any, come first; else those of the default category.
+    """
+    rows = [row for row in tariff.products.get(product_id, ()) if row.medium in {"", medium}]
+    own = {tariff.category_ids[one] for one in categories if one in tariff.category_ids}
+    fitting = [row for row in rows if row.category in own] or [
+        row for row in rows if row.category in {"", tariff.default_category}
+    ]
+    if not fitting:
+        return None
+    return rounded(tariff, min(row.minor for row in fitting), medium)
+
+
+def rounded(tariff: Tariff, minor: int, medium: str) -> int:
+    """Return an amount as the medium can pay it (cash_rounding.txt), unchanged for the others."""
+    step = tariff.rounding.get(medium)
+    if step is None:
+        return minor
+    return Money(minor, tariff.currency).rounded_to(step[0], step[1]).minor
+
+
+def distance_offer(
+    tariff: Tariff, network: str, route_id: str, from_stop: str, to_stop: str, medium: str
+) -> Offer | None:
+    """Return the published matrix's offer for a pair of stops, else the distance formula's, else None."""
+    published = tariff.matrix.get(network, {}).get((from_stop, to_stop))
+    if published is not None:
+        for wanted in (medium, ""):
+            for row_medium, offer in published:
+                if row_medium == wanted:
+                    minor = offer.minor if row_medium else rounded(tariff, offer.minor, medium)
+                    return Offer(offer.leg_group, offer.product_id, minor, offer.rule)
+    formula = tariff.formulas.get(network)
+    places = tariff.positions_m.get(route_id, {})
+    start, end = places.get(from_stop), places.get(to_stop)
+    if formula is None or start is None or end is None:
+        return None
+    minor = rounded(tariff, formula.minor_for(abs(end - start)), medium)
+    return Offer(formula.leg_group, formula.product_id, minor, formula.rule)
+
+
+def quote_closing(
+    tariff: Tariff,
+    route: Route,
+    closing: Closing,
+    *,
+    stop: str,
+    departed: datetime,
+    medium: str,
+    categories: tuple[int, ...],
+) -> Quote:
+    """Return what an odd ride costs by its closing rule: one offer, or none and the reason.
+
+    Maximum and cheapest range over every fare of the route's network on that medium; cheapest starts at
+    `stop`, as a rider who gave up there would have paid.
+    """
+    match closing.action:
+        case Action.FREE:
+            return Quote((Offer("", "", 0, closing.rule),))
+        case Action.PRODUCT:
+            minor = price_of(tariff, closing.product_id, medium, categories)
+            if minor is None:
+                return Quote((), "no_product_for_medium")
+            return Quote((Offer("", closing.product_id, minor, closing.rule),))
+        case Action.BOARDING:
+            return quote_leg(
+                tariff, route, from_stop=stop, to_stop="", networks=route.networks, departed=departed, arrived=None,
+                medium=medium, categories=categories,
+            )  # fmt: skip
+        case Action.MAXIMUM | Action.CHEAPEST:
+            frames = tariff.timeframes.at(departed)
+            key = (closing, route.route_id, stop, medium, categories, frames)
+            found = tariff.memo.get(key)
+            if found is None:
+                found = tariff.memo[key] = _extreme(
+                    tariff, route, closing, stop, departed, medium, categories
+                )
+            assert isinstance(found, Quote), "the memo of closings holds quotes"
+            return found
+
+
+def _extreme(
+    tariff: Tariff,
+    route: Route,
+    closing: Closing,
+    stop: str,
+    departed: datetime,
+    medium: str,
+    categories: tuple[int, ...],
+) -> Quote:
+    every = tuple(tariff.positions_m.get(route.route_id, ())) or _stops_of(tariff, route)
+    starts = (stop,) if closing.action is Action.CHEAPEST else every
+    offers = [
+        offer
+        for start, end in pairs(starts, every)
+        if start != end
+        for offer in quote_leg(
+            tariff, route, from_stop=start, to_stop=end, networks=route.networks, departed=departed, arrived=departed,
+            medium=medium, categories=categories,
+        ).offers[:1]
+    ]  # fmt: skip
+    if not offers:
+        return Quote((), "no_leg_rule")
+    offers.sort(key=lambda one: (one.minor, one.leg_group, one.product_id))
+    chosen = offers[0] if closing.action is Action.CHEAPEST else offers[-1]
+    return Quote((Offer(chosen.leg_group, chosen.product_id, chosen.minor, closing.rule),))
+
+
+def _stops_of(tariff: Tariff, route: Route) -> tuple[str, ...]:
+    """Return one stop of every different set of areas, and every stop of the network's matrix."""
+    one_each = {areas: stop for stop, areas in sorted(tariff.areas_of_stop.items(), reverse=True)}
+    listed = {stop for network in route.networks for pair in tariff.matrix.get(network, {}) for stop in pair}
+    return tuple(sorted({*one_each.values(), *listed}))
