@@ -1,0 +1,296 @@
+"""A software card that speaks the real protocol: EV2 authentication, MACed files, transaction MAC.
+
+It is a model of a DESFire card's behaviour after public documents, for tests and the demo. Real silicon may differ.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Final
+
+from kernel.crypto import tmac
+from kernel.crypto.aes import zero_padded
+from kernel.crypto.card_keys import DF_NAME, FILE_CARD_INFO, FILE_TRANSACTION_MAC, KEY_NUMBER, UID_SIZE, Role
+from kernel.crypto.ev2 import ANSWER_SIZE, TI_SIZE, CardAuth, MessagingError, Session
+from kernel.wire import cardinfo
+
+Random = Callable[[int], bytes]
+
+_LAST_COUNTER: Final = 0xFFFFFFFF
+
+
+class Fault(StrEnum):
+    """What a card does wrong on demand, once it is asked to commit or from the start."""
+
+    TEAR_BEFORE = "tear_before"
+    """Leaves the field with CommitTransaction unheard: nothing is committed."""
+    TEAR_AFTER = "tear_after"
+    """Commits and leaves before its answer arrives."""
+    WRONG_MAC = "wrong_mac"
+    """Answers the first MACed command with one bit of the MAC flipped."""
+    HOSTILE_ATS = "hostile_ats"
+    """Answers RATS with a single byte, which makes nfcpy raise IndexError."""
+    GARBAGE = "garbage"
+    """Answers every command with random bytes."""
+    SLOW = "slow"
+    """Takes its time over every answer, within what a reader must bear."""
+
+
+class Status(bytes):
+    """Two status bytes that end an answer."""
+
+
+OK: Final = Status(b"\x91\x00")
+MORE: Final = Status(b"\x91\xaf")
+SELECTED: Final = Status(b"\x90\x00")
+NO_APPLICATION: Final = Status(b"\x6a\x82")
+UNKNOWN_COMMAND: Final = Status(b"\x91\x1c")
+INTEGRITY: Final = Status(b"\x91\x1e")
+NO_SUCH_KEY: Final = Status(b"\x91\x40")
+LENGTH: Final = Status(b"\x91\x7e")
+PERMISSION_DENIED: Final = Status(b"\x91\x9d")
+PARAMETER: Final = Status(b"\x91\x9e")
+AUTHENTICATION: Final = Status(b"\x91\xae")
+ABORTED: Final = Status(b"\x91\xca")
+BOUNDARY: Final = Status(b"\x91\xbe")
+NO_FILE: Final = Status(b"\x91\xf0")
+
+
+class CardLeftError(Exception):
+    """The card is out of the field: no answer comes."""
+
+
+class _RefusedError(Exception):
+    def __init__(self, status: Status) -> None:
+        super().__init__(status.hex())
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Eeprom:
+    """What survives without power. A transaction replaces it whole, so it is never half written."""
+
+    card_info: bytes
+    tmc: int = 0
+    tmv: bytes = bytes(tmac.TMV_SIZE)
+    last_reader: bytes = bytes(tmac.READER_ID_SIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """One card's keys: by key number, and the transaction MAC key."""
+
+    by_number: Mapping[int, bytes] = field(repr=False)
+    tmac: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, *, auth: bytes, tmac_key: bytes) -> Secrets:
+        """Return the secrets of an account-based card: AUTH and TMAC."""
+        return cls({KEY_NUMBER[Role.AUTH]: auth}, tmac_key)
+
+
+@dataclass(slots=True)
+class _Transaction:
+    tmi: bytes = b""
+    reader: bytes | None = None
+
+
+class SoftCard:
+    """One card. `answer` takes a command APDU; `power_off` is the card leaving the field.
+
+    `eeprom` is the committed state. `on_commit` is called with it once it is replaced, before the answer leaves.
+    `fault` is what this presentation shall do wrong; whoever presents the card sets and clears it.
+    `finished_reading` is true once file 0F was read, `asked_to_commit` once CommitReaderID came.
+    """
+
+    def __init__(
+        self,
+        uid: bytes,
+        secrets: Secrets,
+        eeprom: Eeprom,
+        *,
+        random: Random = os.urandom,
+        on_commit: Callable[[Eeprom], None] | None = None,
+    ) -> None:
+        assert len(uid) == UID_SIZE, "a 7-byte UID"
+        assert len(eeprom.card_info) == cardinfo.SIZE, "CardInfo has 32 bytes"
+        self.uid = uid
+        self.eeprom = eeprom
+        self.fault: Fault | None = None
+        self.lock = threading.Lock()
+        self._secrets = secrets
+        self._tmac = tmac.TmacKey(secrets.tmac)
+        self._random = random
+        self._on_commit = on_commit
+        self._commands: Final[dict[int, Callable[[bytes], tuple[bytes, Status]]]] = {
+            0x71: self._authenticate_first,
+            0x77: self._authenticate_non_first,
+            0xAF: self._continue,
+            tmac.READ_DATA: self._read_data,
+            tmac.COMMIT_READER_ID: self._commit_reader_id,
+            tmac.COMMIT_TRANSACTION: self._commit_transaction,
+        }
+        self.power_off()
+
+    def power_off(self) -> None:
+        """Forget everything that is not in the EEPROM."""
+        self._selected = False
+        self._pending: CardAuth | None = None
+        self._gone = False
+        self._mac_flipped = False
+        self.finished_reading = False
+        self.asked_to_commit = False
+        self._drop()
+
+    def _drop(self) -> None:
+        self._session: Session | None = None
+        self._transaction = _Transaction()
+
+    def answer(self, apdu: bytes) -> bytes:
+        """Return the answer to a command APDU; CardLeftError when a fault took the card away.
+
+        Any bytes at all are answered. An error drops authentication and whatever was not committed.
+        """
+        if self._gone:
+            raise CardLeftError
+        code = 0
+        if self.fault is Fault.GARBAGE:
+            return self._random(int.from_bytes(self._random(1), "big"))
+        if apdu[:4] == b"\x00\xa4\x04\x00":
+            return self._select(apdu[5:])
+        try:
+            code, body = self._parsed(apdu)
+            if code != 0xAF:
+                self._pending = None
+            reply, status = self._commands[code](body)
+        except KeyError:
+            reply, status = b"", UNKNOWN_COMMAND
+        except MessagingError:
+            reply, status = b"", INTEGRITY if self._session else AUTHENTICATION
+        except _RefusedError as refused:
+            reply, status = b"", refused.status
+        if status not in (OK, MORE):
+            self._drop()
+        if (
+            self.fault is Fault.WRONG_MAC
+            and status == OK
+            and self._session
+            and not self._mac_flipped
+            and code != 0xAF
+        ):
+            self._mac_flipped = True
+            reply = reply[:-1] + bytes((reply[-1] ^ 1,))
+        return reply + status
+
+    def _parsed(self, apdu: bytes) -> tuple[int, bytes]:
+        if len(apdu) < 4 or apdu[0] != 0x90 or not self._selected:
+            raise _RefusedError(UNKNOWN_COMMAND)
+        if len(apdu) <= 5:
+            return apdu[1], b""
+        body = apdu[5 : 5 + apdu[4]]
+        if len(body) != apdu[4] or len(apdu) > 6 + apdu[4]:
+            raise _RefusedError(LENGTH)
+        return apdu[1], body
+
+    def _select(self, rest: bytes) -> bytes:
+        self._drop()
+        self._pending = None
+        self._selected = rest.rstrip(b"\x00") == DF_NAME
+        return SELECTED if self._selected else NO_APPLICATION
+
+    def _authenticate_first(self, body: bytes) -> tuple[bytes, Status]:
+        self._drop()
+        return self._challenge(body[:1], len(body) >= 2, None)
+
+    def _authenticate_non_first(self, body: bytes) -> tuple[bytes, Status]:
+        renews, self._session = self._session, None
+        return self._challenge(body, renews is not None, renews)
+
+    def _challenge(self, number: bytes, allowed: bool, renews: Session | None) -> tuple[bytes, Status]:
+        if not allowed or len(number) != 1:
+            raise _RefusedError(LENGTH if renews is None else PERMISSION_DENIED)
+        key = self._secrets.by_number.get(number[0])
+        if key is None:
+            raise _RefusedError(NO_SUCH_KEY)
+        self._pending = CardAuth(key, self._random(16), self._random(TI_SIZE), renews)
+        return self._pending.challenge(), MORE
+
+    def _continue(self, body: bytes) -> tuple[bytes, Status]:
+        pending, self._pending = self._pending, None
+        if pending is None:
+            raise _RefusedError(ABORTED)
+        if len(body) != ANSWER_SIZE:
+            raise _RefusedError(LENGTH)
+        proof, self._session = pending.verify(body)
+        return proof, OK
+
+    def _opened(self, code: int, body: bytes, size: int) -> tuple[Session, bytes]:
+        session = self._session
+        if session is None:
+            raise _RefusedError(AUTHENTICATION)
+        header, _ = session.open_command(code, body, len(body))
+        if len(header) != size:
+            raise _RefusedError(LENGTH)
+        return session, header
+
+    def _read_data(self, body: bytes) -> tuple[bytes, Status]:
+        session, header = self._opened(tmac.READ_DATA, body, 7)
+        file, offset, length = (
+            header[0],
+            int.from_bytes(header[1:4], "little"),
+            int.from_bytes(header[4:], "little"),
+        )
+        ee = self.eeprom
+        files = {
+            FILE_CARD_INFO: ee.card_info,
+            FILE_TRANSACTION_MAC: ee.tmc.to_bytes(4, "little") + ee.tmv,
+        }
+        if file not in files:
+            raise _RefusedError(NO_FILE)
+        if offset + length > len(files[file]):
+            raise _RefusedError(BOUNDARY)
+        found = files[file][offset : offset + length] if length else files[file][offset:]
+        if file == FILE_TRANSACTION_MAC:
+            self.finished_reading = True
+        else:
+            self._transaction.tmi += zero_padded(bytes((tmac.READ_DATA,)) + header) + zero_padded(found)
+        return session.response(found), OK
+
+    def _commit_reader_id(self, body: bytes) -> tuple[bytes, Status]:
+        session, reader = self._opened(tmac.COMMIT_READER_ID, body, tmac.READER_ID_SIZE)
+        self.asked_to_commit = True
+        if self._transaction.reader is not None or self.eeprom.tmc >= _LAST_COUNTER:
+            raise _RefusedError(PERMISSION_DENIED)
+        sealed = tmac.enc_tmri(
+            self._tmac, uid=self.uid, tmc=self.eeprom.tmc + 1, previous_reader=self.eeprom.last_reader
+        )
+        self._transaction.reader = reader
+        self._transaction.tmi += tmac.tmi_commit_reader(reader, sealed)
+        return session.response(sealed), OK
+
+    def _commit_transaction(self, body: bytes) -> tuple[bytes, Status]:
+        if self.fault is Fault.TEAR_BEFORE:
+            self._leave()
+        session, header = self._opened(tmac.COMMIT_TRANSACTION, body, 1)
+        reader = self._transaction.reader
+        if reader is None:
+            raise _RefusedError(PERMISSION_DENIED)
+        if header not in (b"\x00", b"\x01"):
+            raise _RefusedError(PARAMETER)
+        tmc = self.eeprom.tmc + 1
+        value = tmac.tmv(self._tmac, uid=self.uid, tmc=tmc, tmi=self._transaction.tmi)
+        self.eeprom = replace(self.eeprom, tmc=tmc, tmv=value, last_reader=reader)
+        self._transaction = _Transaction()
+        if self._on_commit is not None:
+            self._on_commit(self.eeprom)
+        if self.fault is Fault.TEAR_AFTER:
+            self._leave()
+        return session.response(tmc.to_bytes(4, "little") + value if header == b"\x01" else b""), OK
+
+    def _leave(self) -> None:
+        self._gone = True
+        raise CardLeftError
