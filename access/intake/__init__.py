@@ -1,0 +1,1 @@
+"""The inside of `access.take_in`; no door of the house."""

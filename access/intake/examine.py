@@ -1,0 +1,170 @@
+"""Fresh records are judged against their cards and written down as evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from access.intake.batch import Batch
+from access.issue import stray_id, uid_hash
+from access.keyring import Keyring
+from access.rules.judge import Finding, IssuedTo, Limits, judge
+from access.rules.mac import Proof, check_mac, torn_value
+from access.rules.segment import Sent
+from access.rules.tap import tap_id
+from access.rules.verdict import Reason
+from access.store import cards, devices, evidence
+from access.store.cards import Card
+from access.store.evidence import AsideRow, ClaimRow, TapRow, TornRow
+from access.vault import Vault, open_vault
+from kernel.ids import CardId, TapId
+from kernel.wire.tap import NO_TMV, TapRecord
+
+CLAIMING: Final = frozenset({None, Reason.UNKNOWN_CARD, Reason.TIME_IMPLAUSIBLE, Reason.VERSION_IMPLAUSIBLE})
+"""Findings under which a valid MAC occupies (card, counter): the reader is the signer, the card is its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One fresh record, examined. `proof` is its transaction MAC, `torn` the MAC value that would prove it torn."""
+
+    sent: Sent
+    record: TapRecord
+    tap_id: TapId
+    card: Card | None
+    card_id: CardId
+    stray: bytes
+    proof: Proof | None
+    torn: bytes | None
+    finding: Finding
+
+    @property
+    def owner(self) -> UUID:
+        """Return whose data key its body is sealed under."""
+        return self.card.fare_account_id if self.card else self.card_id
+
+
+def tap_day(record: TapRecord) -> date:
+    """Return the partition a record belongs to: the UTC date of its own signed time, never of ours (§8.10)."""
+    return record.tapped_at.astimezone(UTC).date()
+
+
+def examine(
+    tx: Connection, batch: Batch, fresh: Sequence[Sent], *, keyring: Keyring, limits: Limits
+) -> tuple[Seen, ...]:
+    """Return each fresh record with its card, its proof and the finding on it; nothing is stored yet."""
+    records = [(each, each.record) for each in fresh if each.record is not None]
+    hashes = {record.uid: uid_hash(keyring, record.uid) for _, record in records}
+    by_hash = cards.find_by_uid_hash(tx, set(hashes.values())) if hashes else {}
+    key_ids = {key.key_id for key in devices.list_keys(tx, batch.device.device_id)}
+    seen = []
+    for sent, record in records:
+        hashed = hashes[record.uid]
+        card = by_hash.get(hashed)
+        key = keyring.tmac_key(record.uid, record.key_generation)
+        proof = check_mac(record, key) if key else None
+        torn = torn_value(record, key) if key else None
+        issued = IssuedTo(card.serial, card.key_generation) if card else None
+        finding = judge(record, card=issued, proof=proof, key_ids=key_ids, limits=limits)
+        place = tap_id(record.device_id, record.journal_id, record.sequence)
+        card_id = CardId(card.card_id) if card else stray_id(hashed)
+        seen.append(Seen(sent, record, place, card, card_id, hashed, proof, torn, finding))
+    return tuple(seen)
+
+
+def store(tx: Connection, batch: Batch, seen: Sequence[Seen], *, keyring: Keyring) -> tuple[ClaimRow, ...]:
+    """Store the records and what was set aside, and return the claims on card counters that they make.
+
+    The records' fare accounts are locked in id order first: of two uploads that claim one counter of a card, one
+    sees the other.
+    """
+    owners = {one.owner for one in seen}
+    if batch.aside:
+        owners.add(batch.device.device_id)
+    vault = open_vault(tx, keyring, owners, now=batch.now)
+    forgotten = [stray_id(one.stray) for one in seen if not vault.holds(one.owner)]
+    vault = vault.with_keys_of(open_vault(tx, keyring, forgotten, now=batch.now))
+    cards.lock_accounts(tx, {one.card.fare_account_id for one in seen if one.card})
+    evidence.copy_in(tx, [_tap_row(batch, one, vault) for one in seen])
+    evidence.insert_aside(tx, [_aside_row(batch, sent, reason, vault) for sent, reason in batch.aside])
+    claims = tuple(_claim(one, one.proof) for one in seen if one.proof and one.finding.reason in CLAIMING)
+    evidence.copy_in(tx, claims)
+    torn = [_torn(one, one.torn) for one in seen if one.torn and one.finding.reason in CLAIMING]
+    evidence.copy_in(tx, torn)
+    return claims
+
+
+def _tap_row(batch: Batch, seen: Seen, vault: Vault) -> TapRow:
+    record = seen.record
+    # A late tap of a forgotten person is sealed as if their card had never been issued.
+    owner = seen.owner if vault.holds(seen.owner) else stray_id(seen.stray)
+    digest = seen.sent.link.hash
+    return TapRow(
+        seen.card_id,
+        tap_day(record),
+        seen.tap_id,
+        record.device_id,
+        record.journal_id,
+        record.sequence,
+        digest,
+        record.tmc,
+        record.tapped_at,
+        batch.now,
+        int(record.clock_state),
+        int(record.purpose),
+        int(record.phase),
+        batch.device.operator_id,
+        record.place,
+        record.stop_id,
+        record.route_id,
+        record.trip_id,
+        record.direction,
+        record.vehicle_class,
+        int(seen.finding.concession),
+        record.tariff_version,
+        seen.finding.mac_valid,
+        seen.finding.reason.value if seen.finding.reason else "",
+        owner,
+        vault.seal(owner, seen.sent.raw, seen.tap_id.bytes + digest),
+    )
+
+
+def _aside_row(batch: Batch, sent: Sent, reason: Reason, vault: Vault) -> AsideRow:
+    owner = batch.device.device_id
+    link = sent.link
+    return AsideRow(
+        owner,
+        batch.journal_id,
+        link.sequence,
+        link.hash,
+        reason.value,
+        batch.now,
+        owner,
+        vault.seal(owner, sent.raw, batch.journal_id.bytes + link.hash),
+    )
+
+
+def _claim(seen: Seen, proof: Proof) -> ClaimRow:
+    record = seen.record
+    # File 0F speaks of the transaction right before this one, or it says nothing here.
+    prior = record.prior_tmv if record.prior_tmc == record.tmc - 1 else NO_TMV
+    return ClaimRow(
+        seen.card_id,
+        record.tmc,
+        seen.tap_id,
+        record.tapped_at,
+        record.device_id,
+        record.tmv,
+        prior,
+        proof.previous_reader,
+    )
+
+
+def _torn(seen: Seen, value: bytes) -> TornRow:
+    record = seen.record
+    return TornRow(seen.card_id, record.tmc, seen.tap_id, record.tapped_at, record.device_id, value)

@@ -1,0 +1,132 @@
+"""What stored records say of each other: one counter claimed twice, torn taps proven, a reader chain that breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from access.cases import CaseKind
+from access.intake.batch import CASE_OF, Batch
+from access.intake.examine import Seen
+from access.rules.tap import Tap
+from access.rules.verdict import Reason
+from access.store import evidence
+from access.store.cards import Card
+from access.store.evidence import ClaimRow
+from kernel.ids import DeviceId, FareAccountId, JournalId
+from kernel.wire.tap import Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What became of the fresh records: reasons by sequence, billable taps, and instants whose bills may change."""
+
+    reasons: Mapping[int, Reason]
+    taps: tuple[Tap, ...]
+    touched: frozenset[tuple[FareAccountId, datetime]]
+    known: Mapping[UUID, Card]
+
+
+def relate(tx: Connection, batch: Batch, seen: Sequence[Seen], claims: Sequence[ClaimRow]) -> Examined:
+    """Return what became of the fresh records now that they stand beside those stored before them."""
+    known = {one.card.card_id: one.card for one in seen if one.card}
+    touched: set[tuple[UUID, datetime]] = {
+        (one.card_id, one.record.tapped_at) for one in seen if not one.finding.reason
+    }
+    losers = _rivals(tx, batch, claims, touched)
+    if claims:
+        for broken in evidence.list_reader_breaks(tx, claims):
+            subject = f"card:{broken.card_id}:{broken.counter}"
+            batch.suspect(CaseKind.READER_CHAIN, subject, str(broken.tap_id), broken.card_id)
+    torn_keys = {(claim.card_id, claim.counter - 1) for claim in claims}
+    torn_keys |= {(one.card_id, one.record.tmc) for one in seen if one.torn}
+    proven = evidence.list_proven(tx, torn_keys) if torn_keys else ()
+    touched |= {(each.card_id, each.tapped_at) for each in proven}
+    reasons: dict[int, Reason] = {}
+    for one in seen:
+        reason = one.finding.reason or (Reason.COUNTER_TAKEN if one.tap_id in losers else None)
+        if reason is not None:
+            reasons[one.record.sequence] = reason
+            _tell(batch, one, reason)
+    proven_ids = {each.tap_id for each in proven}
+    return Examined(
+        reasons=reasons,
+        taps=tuple(
+            _tap(batch, one, one.card, proven=one.tap_id in proven_ids)
+            for one in seen
+            if one.card and one.record.sequence not in reasons and one.record.phase is not Phase.REFUSED
+        ),
+        touched=frozenset(
+            (FareAccountId(known[card_id].fare_account_id), at) for card_id, at in touched if card_id in known
+        ),
+        known=known,
+    )
+
+
+def _rivals(
+    tx: Connection, batch: Batch, claims: Sequence[ClaimRow], touched: set[tuple[UUID, datetime]]
+) -> set[UUID]:
+    """Return which of these claims come second; a rival of other content opens a case (READERS.md, check 4)."""
+    losers: set[UUID] = set()
+    if not claims:
+        return losers
+    by_counter: dict[tuple[UUID, int], list[ClaimRow]] = {}
+    for claim in claims:
+        by_counter.setdefault((claim.card_id, claim.counter), []).append(claim)
+    for rival in evidence.list_rivals(tx, claims):
+        touched.add((rival.card_id, rival.tapped_at))
+        subject = f"card:{rival.card_id}:{rival.counter}"
+        for claim in by_counter[rival.card_id, rival.counter]:
+            if (rival.tapped_at, rival.tap_id) < (claim.tapped_at, claim.tap_id):
+                losers.add(claim.tap_id)
+            if rival.tmv != claim.tmv:
+                batch.suspect(CaseKind.COUNTER_TAKEN, subject, str(claim.tap_id), claim.card_id)
+                batch.suspect(
+                    CaseKind.COUNTER_TAKEN,
+                    subject,
+                    str(rival.tap_id),
+                    rival.card_id,
+                    device_id=rival.device_id,
+                )
+    return losers
+
+
+def _tell(batch: Batch, seen: Seen, reason: Reason) -> None:
+    batch.queue(reason, str(seen.tap_id), seen.card.fare_account_id if seen.card else None)
+    if reason in CASE_OF:
+        of_device = reason is Reason.READER_NOT_SIGNER
+        subject = f"device:{batch.device.device_id}" if of_device else f"card:{seen.card_id}"
+        batch.suspect(CASE_OF[reason], subject, str(seen.tap_id), seen.card_id)
+
+
+def _tap(batch: Batch, seen: Seen, card: Card, *, proven: bool) -> Tap:
+    record = seen.record
+    return Tap(
+        tap_id=seen.tap_id,
+        card_id=seen.card_id,
+        fare_account_id=FareAccountId(card.fare_account_id),
+        device_id=DeviceId(record.device_id),
+        journal_id=JournalId(record.journal_id),
+        sequence=record.sequence,
+        counter=record.tmc,
+        tapped_at=record.tapped_at,
+        received_at=batch.now,
+        clock_state=record.clock_state,
+        purpose=record.purpose,
+        phase=record.phase,
+        operator_id=batch.device.operator_id,
+        place=record.place,
+        stop_id=record.stop_id,
+        route_id=record.route_id,
+        trip_id=record.trip_id,
+        direction=record.direction,
+        vehicle_class=record.vehicle_class,
+        concession=seen.finding.concession,
+        tariff_version=record.tariff_version,
+        mac_valid=seen.finding.mac_valid,
+        proven_torn=proven,
+    )

@@ -1,0 +1,248 @@
+"""SQL over tap evidence: inserted in bulk, never changed. Relations between records are listed, not stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+
+class TapRow(NamedTuple):
+    """One row of `tap`, in the order of its columns."""
+
+    card_id: UUID
+    tap_day: date
+    tap_id: UUID
+    device_id: UUID
+    journal_id: UUID
+    sequence: int
+    record_hash: bytes
+    counter: int
+    tapped_at: datetime
+    received_at: datetime
+    clock_state: int
+    purpose: int
+    phase: int
+    operator_id: str
+    place: str
+    stop_id: str
+    route_id: str
+    trip_id: str
+    direction: int
+    vehicle_class: str
+    concession: int
+    tariff_version: str
+    mac_valid: bool
+    exception: str
+    sealed_under: UUID
+    sealed: bytes
+
+
+class ClaimRow(NamedTuple):
+    """One row of `tap_claim`: a valid transaction MAC for (card, counter), and what it says of the tap before."""
+
+    card_id: UUID
+    counter: int
+    tap_id: UUID
+    tapped_at: datetime
+    device_id: UUID
+    tmv: bytes
+    prior_tmv: bytes
+    previous_reader: UUID
+
+
+class TornRow(NamedTuple):
+    """One row of `tap_torn`: the MAC value that proves this torn tap, should the card ever show it."""
+
+    card_id: UUID
+    counter: int
+    tap_id: UUID
+    tapped_at: datetime
+    device_id: UUID
+    tmv: bytes
+
+
+class AsideRow(NamedTuple):
+    """One row of `tap_aside`: signed or received bytes that are no tap of their journal."""
+
+    device_id: UUID
+    journal_id: UUID
+    sequence: int
+    record_hash: bytes
+    reason: str
+    received_at: datetime
+    sealed_under: UUID
+    sealed: bytes
+
+
+class Stored(NamedTuple):
+    """What is kept at one place of a journal."""
+
+    hash: bytes
+    reason: str
+
+
+class Rival(NamedTuple):
+    """A claim of the same (card, counter) as another's."""
+
+    card_id: UUID
+    counter: int
+    tap_id: UUID
+    tapped_at: datetime
+    device_id: UUID
+    tmv: bytes
+
+
+class ReaderBreak(NamedTuple):
+    """A tap whose card remembers another reader than the one that holds its tap before."""
+
+    card_id: UUID
+    counter: int
+    tap_id: UUID
+    device_id: UUID
+    previous_reader: UUID
+
+
+class Proven(NamedTuple):
+    """A torn tap that the card's next tap proves."""
+
+    card_id: UUID
+    tap_id: UUID
+    tapped_at: datetime
+
+
+_COPY: Final = {
+    kind: f"COPY {table} ({', '.join(kind._fields)}) FROM STDIN (FORMAT BINARY)"
+    for kind, table in ((TapRow, "tap"), (ClaimRow, "tap_claim"), (TornRow, "tap_torn"))
+}
+_SMALL: Final = frozenset({"clock_state", "purpose", "phase", "direction", "concession"})
+_COLUMN: Final = {
+    "UUID": "uuid",
+    "bytes": "bytea",
+    "int": "int8",
+    "str": "text",
+    "bool": "bool",
+    "date": "date",
+    "datetime": "timestamptz",
+}
+# Binary COPY takes no text to convert: each value must be of its column's very type.
+_TYPES: Final[dict[type, tuple[str, ...]]] = {
+    kind: tuple("int2" if name in _SMALL else _COLUMN[str(of)] for name, of in kind.__annotations__.items())
+    for kind in _COPY
+}
+
+
+def copy_in(tx: Connection, rows: Sequence[TapRow] | Sequence[ClaimRow] | Sequence[TornRow]) -> None:
+    """Insert rows of one kind by COPY: the fastest way in, and all of them or none."""
+    if not rows:
+        return
+    kind = type(rows[0])
+    cursor: Any = tx.connection.cursor()
+    with cursor, cursor.copy(_COPY[kind]) as copy:
+        copy.set_types(_TYPES[kind])
+        for row in rows:
+            copy.write_row(row)
+
+
+def insert_aside(tx: Connection, rows: Sequence[AsideRow]) -> None:
+    """Keep these bytes; the same bytes kept for the same reason stay as they are."""
+    for row in rows:
+        tx.execute(
+            text(
+                f"INSERT INTO tap_aside ({', '.join(AsideRow._fields)})"
+                f" VALUES ({', '.join(':' + name for name in AsideRow._fields)})"
+                " ON CONFLICT ON CONSTRAINT tap_aside_pk DO NOTHING"
+            ),
+            row._asdict(),
+        )
+
+
+def list_stored(
+    tx: Connection,
+    device_id: UUID,
+    journal_id: UUID,
+    *,
+    first: int,
+    last: int,
+    days: Iterable[date],
+    never_placed: Iterable[str],
+) -> dict[int, list[Stored]]:
+    """Return what is kept of a journal between two sequences, taps of these days and bytes set aside alike.
+
+    Bytes set aside for one of `never_placed` reasons hold no place in the journal and are left out.
+    """
+    rows = tx.execute(
+        text(
+            "SELECT sequence, record_hash, exception FROM tap WHERE device_id = :device AND journal_id = :journal"
+            " AND sequence BETWEEN :first AND :last AND tap_day = ANY(CAST(:days AS date[]))"
+            " UNION ALL SELECT sequence, record_hash, reason FROM tap_aside WHERE device_id = :device"
+            " AND journal_id = :journal AND sequence BETWEEN :first AND :last"
+            " AND reason <> ALL(CAST(:unplaced AS text[]))"
+        ),
+        {
+            "device": device_id,
+            "journal": journal_id,
+            "first": first,
+            "last": last,
+            "days": sorted(set(days)),
+            "unplaced": list(never_placed),
+        },
+    )
+    found: dict[int, list[Stored]] = {}
+    for row in rows:
+        found.setdefault(row[0], []).append(Stored(bytes(row[1]), row[2]))
+    return found
+
+
+def list_rivals(tx: Connection, claims: Sequence[ClaimRow]) -> tuple[Rival, ...]:
+    """Return the claims that hold the same (card, counter) as one of these, and are not that one."""
+    rows = tx.execute(
+        text(
+            "SELECT c.card_id, c.counter, c.tap_id, c.tapped_at, c.device_id, c.tmv"
+            " FROM unnest(CAST(:cards AS uuid[]), CAST(:counters AS bigint[]), CAST(:taps AS uuid[]))"
+            " AS n (card_id, counter, tap_id)"
+            " JOIN tap_claim c ON c.card_id = n.card_id AND c.counter = n.counter AND c.tap_id <> n.tap_id"
+        ),
+        {
+            "cards": [claim.card_id for claim in claims],
+            "counters": [claim.counter for claim in claims],
+            "taps": [claim.tap_id for claim in claims],
+        },
+    )
+    return tuple(Rival(row[0], row[1], row[2], row[3], row[4], bytes(row[5])) for row in rows)
+
+
+def list_reader_breaks(tx: Connection, claims: Sequence[ClaimRow]) -> tuple[ReaderBreak, ...]:
+    """Return taps, these or the ones right after them, whose card remembers another reader than is on record."""
+    keys = {(claim.card_id, claim.counter + step) for claim in claims for step in (0, 1)}
+    rows = tx.execute(
+        text(
+            "SELECT c.card_id, c.counter, c.tap_id, c.device_id, c.previous_reader"
+            " FROM unnest(CAST(:cards AS uuid[]), CAST(:counters AS bigint[])) AS n (card_id, counter)"
+            " JOIN tap_claim c ON c.card_id = n.card_id AND c.counter = n.counter"
+            " JOIN tap_claim p ON p.card_id = n.card_id AND p.counter = n.counter - 1"
+            " GROUP BY c.card_id, c.counter, c.tap_id, c.device_id, c.previous_reader"
+            " HAVING bool_and(p.device_id <> c.previous_reader)"
+        ),
+        {"cards": [key[0] for key in keys], "counters": [key[1] for key in keys]},
+    )
+    return tuple(ReaderBreak(*row) for row in rows)
+
+
+def list_proven(tx: Connection, keys: Iterable[tuple[UUID, int]]) -> tuple[Proven, ...]:
+    """Return the torn taps at these (card, counter) whose MAC value the card's next tap read from file 0F."""
+    wanted = sorted(set(keys))
+    rows = tx.execute(
+        text(
+            "SELECT t.card_id, t.tap_id, t.tapped_at"
+            " FROM unnest(CAST(:cards AS uuid[]), CAST(:counters AS bigint[])) AS n (card_id, counter)"
+            " JOIN tap_torn t ON t.card_id = n.card_id AND t.counter = n.counter"
+            " WHERE EXISTS (SELECT FROM tap_claim c WHERE c.card_id = n.card_id AND c.counter = n.counter + 1"
+            "   AND c.prior_tmv = t.tmv)"
+        ),
+        {"cards": [key[0] for key in wanted], "counters": [key[1] for key in wanted]},
+    )
+    return tuple(Proven(*row) for row in rows)

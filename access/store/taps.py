@@ -1,0 +1,79 @@
+"""SQL that reads evidence back as taps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from access.rules.tap import Tap
+from kernel.ids import CardId, DeviceId, FareAccountId, JournalId, TapId
+from kernel.wire.cardinfo import Concession
+from kernel.wire.tap import ClockState, Phase, Purpose
+
+# Of several records with a valid MAC for one counter, the first by the card's own time counts, whichever came
+# first to us: so any order of uploads ends in the same bill. The sub-selects are index look-ups on the card.
+_SELECT = """
+SELECT t.tap_id, t.card_id, k.fare_account_id, t.device_id, t.journal_id, t.sequence, t.counter, t.tapped_at,
+       t.received_at, t.clock_state, t.purpose, t.phase, t.operator_id, t.place, t.stop_id, t.route_id, t.trip_id,
+       t.direction, t.vehicle_class, t.concession, t.tariff_version, t.mac_valid,
+       t.phase = 2 AND EXISTS (
+           SELECT FROM tap_torn x JOIN tap_claim c ON c.card_id = x.card_id AND c.counter = x.counter + 1
+            AND c.prior_tmv = x.tmv
+           WHERE x.card_id = t.card_id AND x.counter = t.counter AND x.tap_id = t.tap_id) AS proven_torn
+FROM card k JOIN tap t ON t.card_id = k.card_id
+WHERE k.fare_account_id = ANY(CAST(:accounts AS uuid[]))
+  AND t.tap_day BETWEEN :first_day AND :last_day AND t.tapped_at >= :since AND t.tapped_at < :until
+  AND t.exception = ANY(CAST(:listed AS text[]))
+  AND NOT (t.mac_valid AND EXISTS (
+      SELECT FROM tap_claim r WHERE r.card_id = t.card_id AND r.counter = t.counter
+        AND (r.tapped_at, r.tap_id) < (t.tapped_at, t.tap_id)))
+ORDER BY k.fare_account_id, t.card_id, t.counter, t.device_id, t.journal_id, t.sequence
+"""
+
+
+def list_taps(
+    tx: Connection, accounts: Iterable[UUID], *, since: datetime, until: datetime, listed: Iterable[str]
+) -> tuple[Tap, ...]:
+    """Return the accounts' taps in [since, until) whose exception is one of `listed`, each card's in its order."""
+    rows = tx.execute(
+        text(_SELECT),
+        {
+            "accounts": list(accounts),
+            "since": since,
+            "until": until,
+            "first_day": since.astimezone(UTC).date(),
+            "last_day": until.astimezone(UTC).date(),
+            "listed": list(listed),
+        },
+    )
+    return tuple(
+        Tap(
+            TapId(row[0]),
+            CardId(row[1]),
+            FareAccountId(row[2]),
+            DeviceId(row[3]),
+            JournalId(row[4]),
+            row[5],
+            row[6],
+            row[7],
+            row[8],
+            ClockState(row[9]),
+            Purpose(row[10]),
+            Phase(row[11]),
+            row[12],
+            row[13],
+            row[14],
+            row[15],
+            row[16],
+            row[17],
+            row[18],
+            Concession(row[19]),
+            row[20],
+            row[21],
+            row[22],
+        )
+        for row in rows
+    )

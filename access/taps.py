@@ -1,0 +1,29 @@
+"""Evidence as the businesses read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection
+
+from access.rules.tap import Tap
+from access.rules.verdict import Reason
+from access.store import taps
+from kernel.ids import FareAccountId
+
+# A bad MAC is listed with `mac_valid` False, so that a rider can be told why it was not charged; a tap of a card
+# that was unknown then counts from the day the card is issued. Every other exception waits for a person.
+_LISTED: Final = ("", Reason.MAC_INVALID.value, Reason.UNKNOWN_CARD.value)
+
+
+def list_taps(
+    tx: Connection, fare_account_ids: Iterable[FareAccountId], *, since: datetime, until: datetime
+) -> tuple[Tap, ...]:
+    """Return these fare accounts' taps in [since, until) by their own time, each card's in card order (§8.3).
+
+    Of records that claim one counter of one card only the first by its own time is listed. Taps that wait in the
+    exception queue are not.
+    """
+    return taps.list_taps(tx, fare_account_ids, since=since, until=until, listed=_LISTED)
