@@ -1,0 +1,46 @@
+"""Price proofs are recomputed: anybody with the rate files can check what a stay was charged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from kernel.errors import DomainError
+from parking.rules.book import RateBook
+from parking.rules.quote import ENGINE_VERSION, quote_between
+
+
+class ProofMalformedError(DomainError):
+    """The document is no price proof."""
+
+    detail = "The document is no price proof: {reason}."
+
+
+def check_proof(proof: Mapping[str, Any], book: RateBook) -> tuple[str, ...]:
+    """Return what differs between a proof (`Quote.to_json` with place, class and user) and its recomputation.
+
+    Empty when every line and the total hold. ProofMalformedError when a part is missing; NoRateError and its
+    kin when these rates do not price the stay at all.
+    """
+    try:
+        entered, left = datetime.fromisoformat(proof["from"]), datetime.fromisoformat(proof["to"])
+        place_id, vehicle_class, user = proof["place_id"], proof["vehicle_class"], proof["user"]
+        extras = {str(name): int(count) for name, count in proof["extras"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ProofMalformedError(reason=str(error)) from None
+    if entered.tzinfo is None or left.tzinfo is None:
+        raise ProofMalformedError(reason="its times name no zone")
+    if proof.get("engine_version") != ENGINE_VERSION:
+        return (f"engine: {proof.get('engine_version')} made it, this is {ENGINE_VERSION}",)
+    if proof.get("rates_version") != book.version:
+        return (f"rates: it rests on {proof.get('rates_version')}, these are {book.version}",)
+    again = quote_between(
+        book.table_for(place_id, vehicle_class, entered, user=user), entered, left, extras=extras
+    )
+    expected = again.to_json()
+    return tuple(
+        f"{name}: the proof says {proof.get(name)}, recomputed {expected[name]}"
+        for name in ("table_id", "decision", "measured_s", "lines", "total")
+        if proof.get(name) != expected[name]
+    )

@@ -1,0 +1,177 @@
+"""From a table and the measured seconds of a stay to its charges, one per line used.
+
+There is one path: a price is the sum of the charges that its proof shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import time, timedelta
+from math import gcd
+
+from parking.rules.calendar import cap_period, cycles, epoch, local, stretches_over
+from parking.rules.edges import (
+    AtEdge,
+    Choose,
+    Combination,
+    FreeClock,
+    FreeEdge,
+    FreeMode,
+    LineType,
+    OverstayMode,
+    WindowBasis,
+)
+from parking.rules.rate import RateLine, RateLineCollection, RateTable, Stretch
+from parking.rules.walk import Charge, Kind, Walk
+
+
+def charges_for(table: RateTable, entered: int, length: int) -> list[Charge]:
+    """Return what `length` measured seconds from epoch second `entered` are charged, before taxes.
+
+    A stay always begins its first increment, however short, unless the free minutes cover it. Raises
+    UncoveredTimeError where the table has no line (and charges nothing there if its `uncovered` says so).
+    """
+    edges = table.edges
+    free = edges.free_min * 60
+    if free and (length < free or (length == free and edges.free_edge is FreeEdge.INCLUSIVE)):
+        return [Charge(Kind.FREE, "free_min", entered, entered + length, 1, 0)]
+    stop = entered + max(length, 1)
+    if length and edges.at_edge is AtEdge.NEXT:
+        stop += 1
+    start = origin = entered
+    found: list[Charge] = []
+    if free and edges.free_mode is FreeMode.DEDUCTION:
+        start = min(entered + free, stop)
+        origin = entered if edges.free_clock is FreeClock.KEEP else start
+        found.append(Charge(Kind.FREE, "free_min", entered, start, 1, 0))
+    until, over_at = stop, stop
+    if table.overstay is not None:
+        over_at = entered + edges.max_stay_min * 60
+        until = min(stop, over_at) if edges.overstay is OverstayMode.INSTEAD else stop
+    if until > start:
+        cheapest = edges.combination is Combination.CHEAPEST
+        found += _cover(table, start, until) if cheapest else _span(table, origin, start, until)
+    if table.overstay is not None and over_at < stop:
+        extra = Walk(table, over_at).over([Stretch(over_at, stop, table.overstay, 0)], over_at, stop)
+        found += [charge._replace(kind=Kind.OVERSTAY) for charge in extra]
+    if table.caps:
+        found = _with_caps(table, found, entered)
+    for each in table.packages:
+        way = _package(table, each, entered, entered + length)
+        if way is not None and (_is_forced(each) or total_of(way) < total_of(found)):
+            found = way
+    missing = edges.min_value - total_of(found) if edges.min_value else 0
+    if missing > 0:
+        found.append(Charge(Kind.MINIMUM, "min_value", entered, stop, 1, missing))
+    return found
+
+
+def total_of(charges: Iterable[Charge]) -> int:
+    """Return the sum of the amounts."""
+    return sum([charge.amount for charge in charges])
+
+
+def _span(table: RateTable, origin: int, start: int, stop: int) -> list[Charge]:
+    """Return the charges of `[start, stop)`, cycle by cycle, by the windows that the table's basis names."""
+    basis, found = table.edges.window_basis, list[Charge]()
+    for first, last in cycles(table.edges, table.zone, start, stop):
+        clock = origin if first == start else first
+        stretches = stretches_over(table, first, last)
+        if basis is WindowBasis.SPLIT or table.always is not None:
+            found += Walk(table, clock).over(stretches, first, last)
+            continue
+        if basis is WindowBasis.ENTRY:
+            stretches = stretches[:1]
+        elif basis is WindowBasis.EXIT:
+            stretches = stretches[-1:]
+        ways = [
+            Walk(table, clock).over([each._replace(start=first, end=last)], first, last) for each in stretches
+        ]
+        choose = min if basis is WindowBasis.CHEAPEST else max
+        found += choose(ways, key=total_of)
+    return found
+
+
+def _cover(table: RateTable, start: int, stop: int) -> list[Charge]:
+    """Return the cheapest set of the collection's increments, each usable any number of times, that covers."""
+    each = table.always
+    assert each is not None, "rate files with a combination under windows are refused"
+    step = gcd(*(line.increment_s for line in each.timed))
+    sizes = [(line.increment_s // step, line) for line in each.timed]
+    cells = -(-(stop - start) // step)
+    cost, taken = [0], list[tuple[int, RateLine]]()
+    for cell in range(1, cells + 1):
+        way = min(sizes, key=lambda way: cost[max(0, cell - way[0])] + way[1].value)
+        cost.append(cost[max(0, cell - way[0])] + way[1].value)
+        taken.append(way)
+    units: dict[int, int] = {}
+    while cells > 0:
+        size, line = taken[cells - 1]
+        units[line.sequence] = units.get(line.sequence, 0) + 1
+        cells -= size
+    charges = [Charge(Kind.LINE, each.collection_id, start, stop, 1, line.value, line) for line in each.flats]
+    for line in each.timed:
+        count = units.get(line.sequence, 0)
+        if count:
+            charges.append(
+                Charge(Kind.LINE, each.collection_id, start, stop, count, count * line.value, line)
+            )
+    return charges
+
+
+def _with_caps(table: RateTable, charges: list[Charge], entered: int) -> list[Charge]:
+    """Return the charges and, for each period in which a cap is exceeded, the negative amount that keeps it."""
+    for cap in table.caps:
+        sums: dict[tuple[int, int], int] = {}
+        for charge in charges:
+            for at, amount in _begun(charge):
+                period = cap_period(cap, table.zone, entered, at)
+                sums[period] = sums.get(period, 0) + amount
+        charges = charges + [
+            # Dated inside the stay, so that a wider cap finds it in the same wider period.
+            Charge(Kind.CAP, cap.cap_id, max(start, entered), end, 1, cap.value - total)
+            for (start, end), total in sums.items()
+            if total > cap.value
+        ]
+    return charges
+
+
+def _begun(charge: Charge) -> list[tuple[int, int]]:
+    """Return (begin, amount) of each increment: a cap's period is the one in which an increment begins."""
+    line = charge.line
+    if line is None or charge.units <= 1 or line.line_type is not LineType.INCREMENT:
+        return [(charge.start, charge.amount)]
+    return [(charge.start + number * line.increment_s, line.value) for number in range(charge.units)]
+
+
+def _is_forced(each: RateLineCollection) -> bool:
+    return each.package is not None and each.package.choose is Choose.ALWAYS
+
+
+def _inside(at: time, lower: time | None, upper: time | None) -> bool:
+    if lower is None or upper is None:
+        return True
+    return lower <= at < upper if lower < upper else (at >= lower or at < upper)
+
+
+def _package(table: RateTable, each: RateLineCollection, entered: int, left: int) -> list[Charge] | None:
+    """Return a package's charges, or None where the stay does not meet its conditions."""
+    rule = each.package
+    assert rule is not None, "rate files give every package its rule"
+    first, last = local(entered, table.zone), local(left, table.zone)
+    if rule.max_stay_min and left - entered > rule.max_stay_min * 60:
+        return None
+    if each.window is not None and first.weekday() not in each.window.days:
+        return None
+    if not _inside(first.time(), rule.enter_from, rule.enter_to):
+        return None
+    if rule.leave_to is not None:
+        # The first time after the entry that the leaving hours end: a stay of two days is no early bird.
+        day = first.date() if first.time() < rule.leave_to else first.date() + timedelta(days=1)
+        if left >= epoch(day, rule.leave_to, table.zone):
+            return None
+        if not _inside(last.time(), rule.leave_from, rule.leave_to):
+            return None
+    stop = max(left, entered + 1)
+    found = Walk(table, entered).over([Stretch(entered, stop, each, 0)], entered, stop)
+    return [charge._replace(kind=Kind.PACKAGE) for charge in found]

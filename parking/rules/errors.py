@@ -1,0 +1,59 @@
+"""What cannot be asked of parking. Fields only; the service's table decides on HTTP."""
+
+from __future__ import annotations
+
+from kernel.errors import DomainError
+
+
+class RateFilesInvalidError(DomainError):
+    """The rate files contradict themselves; `problems` is a tuple of (file, row, field, message)."""
+
+    detail = "The rate files have {count} problems; the first: {first}"
+
+
+class UnknownPlaceError(DomainError):
+    """No place of that id."""
+
+    detail = "There is no place “{place_id}”."
+
+
+class UnknownVehicleClassError(DomainError):
+    """No vehicle class of that id."""
+
+    detail = "There is no vehicle class “{vehicle_class}”; known: {known}."
+
+
+class NoRateError(DomainError):
+    """The files hold no price for this place, class, user and time: unknown, never zero."""
+
+    detail = "No rate for {vehicle_class} ({user}) at {place_id} from {entered_at}: {reason}."
+
+
+class UncoveredTimeError(DomainError):
+    """The table has no line for a minute of the stay: its price is unknown, never zero."""
+
+    detail = "Rate table {table_id} has no price at {at}: {reason}."
+
+
+class ImpossibleTimesError(DomainError):
+    """A stay that ends before it begins, or is longer than a rate may price."""
+
+    detail = "A stay from {entered_at} to {left_at} cannot be priced: {reason}."
+
+
+class PlateInvalidError(DomainError):
+    """The text is no number plate."""
+
+    detail = "“{plate}” is no number plate: {reason}."
+
+
+class PartsDoNotSumError(DomainError):
+    """The published parts and their printed total differ; no share is computed from such figures."""
+
+    detail = "The parts sum to {computed}, printed {printed} (difference {difference}). {hint}"
+
+
+class SessionStateError(DomainError):
+    """The event cannot happen to a session in this state."""
+
+    detail = "A session that is {state} cannot be {event}."

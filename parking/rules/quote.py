@@ -1,0 +1,230 @@
+"""A binding price with its proof: every line, the version and the decision it rests on, recomputable offline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from kernel.clock import micros
+from kernel.money import Money
+from parking.rules.calendar import instant
+from parking.rules.edges import Measure
+from parking.rules.engine import charges_for, total_of
+from parking.rules.errors import ImpossibleTimesError
+from parking.rules.rate import RateLineCollection, RateTable
+from parking.rules.stay import StayEvent, fold_stays
+from parking.rules.tax import tax_charges
+from parking.rules.walk import Charge, Kind
+
+ENGINE_VERSION: Final = "parking-1"
+_SECOND: Final = 1_000_000
+_LONGEST_S: Final = 400 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class ProofLine:
+    """One amount of a proof. `units` times `unit_price` where a rate line made it; else the amount alone."""
+
+    kind: Kind
+    ref: str
+    description: str
+    start: datetime
+    end: datetime
+    units: int
+    unit_price: Money | None
+    amount: Money
+    decision: str
+
+    def to_json(self) -> dict[str, object]:
+        """Return the line as plain JSON values, instants in UTC."""
+        return {
+            "kind": self.kind.value,
+            "ref": self.ref,
+            "description": self.description,
+            "from": self.start.isoformat(),
+            "to": self.end.isoformat(),
+            "units": self.units,
+            "unit_price": self.unit_price.to_json() if self.unit_price is not None else None,
+            "amount": self.amount.to_json(),
+            "decision": self.decision,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """The price of a stay. Binding until `expires_at` (None: it prices a stay that has ended)."""
+
+    table: RateTable
+    entered_at: datetime
+    left_at: datetime
+    measured_s: int
+    charges: tuple[Charge, ...]
+    extras: tuple[tuple[str, int], ...]
+    total: Money
+    expires_at: datetime | None
+
+    def lines(self) -> tuple[ProofLine, ...]:
+        """Return the proof's lines; their amounts sum to the total."""
+        return tuple(_proof_line(self.table, charge) for charge in self.charges)
+
+    def to_json(self) -> dict[str, object]:
+        """Return the quote with its price proof, as plain JSON values."""
+        table = self.table
+        return {
+            "engine_version": ENGINE_VERSION,
+            "rates_version": table.version,
+            "table_id": table.table_id,
+            "edition": table.edition.isoformat() if table.edition else None,
+            "decision": table.decision,
+            "source": table.source,
+            "zone": table.zone.key,
+            "from": self.entered_at.astimezone(table.zone).isoformat(),
+            "to": self.left_at.astimezone(table.zone).isoformat(),
+            "measured_s": self.measured_s,
+            "extras": dict(self.extras),
+            "lines": [line.to_json() for line in self.lines()],
+            "total": self.total.to_json(),
+            "expires_at": self.expires_at.isoformat() if self.expires_at else None,
+        }
+
+
+def _proof_line(table: RateTable, charge: Charge) -> ProofLine:
+    line = charge.line
+    included = charge.kind is Kind.TAX_INCLUDED
+    decisions = {each.cap_id: each.decision for each in table.caps}
+    decisions.update({each.tax_id: each.decision for each in table.taxes})
+    decision = (line.decision if line else decisions.get(charge.ref)) or table.decision
+    return ProofLine(
+        kind=charge.kind,
+        ref=charge.ref,
+        description=line.description if line else "",
+        start=instant(charge.start),
+        end=instant(charge.end),
+        units=1 if included else charge.units,
+        unit_price=Money(line.value if line else charge.units, table.currency) if line or included else None,
+        amount=Money(charge.amount, table.currency),
+        decision=decision,
+    )
+
+
+def measured_s(table: RateTable, entered_at: datetime, left_at: datetime) -> int:
+    """Return the length of a stay in the seconds that the table measures; ImpossibleTimesError."""
+    length = micros(left_at) - micros(entered_at)
+    if length < 0 or length > _LONGEST_S * _SECOND:
+        raise ImpossibleTimesError(
+            entered_at=entered_at.isoformat(),
+            left_at=left_at.isoformat(),
+            reason="it ends before it begins" if length < 0 else "it is longer than 400 days",
+        )
+    match table.edges.measure:
+        case Measure.SECOND:
+            return length // _SECOND
+        case Measure.MINUTE_DOWN:
+            return length // (60 * _SECOND) * 60
+        case Measure.MINUTE_UP:
+            return -(-length // (60 * _SECOND)) * 60
+
+
+def price(table: RateTable, entered_at: datetime, left_at: datetime) -> Money:
+    """Return what a stay costs, without a proof: the fast way to the same amount as `quote_between`."""
+    length = measured_s(table, entered_at, left_at)
+    entered = micros(entered_at) // _SECOND
+    charges = charges_for(table, entered, length)
+    if table.taxes:
+        charges += tax_charges(table, charges, entered, entered + length)
+    return _rounded(table, total_of(charges))
+
+
+def _rounded(table: RateTable, total: int) -> Money:
+    found = Money(total, table.currency)
+    step = table.edges.round_to
+    return found if step == 1 else found.rounded_to(step, table.edges.rounding)
+
+
+def quote_between(
+    table: RateTable,
+    entered_at: datetime,
+    left_at: datetime,
+    *,
+    extras: Mapping[str, int] | None = None,
+    asked_at: datetime | None = None,
+) -> Quote:
+    """Return the price of a stay with its proof; `extras` are counted units by name, such as {"kWh": 12}.
+
+    With `asked_at` the quote binds until that instant plus the table's quote_valid_min. Raises
+    ImpossibleTimesError and UncoveredTimeError; ValueError for a unit that the table does not price.
+    """
+    length = measured_s(table, entered_at, left_at)
+    entered = micros(entered_at) // _SECOND
+    charges = charges_for(table, entered, length)
+    charges += unit_charges(table, extras or {}, entered, entered + length)
+    expires = asked_at + timedelta(minutes=table.edges.quote_valid_min) if asked_at else None
+    return finish(table, entered_at, left_at, length, charges, extras or {}, expires)
+
+
+def finish(
+    table: RateTable,
+    entered_at: datetime,
+    left_at: datetime,
+    length: int,
+    charges: list[Charge],
+    extras: Mapping[str, int],
+    expires_at: datetime | None,
+) -> Quote:
+    """Return the quote of these charges, once taxed and rounded."""
+    start = micros(entered_at) // _SECOND
+    charges = charges + tax_charges(table, charges, start, start + length)
+    before = total_of(charges)
+    total = _rounded(table, before)
+    if total.minor != before:
+        charges.append(Charge(Kind.ROUNDING, "round_to", start, start + length, 1, total.minor - before))
+    return Quote(
+        table=table,
+        entered_at=entered_at.astimezone(UTC),
+        left_at=left_at.astimezone(UTC),
+        measured_s=length,
+        charges=tuple(charges),
+        extras=tuple(sorted(extras.items())),
+        total=total,
+        expires_at=expires_at,
+    )
+
+
+def unit_charges(table: RateTable, extras: Mapping[str, int], start: int, end: int) -> list[Charge]:
+    """Return the charges of counted units (kWh, a car wash); ValueError names one without a price."""
+    prices = {line.unit: line for each in table.ordinary for line in each.units}
+    for name, count in extras.items():
+        if name not in prices or count < 0:
+            raise ValueError(f"{count} {name}: the table prices {', '.join(sorted(prices)) or 'no units'}")
+    return [
+        Charge(Kind.UNIT, name, start, end, count, count * prices[name].value, prices[name])
+        for name, count in sorted(extras.items())
+        if count
+    ]
+
+
+def role_charges(kind: Kind, each: RateLineCollection, at: int) -> list[Charge]:
+    """Return the flat amounts of a collection that no time decides (lost ticket, no-show)."""
+    return [Charge(kind, each.collection_id, at, at, 1, line.value, line) for line in each.flats]
+
+
+def quote(events: Iterable[StayEvent], table: RateTable, *, asked_at: datetime | None = None) -> Quote:
+    """Return the price of the one stay that these events tell of, in whatever order they come.
+
+    It lasts from the first entry to the first exit, or to `asked_at` while no exit is known. Raises
+    ImpossibleTimesError where there is no entry or no end, and as `quote_between`.
+    """
+    stays = fold_stays(events)
+    entered = stays[0].entered_at if stays else None
+    left = stays[0].left_at if stays else None
+    end = left or asked_at
+    if entered is None or end is None or len(stays) > 1:
+        reason = "no entry is known" if entered is None else "no exit is known"
+        raise ImpossibleTimesError(
+            entered_at=entered.isoformat() if entered else None,
+            left_at=end.isoformat() if end else None,
+            reason="these are the events of several stays" if len(stays) > 1 else reason,
+        )
+    return quote_between(table, entered, end, asked_at=None if left else asked_at)

@@ -1,0 +1,189 @@
+"""What rows cannot say about themselves: unknown ids, overlapping and missing rates, fields that exclude each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, time
+from itertools import combinations, pairwise
+
+from parking.rules.edges import (
+    AtEdge,
+    Combination,
+    Cycle,
+    LineType,
+    MissingPolicy,
+    PartIncrement,
+    TierClock,
+    Uncovered,
+    WindowEdge,
+)
+from parking.rules.rate import DailyWindow, RateLineCollection, RateTable
+from parking.rules.rows import Row
+
+_FOREIGN = (
+    ("rate_line_collections.csv", "table_id", "rate_tables.csv", "table_id"),
+    ("rate_lines.csv", "table_id", "rate_tables.csv", "table_id"),
+    ("rate_caps.csv", "table_id", "rate_tables.csv", "table_id"),
+    ("rate_taxes.csv", "table_id", "rate_tables.csv", "table_id"),
+    ("rate_assignments.csv", "table_id", "rate_tables.csv", "table_id"),
+    ("rate_assignments.csv", "place_id", "places.csv", "place_id"),
+    ("rate_assignments.csv", "vehicle_class", "vehicle_classes.csv", "class_id"),
+    ("gates.csv", "place_id", "places.csv", "place_id"),
+    ("places.csv", "parent_id", "places.csv", "place_id"),
+    ("right_specifications.csv", "place_id", "places.csv", "place_id"),
+    ("right_specifications.csv", "vehicle_class", "vehicle_classes.csv", "class_id"),
+    ("right_specifications.csv", "table_id", "rate_tables.csv", "table_id"),
+)
+_UNIQUE = (("places.csv", "place_id"), ("gates.csv", "gate_id"), ("vehicle_classes.csv", "class_id"))
+
+
+def check_references(rows: Mapping[str, Sequence[Row]]) -> None:
+    """Note each id that its file does not define, stands twice, or makes a place its own ancestor."""
+    for file, name, target, key in _FOREIGN:
+        known = {row.text(key) for row in rows[target]}
+        for row in rows[file]:
+            if row.text(name) and row.text(name) not in known:
+                row.wrong(name, f"“{row.text(name)}” is not in {target}")
+    for file, name in _UNIQUE:
+        seen: dict[str, int] = {}
+        for row in rows[file]:
+            before = seen.setdefault(row.text(name), row.number)
+            if before != row.number:
+                row.wrong(name, f"“{row.text(name)}” stands in row {before} already")
+    named = {(row.text("table_id"), row.text("collection_id")) for row in rows["rate_line_collections.csv"]}
+    for row in rows["rate_lines.csv"]:
+        key_pair = (row.text("table_id"), row.text("collection_id"))
+        if key_pair[1] and key_pair not in named:
+            row.wrong("collection_id", f"“{key_pair[1]}” is not in rate_line_collections.csv")
+    parents = {row.text("place_id"): row.text("parent_id") for row in rows["places.csv"]}
+    for row in rows["places.csv"]:
+        above, steps = row.text("parent_id"), 0
+        while above and steps <= len(parents):
+            above, steps = parents.get(above, ""), steps + 1
+        if above:
+            row.wrong("parent_id", "a place above is this place again")
+
+
+def check_table(table: RateTable, head: Row, lines: Sequence[Row], on: date) -> None:
+    """Note what is wrong with a table as compiled for a date, on its head row or on a line's."""
+    edges = table.edges
+    if not table.ordinary:
+        head.wrong("table_id", f"has no line that holds on {on}")
+        return
+    if edges.at_edge is AtEdge.NEXT and edges.part_increment is PartIncrement.PRO_RATA:
+        head.wrong("at_edge", "a price by the minute has no edge: use previous")
+    if edges.window_edge is WindowEdge.CARRY and edges.part_increment is PartIncrement.PRO_RATA:
+        windows = [each for each in table.ordinary if each.window is not None]
+        if windows:
+            head.wrong("window_edge", "a price by the minute is cut at a window's edge: use cut")
+    if table.overstay is not None and not edges.max_stay_min:
+        head.wrong("max_stay_min", "an overstay collection needs it")
+    if edges.combination is Combination.CHEAPEST:
+        _check_combination(table, head)
+        return
+    if table.lost_ticket is None and MissingPolicy.LOST_TICKET in {edges.missing_entry, edges.missing_exit}:
+        head.wrong("missing_entry", "lost_ticket needs a collection of role lostTicket")
+    for each in (*table.ordinary, *table.packages, *filter(None, [table.overstay])):
+        _check_lines(table, each, head, lines)
+    _check_windows(table, head, on)
+
+
+def _check_combination(table: RateTable, head: Row) -> None:
+    if table.always is None or table.edges.cycle is not Cycle.NONE:
+        head.wrong("combination", "cheapest needs one collection without window, and no cycle")
+        return
+    timed = table.always.timed
+    whole = all(
+        line.line_type is LineType.INCREMENT and not line.start_s and line.end_s is None for line in timed
+    )
+    if not timed or not whole:
+        head.wrong("combination", "cheapest takes incrementingRate lines without start_min and end_min")
+
+
+def _check_lines(table: RateTable, each: RateLineCollection, head: Row, lines: Sequence[Row]) -> None:
+    where = f"collection “{each.collection_id}”" if each.collection_id else "the table"
+    numbers = {
+        row.whole("sequence", 1): row for row in lines if row.text("collection_id") == each.collection_id
+    }
+    if not each.timed and not each.flats:
+        if not each.units:
+            head.wrong("table_id", f"{where} has no lines")
+        return
+    if not each.timed:
+        return
+    refuse = table.edges.uncovered is Uncovered.REFUSE
+    first = numbers[each.timed[0].sequence]
+    if (
+        each.timed[0].start_s
+        and refuse
+        and (each.window is None or table.edges.tier_clock is TierClock.WINDOW)
+    ):
+        first.wrong("start_min", f"nothing prices the first minutes of {where}")
+    for earlier, later in pairwise(each.timed):
+        row = numbers[later.sequence]
+        if earlier.end_s is None or earlier.end_s > later.start_s:
+            row.wrong("start_min", f"overlaps the line before it in {where}")
+        elif earlier.end_s < later.start_s and refuse:
+            row.wrong("start_min", f"nothing prices the minutes before it in {where}")
+
+
+def _parts(window: DailyWindow) -> Iterator[tuple[int, int, int]]:
+    """Yield (day type, from minute, to minute) of a window; hours after midnight count to the day begun on."""
+    start = window.starts.hour * 60 + window.starts.minute
+    end = window.ends.hour * 60 + window.ends.minute
+    for day in window.days:
+        if end > start:
+            yield day, start, end
+        else:
+            yield day, start, 1440
+            # Monday's night runs into Tuesday or a holiday; a holiday's into a day of any type.
+            followers = range(8) if day == 7 else ((day + 1) % 7, 7)
+            yield from ((follower, 0, end) for follower in followers if end)
+
+
+def _check_windows(table: RateTable, head: Row, on: date) -> None:
+    windowed = [each for each in table.ordinary if each.window is not None]
+    bare = [each for each in table.ordinary if each.window is None]
+    if len(bare) > 1:
+        head.wrong("table_id", f"two collections hold at all times on {on}: {_names(bare)}")
+    for one, other in combinations(windowed, 2):
+        assert one.window is not None, "windowed"
+        assert other.window is not None, "windowed"
+        if one.priority == other.priority and _meet(one.window, other.window):
+            head.wrong("table_id", f"collections {_names([one, other])} overlap with equal priority on {on}")
+    if bare or table.edges.uncovered is Uncovered.FREE:
+        return
+    names_holiday = any(each.window is not None and 7 in each.window.days for each in windowed)
+    for day in range(8 if names_holiday else 7):
+        covered = sorted(
+            (start, end)
+            for each in windowed
+            if each.window is not None and each.window.first_on is None and each.window.last_on is None
+            for kind, start, end in _parts(each.window)
+            if kind == day
+        )
+        reached = 0
+        for start, end in covered:
+            if start > reached:
+                break
+            reached = max(reached, end)
+        if reached < 1440:
+            name = "holiday" if day == 7 else date(2024, 1, day + 1).strftime("%A")
+            at = time(reached // 60, reached % 60)
+            head.wrong("table_id", f"no collection prices {name} from {at:%H:%M} (on {on})")
+
+
+def _names(each: Sequence[RateLineCollection]) -> str:
+    return ", ".join(f"“{one.collection_id}”" for one in each)
+
+
+def _meet(one: DailyWindow, other: DailyWindow) -> bool:
+    if one.last_on is not None and other.first_on is not None and one.last_on < other.first_on:
+        return False
+    if other.last_on is not None and one.first_on is not None and other.last_on < one.first_on:
+        return False
+    return any(
+        day == same and start < last and first < end
+        for day, start, end in _parts(one)
+        for same, first, last in _parts(other)
+    )

@@ -1,0 +1,302 @@
+"""From CSV rows to typed, dated parts of rate tables. What columns a file has is the table FILES."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, time
+from typing import Final, Generic, TypeVar
+from zoneinfo import ZoneInfo
+
+from kernel.ids import OperatorId
+from kernel.money import VND, Currency, Money, UnknownCurrencyError, currency
+from parking.rules.edges import CapPer, Choose, Edges, LineType, Role
+from parking.rules.place import Place, PlaceKind, VehicleClass
+from parking.rules.rate import DAY_S, Cap, DailyWindow, PackageRule, RateLine, RateLineCollection, Tax
+from parking.rules.right import RightKind, RightSpecification
+from parking.rules.rows import Dates, Row
+
+EDGE_FIELDS: Final = tuple(Edges.__dataclass_fields__)
+FILES: Final[Mapping[str, tuple[str, ...]]] = {
+    "places.csv": ("place_id", "parent_id", "kind", "name", "operator_id", "zone", "day_starts", "capacity"),
+    "gates.csv": ("gate_id", "place_id"),
+    "vehicle_classes.csv": ("class_id", "name_vi", "name_en"),
+    "rate_assignments.csv": ("place_id", "vehicle_class", "user", "table_id"),
+    "rate_tables.csv": ("table_id", "name", "currency", *EDGE_FIELDS),
+    "rate_line_collections.csv": (
+        *("table_id", "collection_id", "sequence", "role", "days", "from", "to", "first_on", "last_on"),
+        *("priority", "min_value", "max_value"),
+        *("enter_from", "enter_to", "leave_from", "leave_to", "longest_min", "choose"),
+    ),
+    "rate_lines.csv": (
+        *("table_id", "collection_id", "sequence", "line_type", "start_min", "end_min", "increment_min"),
+        *("value", "max_value", "unit", "description"),
+    ),
+    "rate_caps.csv": ("table_id", "cap_id", "sequence", "per", "length_min", "starts", "value"),
+    "rate_taxes.csv": (
+        *("table_id", "tax_id", "sequence", "applies_to", "percent", "included", "compound"),
+        *("round_per", "rounding"),
+    ),
+    "holidays.csv": ("date", "name"),
+    "right_specifications.csv": (
+        *("spec_id", "kind", "name", "place_id", "vehicle_class", "price", "currency"),
+        *("hours_from", "hours_to", "minutes", "percent", "table_id", "funder"),
+    ),
+}
+REQUIRED: Final = ("places.csv", "vehicle_classes.csv", "rate_tables.csv", "rate_lines.csv")
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun", "holiday")
+_GROUPS: Final = {"weekdays": range(5), "weekend": range(5, 7), "daily": range(8), "not_holiday": range(7)}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Dated(Generic[T]):
+    """A value with the dates it holds on and the row it stands in."""
+
+    dates: Dates
+    value: T
+    row: Row
+
+
+def percent(row: Row, name: str) -> int:
+    """Return millionths of a percentage such as "8.25" (82,500), from 0 to 1,000."""
+    found = row.text(name)
+    if not found:
+        return 0
+    whole, _, part = found.partition(".")
+    digits = whole + part
+    if not (digits.isascii() and digits.isdigit()) or not whole or len(part) > 4 or int(whole) > 1_000:
+        row.wrong(name, f"“{found}” is not a percentage with up to four decimals")
+        return 0
+    return int(whole + part.ljust(4, "0"))
+
+
+def zone_of(row: Row) -> ZoneInfo:
+    """Return the zone the row names (Asia/Ho_Chi_Minh where it names none)."""
+    name = row.text("zone", "Asia/Ho_Chi_Minh")
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        row.wrong("zone", f"“{name}” is not a time zone")
+        return ZoneInfo("Asia/Ho_Chi_Minh")
+
+
+def currency_of(row: Row) -> Currency:
+    """Return the currency the row names (VND where it names none)."""
+    try:
+        return currency(row.text("currency", "VND"))
+    except UnknownCurrencyError:
+        row.wrong("currency", f"“{row.text('currency')}” is no ISO 4217 currency")
+        return VND
+
+
+def place(row: Row) -> Place:
+    """Return the place of a row of places.csv."""
+    return Place(
+        place_id=row.needed("place_id"),
+        parent_id=row.text("parent_id"),
+        kind=row.choice("kind", PlaceKind.PLACE),
+        name=row.needed("name"),
+        operator_id=OperatorId(row.text("operator_id")),
+        zone=zone_of(row),
+        capacity=row.maybe_whole("capacity"),
+        day_starts=row.clock("day_starts") or time(0),
+    )
+
+
+def vehicle_class(row: Row) -> VehicleClass:
+    """Return the class of a row of vehicle_classes.csv."""
+    return VehicleClass(
+        class_id=row.needed("class_id"), name_vi=row.needed("name_vi"), name_en=row.needed("name_en")
+    )
+
+
+def edges(row: Row, money: Currency) -> Edges:
+    """Return a table row's edge fields; an empty cell is the documented default."""
+    standard, found = Edges(), dict[str, object]()
+    for name in EDGE_FIELDS:
+        default = getattr(standard, name)
+        if name == "min_value" or (name == "round_to" and row.text(name)):
+            found[name] = row.money(name, money)
+        elif isinstance(default, time):
+            found[name] = row.clock(name) or default
+        elif isinstance(default, int):
+            found[name] = row.whole(name, default, least=1 if name in {"cycle_min", "round_to"} else 0)
+        else:
+            found[name] = row.choice(name, default)
+    if not found["round_to"]:
+        row.wrong("round_to", "a step of nothing")
+        found["round_to"] = 1
+    return Edges(**found)  # type: ignore[arg-type]  # read field by field from the class itself
+
+
+def days(row: Row) -> frozenset[int]:
+    """Return the day types of a `days` cell: "mon tue holiday", "weekdays", "daily" (also where empty)."""
+    found: set[int] = set()
+    for word in row.text("days", "daily").split():
+        if word in _GROUPS:
+            found.update(_GROUPS[word])
+        elif word in DAYS:
+            found.add(DAYS.index(word))
+        else:
+            row.wrong("days", f"“{word}” is none of {', '.join([*DAYS, *_GROUPS])}")
+    return frozenset(found)
+
+
+def window(row: Row) -> DailyWindow | None:
+    """Return a collection's window, or None where it names neither days, hours nor dates."""
+    starts, ends = row.clock("from"), row.clock("to")
+    if (starts is None) != (ends is None):
+        row.wrong("to" if ends is None else "from", "a window names both its hours or neither")
+    first, last = row.day("first_on"), row.day("last_on")
+    if not (row.text("days") or starts or ends or first or last or row.text("from")):
+        return None
+    if first is not None and last is not None and last < first:
+        row.wrong("last_on", "is before first_on")
+    midnight = time(0)
+    return DailyWindow(
+        days=days(row), starts=starts or midnight, ends=ends or midnight, first_on=first, last_on=last
+    )
+
+
+def package(row: Row) -> PackageRule | None:
+    """Return a package's conditions; they are refused on any other role."""
+    names = ("enter_from", "enter_to", "leave_from", "leave_to", "longest_min")
+    used = [name for name in names if row.text(name)]
+    if row.choice("role", Role.ORDINARY) is not Role.PACKAGE:
+        for name in used:
+            row.wrong(name, "only a package has conditions")
+        return None
+    for one, other in (("enter_from", "enter_to"), ("leave_from", "leave_to")):
+        if bool(row.text(one)) != bool(row.text(other)):
+            row.wrong(one if row.text(other) else other, "a condition names both its hours or neither")
+    if "leave_to" not in used and "longest_min" not in used:
+        row.wrong("longest_min", "a package needs leaving hours or a longest stay, else it never ends")
+    return PackageRule(
+        enter_from=row.clock("enter_from"),
+        enter_to=row.clock("enter_to"),
+        leave_from=row.clock("leave_from"),
+        leave_to=row.clock("leave_to"),
+        max_stay_min=row.whole("longest_min", 0),
+        choose=row.choice("choose", Choose.CHEAPER),
+    )
+
+
+def line(row: Row, money: Currency) -> RateLine:
+    """Return the line of a row of rate_lines.csv."""
+    kind = row.choice("line_type", LineType.INCREMENT)
+    start, end = row.whole("start_min", 0) * 60, row.maybe_whole("end_min")
+    end_s = None if end is None else end * 60
+    if not row.text("value"):
+        row.wrong("value", "is missing")
+    if end_s is not None and end_s <= start:
+        row.wrong("end_min", "is not after start_min")
+    size = row.whole("increment_min", 0) * 60
+    if kind is LineType.INCREMENT and not size:
+        row.wrong("increment_min", "an incrementingRate names how long an increment is")
+        size = 60
+    if kind is LineType.PER_UNIT and not row.text("unit"):
+        row.wrong("unit", "a perUnit line names its unit")
+    if kind in {LineType.FLAT, LineType.PER_UNIT} and (start or end_s is not None or size):
+        row.wrong("line_type", f"a {kind.value} line has no start_min, end_min or increment_min")
+    return RateLine(
+        sequence=row.whole("sequence", 1),
+        line_type=kind,
+        start_s=start,
+        end_s=end_s,
+        increment_s=size,
+        value=row.money("value", money),
+        max_value=row.maybe_money("max_value", money),
+        unit=row.text("unit"),
+        description=row.text("description"),
+        decision=row.text("decision"),
+        source=row.text("source"),
+    )
+
+
+def collection(
+    row: Row | None, money: Currency, lines: Sequence[RateLine], collection_id: str
+) -> RateLineCollection:
+    """Return a collection with its lines; without a row it is the unnamed one that holds at all times."""
+    timed = sorted(
+        (each for each in lines if each.line_type in {LineType.TIER, LineType.INCREMENT}),
+        key=lambda each: each.start_s,
+    )
+    flats = tuple(each for each in lines if each.line_type is LineType.FLAT)
+    units = tuple(each for each in lines if each.line_type is LineType.PER_UNIT)
+    if row is None:
+        return RateLineCollection(
+            collection_id=collection_id, sequence=0, flats=flats, timed=tuple(timed), units=units
+        )
+    return RateLineCollection(
+        collection_id=collection_id,
+        sequence=row.whole("sequence", 1),
+        role=row.choice("role", Role.ORDINARY),
+        window=window(row),
+        priority=row.whole("priority", 0),
+        min_value=row.money("min_value", money),
+        max_value=row.maybe_money("max_value", money),
+        package=package(row),
+        flats=flats,
+        timed=tuple(timed),
+        units=units,
+    )
+
+
+def cap(row: Row, money: Currency) -> Cap:
+    """Return the cap of a row of rate_caps.csv."""
+    return Cap(
+        cap_id=row.needed("cap_id"),
+        sequence=row.whole("sequence", 1),
+        per=row.choice("per", CapPer.ROLLING),
+        value=row.money("value", money),
+        length_s=row.whole("length_min", DAY_S // 60, least=1) * 60,
+        starts=row.clock("starts") or time(0),
+        decision=row.text("decision"),
+    )
+
+
+def tax(row: Row) -> Tax:
+    """Return the tax of a row of rate_taxes.csv."""
+    standard = Tax(tax_id="", sequence=0, applies_to="", millionths=0)
+    return Tax(
+        tax_id=row.needed("tax_id"),
+        sequence=row.whole("sequence", 1),
+        applies_to=row.text("applies_to", "parking"),
+        millionths=percent(row, "percent"),
+        included=row.yes("included"),
+        compound=row.yes("compound"),
+        round_per=row.choice("round_per", standard.round_per),
+        rounding=row.choice("rounding", standard.rounding),
+        decision=row.text("decision"),
+    )
+
+
+def holiday(row: Row) -> date | None:
+    """Return the date of a row of holidays.csv."""
+    found = row.day("date")
+    if found is None and not row.text("date"):
+        row.wrong("date", "is missing")
+    return found
+
+
+def right(row: Row) -> RightSpecification:
+    """Return the product of a row of right_specifications.csv."""
+    money = currency_of(row)
+    return RightSpecification(
+        spec_id=row.needed("spec_id"),
+        kind=row.choice("kind", RightKind.SEASON_PASS),
+        name=row.needed("name"),
+        place_id=row.needed("place_id"),
+        vehicle_class=row.text("vehicle_class"),
+        price=Money(row.money("price", money), money),
+        hours_from=row.clock("hours_from"),
+        hours_to=row.clock("hours_to"),
+        minutes=row.whole("minutes", 0),
+        percent_millionths=percent(row, "percent"),
+        table_id=row.text("table_id"),
+        funder=row.text("funder"),
+        decision=row.text("decision"),
+        source=row.text("source"),
+    )

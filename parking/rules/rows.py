@@ -1,0 +1,210 @@
+"""Dated CSV rows, read strictly: whatever is wrong is named by file, row and field, and all of it at once."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, time
+from enum import Enum
+from io import StringIO
+from typing import Final, NamedTuple, TypeVar
+
+from kernel.money import Currency, MalformedAmountError, Money
+
+DATED: Final = ("valid_from", "valid_to", "decision", "source")
+
+E = TypeVar("E", bound=Enum)
+T = TypeVar("T")
+
+
+class RateProblem(NamedTuple):
+    """One thing wrong; `row` is the line in the file (the header is 1), 0 for the file as a whole."""
+
+    file: str
+    row: int
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.row}: {self.field}: {self.message}"
+
+
+class Dates(NamedTuple):
+    """Inclusive dates between which a row holds; None is without limit."""
+
+    first: date | None
+    last: date | None
+
+    def holds(self, on: date) -> bool:
+        """Return whether the row holds on that date."""
+        return (self.first is None or self.first <= on) and (self.last is None or on <= self.last)
+
+    def meets(self, other: Dates) -> bool:
+        """Return whether the two share a date."""
+        return (self.last is None or other.first is None or other.first <= self.last) and (
+            other.last is None or self.first is None or self.first <= other.last
+        )
+
+
+@dataclass(slots=True)
+class Row:
+    """One line's cells, with readers that note a problem and go on with the default."""
+
+    file: str
+    number: int
+    cells: dict[str, str]
+    problems: list[RateProblem] = field(repr=False)
+
+    def wrong(self, name: str, message: str) -> None:
+        """Note a problem in this row's field."""
+        self.problems.append(RateProblem(self.file, self.number, name, message))
+
+    def text(self, name: str, default: str = "") -> str:
+        """Return the cell, or `default` where it is empty."""
+        return self.cells.get(name) or default
+
+    def needed(self, name: str) -> str:
+        """Return the cell; an empty one is a problem."""
+        found = self.text(name)
+        if not found:
+            self.wrong(name, "is missing")
+        return found
+
+    def _read(self, name: str, default: T, read: Callable[[str], T], what: str) -> T:
+        found = self.text(name)
+        if not found:
+            return default
+        try:
+            return read(found)
+        except ValueError:
+            self.wrong(name, f"“{found}” is not {what}")
+            return default
+
+    def whole(self, name: str, default: int, *, least: int = 0) -> int:
+        """Return a whole number of at least `least`."""
+        found = self._read(name, default, _digits, "a whole number without sign")
+        if found < least:
+            self.wrong(name, f"{found} is less than {least}")
+            return default
+        return found
+
+    def maybe_whole(self, name: str) -> int | None:
+        """Return a whole number, or None where the cell is empty."""
+        return self.whole(name, 0) if self.text(name) else None
+
+    def choice(self, name: str, default: E) -> E:
+        """Return the member of the default's Enum that the cell names."""
+        kind = type(default)
+        known = ", ".join(str(each.value) for each in kind)
+        return self._read(name, default, kind, f"one of {known}")
+
+    def yes(self, name: str) -> bool:
+        """Return whether the cell says yes; empty is no."""
+        found = self.text(name, "no")
+        if found not in {"yes", "no"}:
+            self.wrong(name, f"“{found}” is not yes or no")
+        return found == "yes"
+
+    def day(self, name: str) -> date | None:
+        """Return an ISO date, or None where the cell is empty."""
+        return self._read(name, None, date.fromisoformat, "a date (YYYY-MM-DD)")
+
+    def clock(self, name: str) -> time | None:
+        """Return a local time; 24:00 is the midnight that ends a day."""
+        return self._read(name, None, _clock, "a time (HH:MM)")
+
+    def money(self, name: str, currency: Currency, default: int = 0) -> int:
+        """Return minor units of an amount that is not negative."""
+        found = self.text(name)
+        if not found:
+            return default
+        try:
+            minor = Money.parse(found, currency).minor
+        except MalformedAmountError:
+            self.wrong(name, f"“{found}” is not an amount in {currency.code}")
+            return default
+        if minor < 0:
+            self.wrong(name, f"{found} is negative")
+            return default
+        return minor
+
+    def maybe_money(self, name: str, currency: Currency) -> int | None:
+        """Return minor units, or None where the cell is empty."""
+        return self.money(name, currency) if self.text(name) else None
+
+    def dates(self) -> Dates:
+        """Return the dates between which the row holds; reversed ones are a problem."""
+        found = Dates(self.day("valid_from"), self.day("valid_to"))
+        if found.first is not None and found.last is not None and found.last < found.first:
+            self.wrong("valid_to", f"{found.last} is before valid_from {found.first}")
+        return found
+
+
+def _digits(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(text)
+    return int(text)
+
+
+def _clock(text: str) -> time:
+    if text == "24:00":
+        return time(0)
+    if len(text) != 5:
+        raise ValueError(text)
+    return time.fromisoformat(text)
+
+
+def read_rows(
+    files: Mapping[str, bytes], name: str, columns: Iterable[str], problems: list[RateProblem]
+) -> list[Row]:
+    """Return the rows of one file, or none where it is not there; unknown and missing columns are problems."""
+    if name not in files:
+        return []
+    try:
+        text = files[name].decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        problems.append(RateProblem(name, 0, "", f"is not UTF-8 (byte {error.start})"))
+        return []
+    try:
+        lines = [(reader_line, cells) for reader_line, cells in _lines(text) if any(cells)]
+    except csv.Error as error:
+        problems.append(RateProblem(name, 0, "", f"is not CSV: {error}"))
+        return []
+    if not lines:
+        problems.append(RateProblem(name, 1, "", "has no header"))
+        return []
+    header = [cell.strip() for cell in lines[0][1]]
+    known = [*columns, *DATED]
+    for column in header:
+        if column not in known:
+            problems.append(RateProblem(name, 1, column, f"unknown column; known: {', '.join(known)}"))
+        elif header.count(column) > 1:
+            problems.append(RateProblem(name, 1, column, "stands twice"))
+    rows: list[Row] = []
+    for number, cells in lines[1:]:
+        if len(cells) != len(header):
+            problems.append(RateProblem(name, number, "", f"{len(cells)} cells under {len(header)} columns"))
+            continue
+        stripped = (cell.strip() for cell in cells)
+        rows.append(Row(name, number, dict(zip(header, stripped, strict=True)), problems))
+    return rows
+
+
+def _lines(text: str) -> Iterable[tuple[int, list[str]]]:
+    reader = csv.reader(StringIO(text, newline=""), strict=True)
+    for cells in reader:
+        yield reader.line_num, cells
+
+
+def refuse_overlaps(rows: Iterable[Row], key: tuple[str, ...], what: str) -> None:
+    """Note a problem for each row whose key another row has on a date they share."""
+    seen: dict[tuple[str, ...], list[tuple[Dates, int]]] = {}
+    for row in rows:
+        dates = row.dates()
+        place = seen.setdefault(tuple(row.text(each) for each in key), [])
+        for other, number in place:
+            if dates.meets(other):
+                row.wrong("valid_from", f"overlaps row {number}: {what} holds twice on a date")
+                break
+        place.append((dates, row.number))

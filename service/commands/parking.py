@@ -1,0 +1,158 @@
+"""`lienthong parking`: check rate files, price a stay from them, and recompute a price proof. No database needed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+from zoneinfo import ZoneInfo
+
+import click
+
+from kernel.errors import DomainError
+from parking.proof import check_proof
+from parking.rate_dir import HANOI, load_rate_dir
+from parking.rules.book import RateBook
+from parking.rules.errors import RateFilesInvalidError
+from parking.rules.quote import Quote, quote_between
+
+RATES = click.option(
+    "--rates",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=HANOI,
+    show_default="Hanoi's own",
+    help="Directory of rate files (docs/parking-rates.md).",
+)
+
+
+@click.group("parking", help="Parking rates: check them, price a stay with them, prove a price.")
+def group() -> None:
+    """Hold the parking commands."""
+
+
+@group.command("check")
+@RATES
+def check(rates: Path) -> None:
+    """Check rate files and name every problem by file, row and field.
+
+    \b
+    Example: lienthong parking check --rates parking/rates/hanoi
+    """
+    book = _load(rates)
+    click.echo(f"{book.version}: {len(book.places)} places, {len(book.classes)} vehicle classes, no problems")
+
+
+@group.command("quote")
+@RATES
+@click.option("--place", "place_id", required=True, help="Where: a place_id of places.csv, or a gate.")
+@click.option("--class", "vehicle_class", required=True, help="What: a class_id of vehicle_classes.csv.")
+@click.option("--user", default="casual", show_default=True, help="Who: casual, regular, …")
+@click.option("--from", "entered", required=True, help="Entry, e.g. 2026-11-18T09:00 (the place's time).")
+@click.option("--to", "left", required=True, help="Exit, e.g. 2026-11-18T14:01.")
+@click.option("--unit", "units", multiple=True, metavar="NAME=COUNT", help="Counted units, e.g. kWh=12.")
+@click.option("--json", "as_json", is_flag=True, help="Print the price proof as JSON.")
+def quote(
+    rates: Path,
+    place_id: str,
+    vehicle_class: str,
+    user: str,
+    entered: str,
+    left: str,
+    units: Sequence[str],
+    as_json: bool,
+) -> None:
+    """Price a stay and show every line of the price, from data files alone.
+
+    \b
+    Example, 5 hours in Đống Đa (165,000 VND by decision 44/2017):
+      lienthong parking quote --place dong-da-01 --class car_le9 \\
+        --from 2026-11-18T09:00 --to 2026-11-18T14:00
+    """
+    book = _load(rates)
+    try:
+        place = book.place_of_gate(place_id) or book.place(place_id)
+        entered_at, left_at = _instant(entered, place.zone), _instant(left, place.zone)
+        table = book.table_for(place.place_id, vehicle_class, entered_at, user=user)
+        found = quote_between(table, entered_at, left_at, extras=_units(units))
+    except DomainError as error:
+        _refuse({"problem": type(error).__name__, "detail": str(error)}, str(error), as_json=as_json)
+    proof = {"place_id": place.place_id, "vehicle_class": vehicle_class, "user": user, **found.to_json()}
+    if as_json:
+        click.echo(json.dumps(proof, ensure_ascii=False, indent=2))
+    else:
+        _show(found)
+
+
+@group.command("prove")
+@RATES
+@click.argument("proof", type=click.File("r", encoding="utf-8"))
+def prove(rates: Path, proof: Any) -> None:
+    """Recompute a price proof (the JSON of `quote`, or of the API) and say whether it holds.
+
+    \b
+    Example: lienthong parking quote … --json | lienthong parking prove -
+    """
+    book = _load(rates)
+    try:
+        differences = check_proof(json.load(proof), book)
+    except json.JSONDecodeError as error:
+        _refuse({}, f"the proof is not JSON: {error}", as_json=False)
+    except DomainError as error:
+        _refuse({}, str(error), as_json=False)
+    for each in differences:
+        click.echo(each)
+    if differences:
+        sys.exit(1)
+    click.echo("holds: every line and the total recompute to the same amounts")
+
+
+def _load(rates: Path) -> RateBook:
+    try:
+        return load_rate_dir(rates)
+    except RateFilesInvalidError as error:
+        problems = error.fields["problems"]
+        assert isinstance(problems, tuple), "the error carries its problems"
+        for problem in problems:
+            click.echo(str(problem), err=True)
+        click.echo(f"{len(problems)} problems; nothing was priced", err=True)
+        sys.exit(2)
+
+
+def _instant(text: str, zone: ZoneInfo) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"“{text}” is not a time such as 2026-11-18T09:00") from None
+    return (found if found.tzinfo is not None else found.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _units(units: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for each in units:
+        name, _, count = each.partition("=")
+        if not name or not (count.isascii() and count.isdigit()):
+            raise click.BadParameter(f"“{each}” is not NAME=COUNT, such as kWh=12")
+        found[name] = int(count)
+    return found
+
+
+def _refuse(body: dict[str, str], text: str, *, as_json: bool) -> NoReturn:
+    if as_json:
+        click.echo(json.dumps(body, ensure_ascii=False, indent=2))
+    click.echo(text, err=True)
+    sys.exit(1)
+
+
+def _show(found: Quote) -> None:
+    table = found.table
+    click.echo(f"{table.name} — {table.decision}")
+    for line in found.lines():
+        start, end = line.start.astimezone(table.zone), line.end.astimezone(table.zone)
+        each = f"{line.units} × {line.unit_price}" if line.unit_price is not None else ""
+        what = line.description or line.kind.value
+        click.echo(f"  {start:%d/%m %H:%M}–{end:%d/%m %H:%M}  {what:<24}{each:>24}{line.amount!s:>16}")
+    click.echo(f"  {'total':<72}{found.total!s:>16}")
+    click.echo(f"rates {table.version}, table {table.table_id} as of {table.edition}")
