@@ -1,0 +1,391 @@
+"""From checked rows to compiled tariffs: one per stretch of dates on which nothing changes."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, time, timedelta
+from decimal import Decimal
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from fare.gtfs.compile_rides import closings, ride_rule
+from fare.gtfs.schema import CATEGORIES
+from fare.gtfs.table import EPOCH, FOREVER, Feed, Row
+from fare.rules.match import LegIndex, LegRule
+from fare.rules.tariff import (
+    Cap,
+    DataNote,
+    Discount,
+    DistanceFare,
+    Offer,
+    PassProduct,
+    Period,
+    Product,
+    Route,
+    Tariff,
+    TariffBook,
+    TariffNames,
+    TransferRule,
+    TransferWindow,
+    Waiver,
+)
+from fare.rules.timeframe import Frame, Service, Timeframes
+from kernel.currencies import EXPONENTS
+from kernel.ids import OperatorId
+from kernel.money import Currency, Money, Rounding, currency
+from kernel.wire.cardinfo import Concession
+
+_DAY: Final = timedelta(days=1)
+_US: Final = 1_000_000
+_Of = Callable[[str], list[Row]]
+_WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+# Passes are looked up over all dates, notes and the tariff's own row have none to honour.
+_UNDATED: Final = frozenset(
+    {"tariff.txt", "passes.txt", "data_notes.txt", "route_lengths.txt", "length_bands.txt"}
+)
+
+
+def compile_book(feed: Feed, sha256: str) -> TariffBook:
+    """Return the book of a feed that has no errors; intervals are built when first asked for."""
+    head = feed.of("tariff.txt")[0]
+    zone, money = ZoneInfo(head.text("zone")), currency(head.text("currency"))
+    starts_s = head.whole("day_starts") or 0
+    compiler = _Compiler(feed, zone, money)
+    return TariffBook(
+        version=head.text("tariff_version"),
+        sha256=sha256,
+        zone=zone,
+        day_starts=time(starts_s // 3600, starts_s % 3600 // 60, starts_s % 60),
+        currency=money,
+        names=TariffNames(
+            head.text("tariff_name"),
+            head.text("tariff_name_en") or head.text("tariff_name"),
+            head.day("true_on"),
+        ),
+        notes=tuple(
+            DataNote(row.text("about"), row.text("status"), row.text("text"), row.text("text_en"))
+            for row in feed.of("data_notes.txt")
+        ),
+        passes=compiler.passes(),
+        starts=_starts(feed),
+        build=compiler.build,
+    )
+
+
+def _starts(feed: Feed) -> tuple[date, ...]:
+    """Return the first dates of the stretches between which some row starts or ends."""
+    starts = {EPOCH}
+    for name, rows in feed.rows.items():
+        if name in _UNDATED:
+            continue
+        for row in rows:
+            starts.add(row.valid_from)
+            if row.valid_to != FOREVER:
+                starts.add(row.valid_to + _DAY)
+    return tuple(sorted(starts))
+
+
+@dataclass(slots=True)
+class _Compiler:
+    feed: Feed
+    zone: ZoneInfo
+    money: Currency
+
+    def minor(self, amount: Decimal | None) -> int:
+        """Return an amount in minor units; the reader has checked its decimals."""
+        return int((amount or Decimal(0)).scaleb(EXPONENTS[self.money.code]))
+
+    def build(self, start: date, end: date) -> Tariff:
+        """Return what is in force from `start` to `end`, dates between which no row changes."""
+
+        def of(name: str) -> list[Row]:
+            return [row for row in self.feed.of(name) if row.holds_on(start)]
+
+        networks = self._networks(of)
+        listed = of("ride_rules.txt")
+        odd = closings(of("incomplete_rides.txt"), of("same_station_exits.txt"))
+        agencies = of("agency.txt")
+        only = agencies[0].text("agency_id") if len(agencies) == 1 else ""
+        routes = {
+            row.text("route_id"): Route(
+                row.text("route_id"),
+                OperatorId(row.text("agency_id") or only),
+                frozenset({networks[row.text("route_id")]} if row.text("route_id") in networks else ()),
+                ride_rule(listed, odd, networks.get(row.text("route_id"), "")),
+                row.text("route_long_name") or row.text("route_short_name"),
+            )
+            for row in of("routes.txt")
+        }
+        legs = [
+            LegRule(
+                row.text("leg_group_id"),
+                row.text("network_id"),
+                row.text("from_area_id"),
+                row.text("to_area_id"),
+                row.text("from_timeframe_group_id"),
+                row.text("to_timeframe_group_id"),
+                row.text("fare_product_id"),
+                row.whole("rule_priority") or 0,
+                f"{row.where} {row.text('fare_product_id')}",
+            )
+            for row in of("fare_leg_rules.txt")
+        ]
+        waivers = of("waivers.txt")
+        with_areas = any(leg.from_area or leg.to_area for leg in legs) or any(
+            row.ids("area_ids") for row in waivers
+        )
+        positions = self._positions(of)
+        return Tariff(
+            valid_from=start,
+            valid_to=end,
+            currency=self.money,
+            routes=routes,
+            route_of_stop=_only_route(positions),
+            areas_of_stop=_areas(of("stops.txt"), of("stop_areas.txt")) if with_areas else {},
+            legs=LegIndex(legs, by_priority=self.feed.has_column("fare_leg_rules.txt", "rule_priority")),
+            timeframes=self._timeframes(of, any(leg.from_frame or leg.to_frame for leg in legs)),
+            products=self._products(of),
+            category_ids={
+                Concession[row.text("card_category")].value: row.text("rider_category_id")
+                for row in of("rider_categories.txt")
+                if row.text("card_category")
+            },
+            default_category=next(
+                (
+                    row.text("rider_category_id")
+                    for row in of("rider_categories.txt")
+                    if row.whole("is_default_fare_category")
+                ),
+                "",
+            ),
+            matrix=self._matrix(of),
+            formulas=self._formulas(of),
+            positions_m=positions,
+            rounding={
+                row.text("fare_media_id"): (
+                    self.minor(row.decimal("step_amount")),
+                    Rounding(row.text("rounding")),
+                )
+                for row in of("cash_rounding.txt")
+            },
+            transfers=_transfers(of("fare_transfer_rules.txt")),
+            joins=_joins(of("fare_leg_join_rules.txt")),
+            windows=tuple(
+                TransferWindow(
+                    row.text("window_id"),
+                    frozenset(row.ids("network_ids")),
+                    (row.whole("duration_s") or 0) * _US,
+                    row.text("edge") == "inclusive",
+                    row.whole("max_uses"),
+                    row.text("dearer") == "difference",
+                    row.text("in_debt") == "withhold",
+                )
+                for row in of("transfer_windows.txt")
+            ),
+            caps=self._caps(of),
+            waivers=tuple(
+                Waiver(
+                    row.text("waiver_id"),
+                    frozenset(row.ids("network_ids")),
+                    frozenset(row.ids("area_ids")),
+                    row.text("area_rule"),
+                    row.text("funder"),
+                )
+                for row in waivers
+            ),
+            discounts=_discounts(of("concessions.txt")),
+        )
+
+    def _networks(self, of: _Of) -> dict[str, str]:
+        if self.feed.has_column("routes.txt", "network_id"):
+            return {
+                row.text("route_id"): row.text("network_id")
+                for row in of("routes.txt")
+                if row.text("network_id")
+            }
+        return {row.text("route_id"): row.text("network_id") for row in of("route_networks.txt")}
+
+    def _timeframes(self, of: _Of, used: bool) -> Timeframes:
+        changes: dict[str, tuple[set[date], set[date]]] = defaultdict(lambda: (set(), set()))
+        for row in of("calendar_dates.txt"):
+            day = row.day("date")
+            if day is not None:
+                changes[row.text("service_id")][(row.whole("exception_type") or 1) - 1].add(day)
+        services: dict[str, Service] = {}
+        calendar = {row.text("service_id"): row for row in of("calendar.txt")}
+        for name in sorted({*calendar, *changes}):
+            found = calendar.get(name)
+            added, removed = changes[name]
+            services[name] = Service(
+                tuple(bool(found and found.whole(weekday)) for weekday in _WEEKDAYS),
+                (found.day("start_date") if found else None) or FOREVER,
+                (found.day("end_date") if found else None) or EPOCH,
+                frozenset(added),
+                frozenset(removed),
+            )
+        frames = tuple(
+            Frame(
+                row.text("timeframe_group_id"),
+                row.whole("start_time") or 0,
+                24 * 3600 if row.whole("end_time") is None else row.whole("end_time") or 0,
+                row.text("service_id"),
+            )
+            for row in of("timeframes.txt")
+        )
+        return Timeframes(self.zone, frames, services, any_used=used)
+
+    def _products(self, of: _Of) -> dict[str, tuple[Product, ...]]:
+        found: dict[str, list[Product]] = defaultdict(list)
+        for row in of("fare_products.txt"):
+            found[row.text("fare_product_id")].append(
+                Product(
+                    row.text("rider_category_id"),
+                    row.text("fare_media_id"),
+                    self.minor(row.decimal("amount")),
+                    row.where,
+                )
+            )
+        return {name: tuple(rows) for name, rows in found.items()}
+
+    def _positions(self, of: _Of) -> dict[str, dict[str, int]]:
+        found: dict[str, dict[str, int]] = defaultdict(dict)
+        for row in of("station_positions.txt"):
+            found[row.text("route_id")][row.text("stop_id")] = int(
+                (row.decimal("position_km") or Decimal(0)) * 1000
+            )
+        return dict(found)
+
+    def _matrix(self, of: _Of) -> dict[str, dict[tuple[str, str], tuple[tuple[str, Offer], ...]]]:
+        found: dict[str, dict[tuple[str, str], list[tuple[str, Offer]]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
+        for row in of("fare_matrix.txt"):
+            pair = row.text("from_stop_id"), row.text("to_stop_id")
+            minor = self.minor(row.decimal("amount"))
+            offer = Offer(row.text("leg_group_id"), row.text("fare_product_id"), minor, row.where)
+            for ends in (pair, pair[::-1]) if row.whole("both_ways") else (pair,):
+                found[row.text("network_id")][ends].append((row.text("fare_media_id"), offer))
+        return {
+            network: {ends: tuple(offers) for ends, offers in pairs.items()}
+            for network, pairs in found.items()
+        }
+
+    def _formulas(self, of: _Of) -> dict[str, DistanceFare]:
+        return {
+            row.text("network_id"): DistanceFare(
+                row.text("leg_group_id"),
+                row.text("fare_product_id"),
+                self.minor(row.decimal("base_amount")),
+                self.minor(row.decimal("per_km_amount")),
+                max(1, int((row.decimal("step_km") or Decimal(0)) * 1000)),
+                Rounding(row.text("step_rounding") or "half_up"),
+                None if row.decimal("min_amount") is None else self.minor(row.decimal("min_amount")),
+                None if row.decimal("max_amount") is None else self.minor(row.decimal("max_amount")),
+                row.where,
+            )
+            for row in of("distance_fares.txt")
+        }
+
+    def _caps(self, of: _Of) -> tuple[Cap, ...]:
+        return tuple(
+            Cap(
+                row.text("cap_id"),
+                Period(row.text("period")),
+                (row.whole("period_days") or 0) * 24 * 3600 * _US,
+                None if row.decimal("amount") is None else self.minor(row.decimal("amount")),
+                row.whole("rides"),
+                frozenset(row.ids("network_ids")),
+                frozenset(row.ids("operator_ids")),
+                Concession[row.text("card_category")] if row.text("card_category") else None,
+            )
+            for row in of("caps.txt")
+        )
+
+    def passes(self) -> dict[str, tuple[PassProduct, ...]]:
+        """Return every pass's rows by product, oldest first, whatever their dates."""
+        found: dict[str, list[PassProduct]] = defaultdict(list)
+        for row in sorted(self.feed.of("passes.txt"), key=lambda one: one.valid_from):
+            found[row.text("pass_product_id")].append(
+                PassProduct(
+                    row.text("pass_product_id"),
+                    row.text("pass_name"),
+                    row.text("pass_name_en") or row.text("pass_name"),
+                    row.text("scope"),
+                    frozenset(row.ids("network_ids")),
+                    frozenset(row.ids("operator_ids")),
+                    Concession[row.text("card_category")]
+                    if row.text("card_category") in CATEGORIES
+                    else None,
+                    row.text("validity"),
+                    row.whole("validity_count") or 1,
+                    row.text("activation") == "first_tap",
+                    Money(self.minor(row.decimal("amount")), self.money),
+                    row.valid_from,
+                    row.valid_to,
+                    row.text("decision"),
+                )
+            )
+        return {name: tuple(rows) for name, rows in found.items()}
+
+
+def _only_route(positions: dict[str, dict[str, int]]) -> dict[str, str]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for route, stops in positions.items():
+        for stop in stops:
+            found[stop].add(route)
+    return {stop: next(iter(routes)) for stop, routes in found.items() if len(routes) == 1}
+
+
+def _areas(stops: Iterable[Row], stop_areas: Iterable[Row]) -> dict[str, frozenset[str]]:
+    """Return each stop's areas; a station's flow to its platforms unless a platform has its own."""
+    own: dict[str, set[str]] = defaultdict(set)
+    for row in stop_areas:
+        own[row.text("stop_id")].add(row.text("area_id"))
+    found = {stop: frozenset(areas) for stop, areas in own.items()}
+    for row in stops:
+        stop, parent = row.text("stop_id"), row.text("parent_station")
+        if stop not in found and parent in own:
+            found[stop] = frozenset(own[parent])
+    return found
+
+
+def _transfers(rows: Iterable[Row]) -> dict[tuple[str, str], tuple[TransferRule, ...]]:
+    found: dict[tuple[str, str], list[TransferRule]] = defaultdict(list)
+    for row in rows:
+        limit = row.whole("duration_limit")
+        found[row.text("from_leg_group_id"), row.text("to_leg_group_id")].append(
+            TransferRule(
+                row.whole("fare_transfer_type") or 0,
+                row.whole("transfer_count"),
+                None if limit is None else limit * _US,
+                row.whole("duration_limit_type") or 0,
+                row.text("edge") != "exclusive",
+                row.text("fare_product_id"),
+                row.where,
+            )
+        )
+    return {pair: tuple(rules) for pair, rules in found.items()}
+
+
+def _joins(rows: Iterable[Row]) -> dict[tuple[str, str], tuple[tuple[str, str], ...]]:
+    found: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for row in rows:
+        pair = row.text("from_network_id"), row.text("to_network_id")
+        found[pair].append((row.text("from_stop_id"), row.text("to_stop_id")))
+    return {pair: tuple(stops) for pair, stops in found.items()}
+
+
+def _discounts(rows: Iterable[Row]) -> dict[int, tuple[Discount, ...]]:
+    found: dict[int, list[Discount]] = defaultdict(list)
+    for row in rows:
+        found[Concession[row.text("card_category")].value].append(
+            Discount(
+                row.text("concession_id"),
+                frozenset(row.ids("network_ids")),
+                frozenset(row.ids("operator_ids")),
+                row.whole("share_percent") or 0,
+                Rounding(row.text("rounding") or "up"),
+                row.text("funder"),
+            )
+        )
+    return {category: tuple(ones) for category, ones in found.items()}

@@ -1,0 +1,50 @@
+"""Ride rules of one network, with their closing rules; an empty network is every one not listed."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+
+from fare.gtfs.table import Row
+from fare.rules.tariff import Action, Closing, RideRule, SameStation, Settled
+
+_US: Final = 1_000_000
+Closings = tuple[dict[tuple[str, str], Closing], dict[str, tuple[SameStation, ...]]]
+
+
+def closings(incomplete: Iterable[Row], same_station: Iterable[Row]) -> Closings:
+    """Return the closing rules by (network, case), and same-station bands by network."""
+    odd = {(row.text("network_id"), row.text("case")): _closing(row) for row in incomplete}
+    bands: dict[str, tuple[SameStation, ...]] = {}
+    for row in same_station:
+        to_s = row.whole("to_s")
+        band = SameStation(
+            (row.whole("from_s") or 0) * _US, None if to_s is None else to_s * _US, _closing(row)
+        )
+        bands[row.text("network_id")] = (*bands.get(row.text("network_id"), ()), band)
+    return odd, bands
+
+
+def _closing(row: Row) -> Closing:
+    return Closing(Action(row.text("action")), row.text("fare_product_id"), row.where)
+
+
+def ride_rule(listed: Iterable[Row], odd: Closings, network: str) -> RideRule:
+    """Return how rides of a network are built: its own row, else the row with an empty network, else both ends count."""
+    rows = {row.text("network_id"): row for row in listed}
+    row = rows.get(network) or rows.get("")
+    by_case, bands = odd
+
+    def closing(case: str) -> Closing | None:
+        return by_case.get((network, case)) or by_case.get(("", case))
+
+    limit = row.whole("limit_min") if row else None
+    return RideRule(
+        settled=Settled(row.text("settled_by")) if row else Settled.RIDE,
+        limit=None if limit is None else timedelta(minutes=limit),
+        passback=timedelta(seconds=(row.whole("passback_s") if row else None) or 0),
+        companions=(row.whole("companions") if row else None) or 1,
+        missing_off=closing("missing_off"),
+        missing_on=closing("missing_on"),
+        over_long=closing("over_long"),
+        same_station=bands.get(network) or bands.get("") or (),
+    )
