@@ -89,8 +89,12 @@ def _bus_duties(route: str, *, tours: Sequence[int], stops: int) -> tuple[dict[s
 
 
 READERS: Final = (
-    Reader(BUS_1, "bus", "transerco", "29B-101.26", _bus_duties("26", tours=(5, 7, 9, 12, 16, 18, 20), stops=8)),
-    Reader(BUS_2, "bus", "transerco", "29B-202.93", _bus_duties("93", tours=(5, 7, 9, 12, 16, 18, 20), stops=8)),
+    Reader(
+        BUS_1, "bus", "transerco", "29B-101.26", _bus_duties("26", tours=(5, 7, 9, 12, 16, 18, 20), stops=8)
+    ),
+    Reader(
+        BUS_2, "bus", "transerco", "29B-202.93", _bus_duties("93", tours=(5, 7, 9, 12, 16, 18, 20), stops=8)
+    ),
     Reader(
         GATE_CAT_LINH,
         "metro",

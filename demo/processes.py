@@ -83,7 +83,9 @@ class Crew:
             env={**os.environ, **self.environment, **(extra or {})},
         )
         if done.returncode != 0:
-            raise DemoError(f"{' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+            raise DemoError(
+                f"{' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+            )
         return done.stdout
 
     def stop(self) -> None:

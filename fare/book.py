@@ -13,8 +13,8 @@ from fare.rules.difference import Difference, fund_charge, fund_refund
 from fare.store import bills
 from kernel.ids import EntryId, FareAccountId, LedgerAccountId, uuid8
 from kernel.money import Currency, Money
-from ledger import chart_of, post
-from ledger.accounts import lock_balances, open_accounts
+from ledger import post
+from ledger.accounts import lock_balances, open_accounts, read_balances
 from ledger.rules import chart
 from ledger.rules.account import AccountSpec
 from ledger.rules.entry import Entry, Line, Refused
@@ -81,9 +81,7 @@ def post_revisions(tx: Connection, revisions: Sequence[Revision], *, now: dateti
     assert not refused, f"a fare entry was refused although its accounts are locked: {refused[0]}"
     days = {outcome.entry_id: outcome.book_day for outcome in outcomes if not isinstance(outcome, Refused)}
     bills.insert_bills(tx, (bills.NewBill(revision.header, now) for revision in revisions))
-    bills.insert_lines(
-        tx, _lines(revisions, days, chart_of.book_day(tx, revisions[0].header.service_day, now))
-    )
+    bills.insert_lines(tx, _lines(tx, revisions, days, now))
     return PostedRevisions(len(batch.entries), frozenset(batch.owing))
 
 
@@ -103,19 +101,11 @@ def _lock_purses(tx: Connection, revisions: Iterable[Revision], now: datetime) -
         _want(specs, chart.rider_stored_value(account, currency))
         _want(specs, chart.rider_receivable(account, currency))
     open_accounts(tx, tuple(specs.values()), now)
-    wanted = [
-        spec(account, currency).account_id
-        for account, currency in riders.items()
-        for spec in (chart.rider_stored_value, chart.rider_receivable)
-    ]
-    balances = lock_balances(tx, wanted)
-    return {
-        account: _Purse(
-            balances[chart.rider_stored_value(account, currency).account_id].available,
-            balances[chart.rider_receivable(account, currency).account_id].posted,
-        )
-        for account, currency in riders.items()
-    }
+    stored_value = {a: chart.rider_stored_value(a, unit).account_id for a, unit in riders.items()}
+    receivable = {a: chart.rider_receivable(a, unit).account_id for a, unit in riders.items()}
+    balances = lock_balances(tx, stored_value.values(), now)
+    debts = read_balances(tx, receivable.values(), now)
+    return {a: _Purse(balances[stored_value[a]].available, debts[receivable[a]].posted) for a in riders}
 
 
 def _want(specs: dict[LedgerAccountId, AccountSpec], spec: AccountSpec) -> None:
@@ -184,10 +174,14 @@ def _moved(debit: LedgerAccountId, credit: LedgerAccountId, amount: Money, *, ba
 
 
 def _lines(
-    revisions: Iterable[Revision], days: dict[EntryId, date], otherwise: date
+    tx: Connection, revisions: Iterable[Revision], days: dict[EntryId, date], now: datetime
 ) -> Iterable[bills.NewLine]:
+    """The rows of the differences; where no money moved, on the book day that an entry would have had."""
+    otherwise: dict[date, date] = {}
     for revision in revisions:
         header = revision.header
+        if header.service_day not in otherwise:
+            otherwise[header.service_day] = post.book_day(tx, header.service_day, now)
         for line_no, change in enumerate(revision.differences, 1):
             posted: UUID = entry_id(header, line_no)
             booked = EntryId(posted) in days
@@ -201,6 +195,6 @@ def _lines(
                 currency=revision.currency.code,
                 delta_minor=change.minor,
                 trips_delta=change.trips,
-                book_day=days[EntryId(posted)] if booked else otherwise,
+                book_day=days[EntryId(posted)] if booked else otherwise[header.service_day],
                 entry_id=posted if booked else None,
             )

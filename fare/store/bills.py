@@ -71,14 +71,9 @@ def parsed(canonical_text: str) -> dict[str, Any]:
 
 
 def _header(row: Sequence[Any]) -> Header:
+    carried_in, carried_out, rides, unpriced = (canonical(json.loads(column)) for column in row[5:9])
     return Header(
-        FareAccountId(row[0]),
-        row[1],
-        row[2],
-        row[3],
-        row[4],
-        *(canonical(json.loads(column)) for column in row[5:9]),
-        row[9],
+        FareAccountId(row[0]), row[1], row[2], row[3], row[4], carried_in, carried_out, rides, unpriced, row[9]
     )
 
 
