@@ -1,0 +1,179 @@
+"""Post entries: the ledger's only way in.
+
+The fast path books a whole batch optimistically in a savepoint; whatever stands in its way rolls back to the
+slow path, which judges each entry (DESIGN §8.12). Both answer alike. Runs under READ COMMITTED, in the lock
+order of DESIGN §8.5: book days (shared), then ledger accounts by id.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import date, datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from ledger.rules import batch
+from ledger.rules.book_day import booked_day, carries_time, home_day
+from ledger.rules.entry import Entry, Outcome, Posted, Reason, Refused
+from ledger.rules.judge import Booked, EntryKey, judge
+from ledger.store import accounts as account_store
+from ledger.store import holds as hold_store
+from ledger.store import lines as store
+from ledger.store.connection import Driver, driver
+
+MAX_ENTRIES: Final = 20_000
+# Another poster may book one of our ids between our look and our write; each time it does, we see it next time.
+_ATTEMPTS: Final = 5
+
+
+class _InTheWayError(Exception):
+    """The optimistic batch met something that has to be judged."""
+
+
+def post(tx: Connection, entries: Sequence[Entry], now: datetime) -> tuple[Outcome, ...]:
+    """Book entries, each for itself, and return what became of each, in order.
+
+    `Posted`; `Duplicate` when the same id with the same body was booked before (the first answer again);
+    `Refused` (account frozen or closed, or a guarded balance would pass its floor), with nothing booked.
+    An entry's identity is (owner_id, entry_id). Judged one after the other: an earlier entry of the batch may
+    pay for a later one. Raises IdReusedError, UnknownAccountError, WrongCurrencyError or WrongOwnerError with
+    nothing of the batch booked. The work of one call is bounded: at most MAX_ENTRIES.
+    """
+    return _post(tx, entries, now, together=False)
+
+
+def post_together(tx: Connection, entries: Sequence[Entry], now: datetime) -> tuple[Outcome, ...]:
+    """Book all entries or none.
+
+    When one is refused, it answers its own `Refused`, all others Refused(IN_SET) that name its account, and
+    nothing is booked. Otherwise as `post`.
+    """
+    return _post(tx, entries, now, together=True)
+
+
+def _post(tx: Connection, entries: Sequence[Entry], now: datetime, *, together: bool) -> tuple[Outcome, ...]:
+    assert now.tzinfo is not None, "now is aware"
+    assert len(entries) <= MAX_ENTRIES, "a batch is bounded"
+    if not entries:
+        return ()
+    homes = [home_day(entry.entry_id, now) for entry in entries]
+    days = _book_days(tx, homes)
+    connection = driver(tx)
+    late = any(
+        day is not home and carries_time(entry.entry_id)
+        for entry, home, day in zip(entries, homes, days, strict=True)
+    )
+    if not late:
+        with suppress(_InTheWayError):
+            _book(connection, entries, days, now, judged=False)
+            return tuple(Posted(entry.entry_id, day, now) for entry, day in zip(entries, days, strict=True))
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return _judge_and_book(tx, entries, homes, days, now, together=together)
+        except _InTheWayError as in_the_way:
+            if attempt == _ATTEMPTS:
+                raise in_the_way.__cause__ or in_the_way from None
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _book_days(tx: Connection, homes: Sequence[date]) -> list[date]:
+    """Share the book day of every entry; return the days, aligned with `homes`."""
+    wanted = set(homes)
+    held: set[date] = set()
+    while True:
+        closed_through = store.share_days(tx, wanted - held)
+        held |= wanted
+        booked = {home: booked_day(home, closed_through) for home in set(homes)}
+        wanted = set(booked.values())
+        if wanted <= held:
+            return [booked[home] for home in homes]
+
+
+def _book(
+    connection: Driver, entries: Sequence[Entry], days: Sequence[date], now: datetime, *, judged: bool
+) -> None:
+    """Write entries as one step; _InTheWayError with nothing written when any of them cannot be."""
+    groups: dict[tuple[date, str], list[Entry]] = defaultdict(list)
+    for entry, day in zip(entries, days, strict=True):
+        groups[day, entry.lines[0].amount.currency.code].append(entry)
+    # Several groups would lock balances group by group: the slow path has them all locked in order.
+    if len(groups) > 1 and not judged:
+        raise _InTheWayError
+    connection.execute("SAVEPOINT ledger_post")
+    try:
+        for (day, currency), group in groups.items():
+            _book_group(connection, group, day, currency, now, judged=judged)
+    except (_InTheWayError, *store.RETRYABLE) as error:
+        connection.execute("ROLLBACK TO SAVEPOINT ledger_post")
+        connection.execute("RELEASE SAVEPOINT ledger_post")
+        raise _InTheWayError from error
+    connection.execute("RELEASE SAVEPOINT ledger_post")
+
+
+def _book_group(
+    connection: Driver, entries: Sequence[Entry], day: date, currency: str, now: datetime, *, judged: bool
+) -> None:
+    sums = batch.sums_of(entries)
+    rest = store.apply_sums(connection, sums, currency=currency, book_day=day, judged=judged)
+    append_only: dict[int, UUID] = {}
+    for account in rest:
+        if account.state != "open" or account.guarded or account.currency != currency:
+            raise _InTheWayError
+        assert account.owner_id is not None
+        misowned = account.account in sums.shared or sums.owner[account.account] != account.owner_id.int
+        if account.owner_kind == "rider" and misowned:
+            raise _InTheWayError
+        append_only[account.account] = account.owner_id
+    if not sums.shared <= append_only.keys():
+        raise _InTheWayError
+    store.roll_up(connection, batch.rollup_deltas(entries, append_only.keys()), append_only, book_day=day)
+    store.copy_derived(connection, batch.derived_rows(entries, day))
+    store.copy_lines(connection, batch.copy_rows(entries, day, now))
+
+
+def _judge_and_book(
+    tx: Connection,
+    entries: Sequence[Entry],
+    homes: Sequence[date],
+    days: Sequence[date],
+    now: datetime,
+    *,
+    together: bool,
+) -> tuple[Outcome, ...]:
+    named = {account for entry in entries for line in entry.lines for account in (line.debit, line.credit)}
+    locked = account_store.lock_balances(tx, named)
+    hold_store.expire_of(tx, [(b.owner_id, b.account_id) for b in locked], now)
+    outcomes = judge(
+        entries,
+        days,
+        now,
+        booked=_find_booked(tx, entries, homes, days),
+        accounts=account_store.list_facts(tx, named),
+    )
+    first_refused = next((outcome for outcome in outcomes if isinstance(outcome, Refused)), None)
+    if together and first_refused is not None:
+        return tuple(
+            outcome
+            if outcome is first_refused
+            else Refused(outcome.entry_id, Reason.IN_SET, first_refused.line_no, first_refused.account_id)
+            for outcome in outcomes
+        )
+    accepted = [i for i, outcome in enumerate(outcomes) if isinstance(outcome, Posted)]
+    if accepted:
+        _book(driver(tx), [entries[i] for i in accepted], [days[i] for i in accepted], now, judged=True)
+    return outcomes
+
+
+def _find_booked(
+    tx: Connection, entries: Iterable[Entry], homes: Iterable[date], days: Iterable[date]
+) -> dict[EntryKey, Booked]:
+    derived = {(e.owner_id, e.entry_id) for e in entries if not carries_time(e.entry_id)}
+    ranges = {(*key, day, day) for key, day in store.find_derived_days(tx, derived).items()}
+    for entry, home, day in zip(entries, homes, days, strict=True):
+        if carries_time(entry.entry_id):
+            ranges.add((entry.owner_id, entry.entry_id, home, day))
+    return {key: Booked(tuple(rows)) for key, rows in store.find_lines(tx, ranges).items()}

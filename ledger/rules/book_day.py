@@ -1,0 +1,52 @@
+"""Which day an entry is booked on (DESIGN §8.10)."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from kernel.service_day import local_date
+from ledger.rules.errors import BadEntryError
+
+ZONE: Final = ZoneInfo("Asia/Ho_Chi_Minh")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ONE_DAY: Final = timedelta(days=1)
+# Zone offsets have changed on quarter hours only, so all instants within one share a local date.
+_QUARTER_MS: Final = 900_000
+
+
+@lru_cache(maxsize=8192)
+def _local_date_of_quarter(quarter: int) -> date:
+    return local_date(_EPOCH + timedelta(milliseconds=quarter * _QUARTER_MS), ZONE)
+
+
+def carries_time(entry_id: UUID) -> bool:
+    """Return whether the id is of version 7, whose time fixes the book day whenever it is sent."""
+    return entry_id.int >> 76 & 0xF == 7
+
+
+def home_day(entry_id: UUID, now: datetime) -> date:
+    """Return the day an entry wants: the local date of a version 7 id's time, else of `now`.
+
+    BadEntryError for an id of a year past 9999, which no calendar here can name.
+    """
+    if not carries_time(entry_id):
+        return local_date(now, ZONE)
+    try:
+        return _local_date_of_quarter((entry_id.int >> 80) // _QUARTER_MS)
+    except OverflowError:
+        raise BadEntryError(field="entry_id", value=str(entry_id), why="its time is past year 9999") from None
+
+
+def booked_day(home: date, closed_through: date) -> date:
+    """Return where an entry of this home day goes when all days up to `closed_through` are closed.
+
+    A pure function of the two: posters that agree on what is closed agree on the day, so the primary key of
+    that day finds every duplicate.
+    """
+    if home > closed_through:
+        return home
+    return closed_through + _ONE_DAY

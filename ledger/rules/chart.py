@@ -1,0 +1,105 @@
+"""The chart of accounts for Hanoi. Ids are derived, so every house names an account without asking the database.
+
+docs/ledger-chart.md tells what each is for and shows them in a diagram.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from kernel.ids import LedgerAccountId, uuid8
+from kernel.money import VND, Currency
+from ledger.rules.account import AccountSpec, AccountType, OwnerKind
+
+RIDER_STORED_VALUE = "rider_stored_value"
+RIDER_RECEIVABLE = "rider_receivable"
+OPERATOR_PAYABLE = "operator_payable"
+OPERATOR_SUBSIDY = "operator_subsidy"
+PARKING_PAYABLE = "parking_payable"
+FUNDER_RECEIVABLE = "funder_receivable"
+BANK_GUARANTEE = "bank_guarantee"
+PROVIDER_CLEARING = "provider_clearing"
+SUSPENSE = "suspense"
+DEFERRED_PASS = "deferred_pass"  # noqa: S105 — an account kind, not a password
+
+
+def owner(kind: OwnerKind, name: str) -> UUID:
+    """Return the distribution key of an owner that is no rider: `uuid8("owner", kind, name)`."""
+    return uuid8("owner", kind.value, name)
+
+
+def account_id(kind: str, of: UUID | str, currency: Currency = VND) -> LedgerAccountId:
+    """Return the derived id `uuid8("account", kind, owner)`; a currency other than VND is a further part."""
+    parts: tuple[UUID | str, ...] = ("account", kind, of)
+    return LedgerAccountId(uuid8(*parts) if currency == VND else uuid8(*parts, currency.code))
+
+
+def _rider(kind: str, type_: AccountType, of: UUID, currency: Currency, *, guarded: bool) -> AccountSpec:
+    return AccountSpec(
+        account_id(kind, of, currency), kind, type_, currency, OwnerKind.RIDER, of, guarded, str(of)
+    )
+
+
+def _house(
+    kind: str, type_: AccountType, owner_kind: OwnerKind, name: str, currency: Currency
+) -> AccountSpec:
+    return AccountSpec(
+        account_id(kind, name, currency),
+        kind,
+        type_,
+        currency,
+        owner_kind,
+        owner(owner_kind, name),
+        guarded=False,
+        owner_name=name,
+    )
+
+
+def rider_stored_value(fare_account_id: UUID, currency: Currency = VND) -> AccountSpec:
+    """Return the liability for what a rider has loaded; guarded, floor 0."""
+    return _rider(RIDER_STORED_VALUE, AccountType.LIABILITY, fare_account_id, currency, guarded=True)
+
+
+def rider_receivable(fare_account_id: UUID, currency: Currency = VND) -> AccountSpec:
+    """Return the asset for what a rider owes beyond the stored value (DESIGN §8.8); append-only."""
+    return _rider(RIDER_RECEIVABLE, AccountType.ASSET, fare_account_id, currency, guarded=False)
+
+
+def operator_payable(operator: str, currency: Currency = VND) -> AccountSpec:
+    """Return the liability for fares collected on a transit operator's behalf."""
+    return _house(OPERATOR_PAYABLE, AccountType.LIABILITY, OwnerKind.OPERATOR, operator, currency)
+
+
+def operator_subsidy(operator: str, currency: Currency = VND) -> AccountSpec:
+    """Return the liability for waived and discounted fares that a funder owes an operator through us."""
+    return _house(OPERATOR_SUBSIDY, AccountType.LIABILITY, OwnerKind.OPERATOR, operator, currency)
+
+
+def parking_payable(operator: str, currency: Currency = VND) -> AccountSpec:
+    """Return the liability for parking charges collected on an operator's behalf."""
+    return _house(PARKING_PAYABLE, AccountType.LIABILITY, OwnerKind.OPERATOR, operator, currency)
+
+
+def funder_receivable(funder: str, currency: Currency = VND) -> AccountSpec:
+    """Return the asset for what a funder ("city") is to reimburse."""
+    return _house(FUNDER_RECEIVABLE, AccountType.ASSET, OwnerKind.CITY, funder, currency)
+
+
+def bank_guarantee(currency: Currency = VND) -> AccountSpec:
+    """Return the asset for the guarantee account that covers stored value (Decree 52/2024)."""
+    return _house(BANK_GUARANTEE, AccountType.ASSET, OwnerKind.BANK, "guarantee", currency)
+
+
+def provider_clearing(provider: str, currency: Currency = VND) -> AccountSpec:
+    """Return the asset for top-ups a payment provider has taken and not yet paid out to the bank."""
+    return _house(PROVIDER_CLEARING, AccountType.ASSET, OwnerKind.PROVIDER, provider, currency)
+
+
+def suspense(reason: str, currency: Currency = VND) -> AccountSpec:
+    """Return the liability for money whose owner is not known yet, by reason."""
+    return _house(SUSPENSE, AccountType.LIABILITY, OwnerKind.SUSPENSE, reason, currency)
+
+
+def deferred_pass(product: str, currency: Currency = VND) -> AccountSpec:
+    """Return the liability for passes sold and not yet ridden off, by product."""
+    return _house(DEFERRED_PASS, AccountType.LIABILITY, OwnerKind.CITY, product, currency)

@@ -1,0 +1,177 @@
+"""Writing and finding lines: the book-day locks, COPY, guarded balances, roll-ups."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+from uuid import UUID
+
+import psycopg
+from sqlalchemy import Connection, text
+
+from ledger.rules import row
+from ledger.rules.batch import RollupDelta, Sums
+from ledger.rules.row import COLUMNS, Row
+from ledger.store.connection import Driver, driver
+
+SELECT_COLUMNS: Final = ", ".join(f"l.{name}" for name in COLUMNS)
+_COPY_LINES: Final = f"COPY ledger_line ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
+_COPY_DERIVED: Final = "COPY ledger_derived (owner_id, entry_id, book_day) FROM STDIN (FORMAT BINARY)"
+_APPLY: Final = "SELECT * FROM ledger_apply(%s::uuid[], %s::uuid[], %s::bigint[], %s::bigint[], %s::text, %s::date, %s::bool)"
+_ROLL_UP: Final = """
+INSERT INTO ledger_rollup AS r (owner_id, account_id, book_day, service_day, slot, debits, credits)
+SELECT d.owner_id, d.account_id, %s::date, d.service_day, pg_backend_pid() %% 64, d.debits, d.credits
+FROM unnest(%s::uuid[], %s::uuid[], %s::date[], %s::numeric[], %s::numeric[])
+    AS d (owner_id, account_id, service_day, debits, credits)
+ORDER BY d.account_id, d.service_day
+ON CONFLICT (owner_id, account_id, book_day, service_day, slot)
+DO UPDATE SET debits = r.debits + excluded.debits, credits = r.credits + excluded.credits
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RestAccount:
+    """An account of a batch that is not an open guarded one of the entry's owner; None: never opened."""
+
+    account: int
+    owner_id: UUID | None
+    owner_kind: str | None
+    currency: str | None
+    state: str | None
+    guarded: bool | None
+
+
+def share_days(tx: Connection, days: Iterable[date]) -> date:
+    """Hold these book days open until the transaction ends, in date order; return the last closed day.
+
+    Before the first close that is the eve of 2020: no book day is older.
+
+    Waits for a close that is under way on one of them.
+    """
+    numbers = [row.era_days(day) for day in sorted(days)]
+    found = driver(tx).execute("SELECT ledger_share_days(%s::integer[])", (numbers,)).fetchone()
+    assert found is not None
+    closed: date = found[0]
+    return closed
+
+
+def _uuids(ids: Iterable[int]) -> str:
+    return "{" + ",".join(["%032x" % number for number in ids]) + "}"  # noqa: UP031 — half the time of an f-string's format spec
+
+
+def _numbers(values: Iterable[int]) -> str:
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+def apply_sums(
+    connection: Driver, sums: Sums, *, currency: str, book_day: date, judged: bool
+) -> list[RestAccount]:
+    """Lock the batch's guarded balances in id order and move them; return the accounts that are not such.
+
+    Not `judged`, an account whose debits alone (taken first) would pass its floor is left as it is and
+    returned, so that what passes here passes in every order. Judged, the floor constraint has the last word.
+    """
+    accounts = sorted(sums.owner)
+    debits, credits_, owner = sums.debits, sums.credits, sums.owner
+    rows = connection.execute(
+        _APPLY,
+        (
+            _uuids([owner[a] for a in accounts]),
+            _uuids(accounts),
+            _numbers([debits.get(a, 0) for a in accounts]),
+            _numbers([credits_.get(a, 0) for a in accounts]),
+            currency,
+            book_day,
+            judged,
+        ),
+    ).fetchall()
+    return [RestAccount(found[0].int, *found[1:]) for found in rows]
+
+
+def copy_lines(connection: Driver, rows: Sequence[bytes]) -> None:
+    """Append line rows (tuples of the binary COPY format); UniqueViolation when an id is booked on that day."""
+    _copy(connection, _COPY_LINES, rows)
+
+
+def copy_derived(connection: Driver, rows: Sequence[bytes]) -> None:
+    """Register derived ids; UniqueViolation when one is booked on any day."""
+    if rows:
+        _copy(connection, _COPY_DERIVED, rows)
+
+
+def _copy(connection: Driver, statement: str, rows: Sequence[bytes]) -> None:
+    with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+        copy.write(b"".join((row.COPY_HEADER, *rows, row.COPY_TRAILER)))
+
+
+def roll_up(
+    connection: Driver, deltas: Sequence[RollupDelta], owners: dict[int, UUID], *, book_day: date
+) -> None:
+    """Add to the roll-ups of append-only accounts, each connection in a row of its own."""
+    if not deltas:
+        return
+    connection.execute(
+        _ROLL_UP,
+        (
+            book_day,
+            [owners[d.account] for d in deltas],
+            _uuids([d.account for d in deltas]),
+            [d.service_day for d in deltas],
+            _numbers([d.debits for d in deltas]),
+            _numbers([d.credits for d in deltas]),
+        ),
+    )
+
+
+def find_derived_days(tx: Connection, keys: Collection[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], date]:
+    """Return the book day of each derived (owner, entry) that is booked."""
+    if not keys:
+        return {}
+    rows = tx.execute(
+        text(
+            "SELECT d.owner_id, d.entry_id, d.book_day FROM ledger_derived d "
+            "JOIN unnest(CAST(:owners AS uuid[]), CAST(:entries AS uuid[])) AS q (owner_id, entry_id) "
+            "ON d.owner_id = q.owner_id AND d.entry_id = q.entry_id"
+        ),
+        {"owners": [owner for owner, _ in keys], "entries": [entry for _, entry in keys]},
+    )
+    return {(found.owner_id, found.entry_id): found.book_day for found in rows}
+
+
+def find_lines(
+    tx: Connection, wanted: Collection[tuple[UUID, UUID, date, date]]
+) -> dict[tuple[UUID, UUID], list[Row]]:
+    """Return the stored lines of (owner, entry, first day, last day), in line order."""
+    if not wanted:
+        return {}
+    rows = tx.execute(
+        text(
+            f"SELECT {SELECT_COLUMNS} FROM ledger_line l "
+            "JOIN unnest(CAST(:owners AS uuid[]), CAST(:entries AS uuid[]), CAST(:firsts AS date[]), "
+            "CAST(:lasts AS date[])) AS q (owner_id, entry_id, first_day, last_day) "
+            "ON l.owner_id = q.owner_id AND l.entry_id = q.entry_id "
+            "AND l.book_day BETWEEN q.first_day AND q.last_day "
+            "ORDER BY l.owner_id, l.entry_id, l.line_no"
+        ),
+        {
+            "owners": [w[0] for w in wanted],
+            "entries": [w[1] for w in wanted],
+            "firsts": [w[2] for w in wanted],
+            "lasts": [w[3] for w in wanted],
+        },
+    )
+    found: dict[tuple[UUID, UUID], list[Row]] = {}
+    for one in rows:
+        stored = Row(*one)
+        found.setdefault((stored.owner_id, stored.entry_id), []).append(stored)
+    return found
+
+
+RETRYABLE: Final = (
+    psycopg.errors.UniqueViolation,
+    psycopg.errors.CheckViolation,
+    psycopg.errors.NumericValueOutOfRange,
+    psycopg.errors.DeadlockDetected,
+)
