@@ -1,0 +1,218 @@
+"""`python -m readers`: run a reader, enrol it, look at it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from kernel.clock import clock_from, from_micros
+from kernel.errors import DomainError
+from kernel.wire.tap import decode_tap, record_hash
+from readers.config import Config, load_config
+from readers.errors import JournalError, ReaderError
+from readers.identity import load_identity
+from readers.mark import load_mark
+from readers.records import JournalReader, verify_chain
+from readers.server import Server
+from readers.states import diagram
+
+_ABOUT = """A validator, a metro gate or a car-park gate: reads cards, decides offline, keeps evidence, sends it.
+
+A reader's first day:
+  1. write reader.toml                     (docs/readers.md shows one for each kind)
+  2. lienthong device enrol …              (on the server: prints a one-time code)
+  3. python -m readers enrol --config reader.toml --code 4F7K-9QXD-2M0A
+  4. python -m readers run --config reader.toml
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m readers", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, text: str, example: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(
+            name,
+            help=text,
+            description=text,
+            epilog=f"example: python -m readers {name} {example}",
+        )
+        if name != "states":
+            added.add_argument("--config", type=Path, required=True, metavar="FILE", help="reader.toml")
+        return added
+
+    command(
+        "run", "Serve cards until SIGTERM; the journal's unsent records are sent first.", "--config bus.toml"
+    )
+    enrol = command(
+        "enrol",
+        "Make this reader's keys and join with a one-time code.",
+        "--config bus.toml --code 4F7K-9QXD-2M0A",
+    )
+    enrol.add_argument("--code", required=True, help="the one-time code that the server printed")
+    enrol.add_argument("--replace", action="store_true", help="give an enrolled reader a new identity")
+    status = command(
+        "status", "Show state, versions, unsent records and latencies.", "--config bus.toml --json"
+    )
+    status.add_argument("--json", action="store_true", help="one JSON object for programs")
+    journal = command(
+        "journal", "List the records kept on this device.", "--config bus.toml --last 20 --verify"
+    )
+    journal.add_argument("--last", type=int, default=20, metavar="N", help="how many (20)")
+    journal.add_argument("--json", action="store_true", help="one JSON object a record")
+    journal.add_argument("--verify", action="store_true", help="check the hash chain of all kept records")
+    journal.add_argument("--journal", type=Path, metavar="FILE", help="another file, e.g. one set aside")
+    replay = command(
+        "replay",
+        "Send every kept record once more; the server recognises what it has.",
+        "--config bus.toml --journal state/journal-20261118T093000000000.sqlite",
+    )
+    replay.add_argument("--journal", type=Path, metavar="FILE", help="another file, e.g. one set aside")
+    command("states", "Print the daemon's state diagram (Mermaid).", "> states.mmd")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Exit code 0 when done, 1 when it could not be, 2 for wrong arguments."""
+    options = _parser().parse_args(argv)
+    os.umask(0o077)
+    try:
+        if options.command == "states":
+            print(diagram())
+            return 0
+        config = load_config(options.config)
+        match options.command:
+            case "run":
+                return _run(config)
+            case "enrol":
+                return _enrol(config, options.code, replace=options.replace)
+            case "status":
+                return _status(config, as_json=options.json)
+            case "journal":
+                path = options.journal or config.journal.path
+                return _journal(path, options.last, as_json=options.json, verify=options.verify)
+            case _:
+                return _replay(config, options.journal or config.journal.path)
+    except BrokenPipeError:
+        return 0
+    except (ReaderError, DomainError) as error:
+        print(f"readers: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(config: Config) -> int:
+    from readers.daemon import Daemon  # the other commands work without nfcpy
+
+    daemon = Daemon(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: daemon.stop())
+    daemon.run()
+    return 0
+
+
+def _enrol(config: Config, code: str, *, replace: bool) -> int:
+    from readers.enrolment import enrol
+
+    server = Server(config.server.url, timeout_s=config.server.timeout_s, clock=clock_from(config.clock))
+    identity = enrol(server, state_dir=config.state_dir, code=code, name=config.device.name, replace=replace)
+    print(f"enrolled as device {identity.device_id}; now: python -m readers run --config {config.file}")
+    return 0
+
+
+def _status(config: Config, *, as_json: bool) -> int:
+    identity = load_identity(config.state_dir)
+    try:
+        said = json.loads((config.state_dir / "status.json").read_bytes())
+    except (OSError, ValueError):
+        said = {}
+    mark = load_mark(config.state_dir)
+    try:
+        reader = JournalReader(config.journal.path)
+    except JournalError as error:
+        found: dict[str, object] = {"journal": str(error)}
+    else:
+        known = mark.acknowledged.sequence if mark and mark.journal_id == reader.journal_id else 0
+        unsent, oldest = reader.count_after(max(known, reader.base()))
+        found = {
+            "journal_id": str(reader.journal_id),
+            "sequence": reader.last(),
+            "unsent": unsent,
+            "oldest_unsent": from_micros(oldest).isoformat() if oldest is not None else None,
+        }
+        reader.close()
+    report = {
+        "device_id": str(identity.device_id),
+        "name": config.device.name,
+        **found,
+        "last_heartbeat": said,
+    }
+    if as_json:
+        print(json.dumps(report, ensure_ascii=False))
+    else:
+        for name, value in report.items():
+            print(f"{name:15} {json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value}")
+    return 0
+
+
+def _journal(path: Path, last: int, *, as_json: bool, verify: bool) -> int:
+    reader = JournalReader(path)
+    try:
+        records = reader.after(max(reader.base(), reader.last() - last), limit=last)
+        for _, body in records:
+            tap = decode_tap(body)
+            row = {
+                "sequence": tap.sequence,
+                "tapped_at": tap.tapped_at.isoformat(timespec="seconds"),
+                "phase": tap.phase.name,
+                "purpose": tap.purpose.name,
+                "card": tap.card_serial,
+                "counter": tap.tmc,
+                "place": tap.place,
+                "stop": tap.stop_id,
+                "route": tap.route_id,
+                "reason": tap.reason,
+                "hash": record_hash(body).hex(),
+            }
+            if as_json:
+                print(json.dumps(row, ensure_ascii=False))
+            else:
+                row["hash"] = record_hash(body).hex()[:12]
+                print("  ".join(str(value) or "-" for value in row.values()))
+        if verify:
+            head = verify_chain(reader.bodies())
+            print(
+                f"chain whole from {reader.base() + 1} to {head.sequence}, head {head.hash.hex()}",
+                file=sys.stderr,
+            )
+    finally:
+        reader.close()
+    return 0
+
+
+def _replay(config: Config, path: Path) -> int:
+    from readers.replay import replay
+
+    identity = load_identity(config.state_dir)
+    server = Server(config.server.url, timeout_s=config.server.timeout_s, clock=clock_from(config.clock))
+    done = replay(
+        path,
+        identity=identity,
+        server=server,
+        batch=config.server.batch,
+        progress=lambda sent: print(f"\r{sent} sent", end="", file=sys.stderr),
+    )
+    print("\r", end="", file=sys.stderr)
+    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(done.verdicts.items())) or "none"
+    print(f"{done.sent} records sent: {verdicts}; the server has the chain up to {done.chained_up_to}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""The bundle: what the reader needs to decide alone. Signed by the server, never older than the one held.
+
+    {"bundle": base64 of a JSON document, "signature": base64 Ed25519 over those bytes}
+
+The document: version, made_at, device_id, tariff_version, deny_version, deny (base64 of a deny list snapshot, or a
+list of serials), generations, passback_s, risk, keys (base64 box to this device of {"AUTH": {generation: hex}}).
+Keys are opened in memory only; on disk the bundle stays as it came.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from access.rules.denylist import DenyList
+from kernel.clock import Clock
+from kernel.crypto.sealing import open_box
+from kernel.errors import DomainError
+from readers.errors import BundleError, ServerError
+from readers.identity import Identity, write_private
+from readers.server import Server
+
+CONTEXT: Final = b"lienthong/bundle/1"
+PATH: Final = "/v1/bundles"
+FILE: Final = "bundle.json"
+_KEY_SIZE: Final = 16
+_LONGEST_NAME: Final = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Risk:
+    """How far the reader may go alone; None means no limit. What the server does not say is not limited."""
+
+    stale_after: timedelta | None = None
+    """A bundle older than this makes the reader DEGRADED; `refuse_when_stale` says whether it still accepts."""
+    refuse_when_stale: bool = False
+    refuse_when_unsynced: bool = False
+    unsent_max: int | None = None
+    """Offline exposure: with this many records unacknowledged, no further card is accepted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """A verified bundle, its keys opened."""
+
+    version: int
+    made_at: datetime
+    tariff_version: str
+    denied: DenyList
+    generations: frozenset[int]
+    passback_s: int
+    risk: Risk
+    auth_keys: Mapping[int, bytes] = field(repr=False)
+
+
+def open_bundle(envelope: bytes, identity: Identity) -> Bundle:
+    """Return the bundle of these bytes.
+
+    BundleError where the pinned server key did not sign it, it is meant for another device, or it is malformed.
+    """
+    document = _document(envelope, identity)
+    try:
+        if document["device_id"] != str(identity.device_id):
+            raise BundleError("the bundle is meant for another device")
+        return Bundle(
+            version=_count(document["version"]),
+            made_at=_instant(document["made_at"]),
+            tariff_version=_name(document["tariff_version"]),
+            denied=_denied(document["deny"], _count(document["deny_version"])),
+            generations=frozenset(_count(each) for each in document["generations"]),
+            passback_s=_count(document["passback_s"]),
+            risk=_risk(document.get("risk", {})),
+            auth_keys=_auth_keys(document["keys"], identity),
+        )
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise BundleError(f"the bundle is malformed: {type(error).__name__} {error}") from error
+    except DomainError as error:
+        raise BundleError(f"the bundle cannot be opened: {error}") from error
+
+
+def load_bundle(state_dir: Path, identity: Identity) -> Bundle | None:
+    """Return the bundle kept on this device; None when there is none yet. BundleError where it was altered."""
+    try:
+        envelope = (state_dir / FILE).read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise BundleError(f"{state_dir / FILE}: cannot be read ({error.strerror})") from error
+    return open_bundle(envelope, identity)
+
+
+def adopt_bundle(
+    envelope: bytes, *, identity: Identity, held: Bundle | None, state_dir: Path
+) -> Bundle | None:
+    """Return the newer bundle, kept on disk by one rename; None when it is the version that is held.
+
+    BundleError where it is older than the one held (a roll-back would forget denied cards), unsigned or malformed;
+    the one held then stays.
+    """
+    bundle = open_bundle(envelope, identity)
+    if held is not None:
+        if bundle.version < held.version or bundle.denied.version < held.denied.version:
+            raise BundleError(f"bundle {bundle.version} is older than {held.version}, which is held")
+        if bundle.version == held.version:
+            return None
+    write_private(state_dir / FILE, envelope)
+    return bundle
+
+
+def fetch_bundle(server: Server, held: Bundle | None) -> bytes | None:
+    """Return the server's bundle for this device; None when there is nothing newer. ServerError otherwise."""
+    headers = {"If-None-Match": f'"{held.version}"'} if held is not None else {}
+    reply = server.get(PATH, headers, signed=True)
+    if reply.status == 304:
+        return None
+    if reply.status != 200:
+        raise ServerError(f"no bundle: {reply.problem()}")
+    return reply.body
+
+
+def age(bundle: Bundle, clock: Clock) -> timedelta:
+    """Return how old the bundle is by the reader's clock."""
+    return clock.now() - bundle.made_at
+
+
+def _document(envelope: bytes, identity: Identity) -> dict[str, Any]:
+    try:
+        wrapped = json.loads(envelope)
+        content, signature = _base64(wrapped["bundle"]), _base64(wrapped["signature"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleError("the bundle has no signed content") from error
+    if not identity.bundle_key.verify(CONTEXT, content, signature):
+        raise BundleError("the bundle is not signed by the server this reader was enrolled with")
+    try:
+        document = json.loads(content)
+    except ValueError as error:
+        raise BundleError("the bundle's signed content is not JSON") from error
+    if not isinstance(document, dict):
+        raise BundleError("the bundle's signed content is not an object")
+    return document
+
+
+def _denied(raw: object, version: int) -> DenyList:
+    if isinstance(raw, list):
+        return DenyList.of(version, (_count(serial) for serial in raw))
+    denied = DenyList.decode(_base64(raw))
+    if denied.version != version:
+        raise BundleError(f"the deny list is version {denied.version}, the bundle says {version}")
+    return denied
+
+
+def _risk(raw: Mapping[str, Any]) -> Risk:
+    # A word this reader does not know is a later server's; the limits it knows still hold.
+    stale, unsent = raw.get("stale_after_s"), raw.get("unsent_max")
+    return Risk(
+        stale_after=None if stale is None else timedelta(seconds=_count(stale)),
+        refuse_when_stale=raw.get("refuse_when_stale") is True,
+        refuse_when_unsynced=raw.get("refuse_when_unsynced") is True,
+        unsent_max=None if unsent is None else _count(unsent),
+    )
+
+
+def _auth_keys(box: object, identity: Identity) -> dict[int, bytes]:
+    opened = json.loads(open_box(identity.keys.box, _base64(box)))
+    keys = {int(generation): bytes.fromhex(key) for generation, key in opened["AUTH"].items()}
+    if any(len(key) != _KEY_SIZE for key in keys.values()):
+        raise ValueError("a card key has 16 bytes")
+    return keys
+
+
+def _instant(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("an instant knows its zone")
+    return at
+
+
+def _name(value: object) -> str:
+    # It travels in every record, whose size the server limits.
+    if not isinstance(value, str) or len(value.encode()) > _LONGEST_NAME or "\x00" in value:
+        raise ValueError(f"not a name of at most {_LONGEST_NAME} bytes")
+    return value
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"not a count: {value!r}")
+    return value
+
+
+def _base64(text: object) -> bytes:
+    if not isinstance(text, str):
+        raise TypeError("not base64 text")
+    try:
+        return b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError("not base64 text") from error

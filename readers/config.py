@@ -1,0 +1,285 @@
+"""reader.toml → one frozen Config; every complaint names the file and the key."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from kernel.wire.tap import Purpose
+from readers.errors import ConfigError
+
+
+class Kind(Enum):
+    """What the reader is bolted to."""
+
+    BUS = "bus"
+    METRO = "metro"
+    PARKING = "parking"
+
+
+PURPOSES: Final[dict[Kind, tuple[Purpose, ...]]] = {
+    Kind.BUS: (Purpose.AUTO, Purpose.BOARD, Purpose.ALIGHT, Purpose.INSPECT),
+    Kind.METRO: (Purpose.AUTO, Purpose.BOARD, Purpose.ALIGHT, Purpose.INSPECT),
+    Kind.PARKING: (Purpose.PARK_IN, Purpose.PARK_OUT),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceConfig:
+    """Who and where the reader is. `duty` (JSON lines) overrides stop, route, trip by the clock."""
+
+    name: str
+    kind: Kind
+    operator: str
+    place: str
+    purpose: Purpose
+    stop_id: str = ""
+    route_id: str = ""
+    trip_id: str = ""
+    direction: int = 0
+    vehicle_class: str = ""
+    duty: Path | None = None
+    zone: ZoneInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldConfig:
+    """The antenna: an nfcpy path, and how long after a card leaves the same UID is ignored."""
+
+    path: str
+    wait_removal_ms: int
+    poll_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalConfig:
+    """Where evidence is kept, at most how much (0: no limit), the slowest good fsync, how little disk alarms."""
+
+    path: Path
+    fsync_warn_ms: int
+    disk_low_mb: int
+    max_mb: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """The back office: how often and how much to send, how long to wait."""
+
+    url: str
+    timeout_s: float
+    batch: int
+    linger_ms: int
+    retry_min_ms: int
+    retry_max_s: float
+    bundle_every_s: float
+    heartbeat_every_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LampConfig:
+    """Where the light is shown: the terminal, and a JSON-lines file for the demo and the tests."""
+
+    terminal: bool
+    events: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateConfig:
+    """The barrier's pulse file, the passage sensor's file and how long a passage may take."""
+
+    barrier: Path | None
+    passage: Path | None
+    passage_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything reader.toml says, checked."""
+
+    file: Path
+    device: DeviceConfig
+    field: FieldConfig
+    state_dir: Path
+    journal: JournalConfig
+    server: ServerConfig
+    clock: str
+    lamp: LampConfig
+    gate: GateConfig
+
+
+class _Table:
+    """One TOML table being read; what nobody asked for is refused at the end."""
+
+    def __init__(self, file: Path, name: str, raw: dict[str, Any]) -> None:
+        found = raw.pop(name, {})
+        if not isinstance(found, dict):
+            raise ConfigError(f"{file}: [{name}] must be a table")
+        self._file, self._name, self._raw = file, name, found
+
+    def _wrong(self, key: str, why: str) -> ConfigError:
+        return ConfigError(f"{self._file}: {self._name}.{key} {why}")
+
+    def text(self, key: str, default: str | None = None, *, limit: int = 64) -> str:
+        value = self._raw.pop(key, default)
+        if value is None:
+            raise self._wrong(key, "is missing; write a text in quotes")
+        if not isinstance(value, str):
+            raise self._wrong(key, f"must be a text in quotes, not {value!r}")
+        if default is None and not value.strip():
+            raise self._wrong(key, "must not be empty")
+        if len(value.encode()) > limit:
+            raise self._wrong(key, f"must be at most {limit} bytes")
+        if "\x00" in value:
+            raise self._wrong(key, "must not hold a zero byte")
+        return value
+
+    def whole(self, key: str, default: int, *, low: int, high: int) -> int:
+        value = self._raw.pop(key, default)
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise self._wrong(key, f"must be a whole number from {low} to {high}, not {value!r}")
+        return value
+
+    def number(self, key: str, default: float, *, low: float, high: float) -> float:
+        value = self._raw.pop(key, default)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+            raise self._wrong(key, f"must be a number from {low} to {high}, not {value!r}")
+        return float(value)
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        value = self._raw.pop(key, default)
+        if not isinstance(value, bool):
+            raise self._wrong(key, f"must be true or false, not {value!r}")
+        return value
+
+    def path(self, key: str) -> Path | None:
+        value = self.text(key, "", limit=4096)
+        return self._file.parent / value if value else None
+
+    def choice(self, key: str, names: tuple[str, ...], default: str | None = None) -> str:
+        value = self.text(key, default)
+        if value not in names:
+            raise self._wrong(key, f"must be one of {', '.join(names)}, not {value!r}")
+        return value
+
+    def url(self, key: str) -> str:
+        value = self.text(key, limit=2048).rstrip("/")
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+            raise self._wrong(key, f"must look like https://host:port, not {value!r}")
+        return value
+
+    def zone(self, key: str, default: str) -> ZoneInfo:
+        value = self.text(key, default)
+        try:
+            return ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise self._wrong(key, f"is no time zone name: {value!r}") from error
+
+    def close(self) -> None:
+        if self._raw:
+            key = min(self._raw)
+            raise self._wrong(key, "is not a setting of this table; see docs/readers.md")
+
+
+def load_config(file: Path) -> Config:
+    """Return the checked configuration of `file`; relative paths in it are relative to its folder.
+
+    Refuses with ConfigError naming file and key: missing, of the wrong type, out of range, unknown.
+    """
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: is not TOML: {error}") from error
+    tables = {
+        n: _Table(file, n, raw) for n in ("device", "reader", "state", "server", "clock", "lamp", "gate")
+    }
+    if raw:
+        raise ConfigError(f"{file}: [{min(raw)}] is not a table of reader.toml; see docs/readers.md")
+    state = tables["state"]
+    state_dir = state.path("dir")
+    if state_dir is None:
+        raise ConfigError(f"{file}: state.dir is missing; write the folder for keys, journal and bundle")
+    config = Config(
+        file=file,
+        device=_device(file, tables["device"]),
+        field=_field(tables["reader"]),
+        state_dir=state_dir,
+        journal=_journal(state, state_dir),
+        server=_server(tables["server"]),
+        clock=tables["clock"].text("text", "system", limit=200),
+        lamp=LampConfig(
+            terminal=tables["lamp"].flag("terminal", default=True), events=tables["lamp"].path("events")
+        ),
+        gate=_gate(tables["gate"]),
+    )
+    for table in tables.values():
+        table.close()
+    return config
+
+
+def _device(file: Path, table: _Table) -> DeviceConfig:
+    kind = Kind(table.choice("kind", tuple(k.value for k in Kind)))
+    allowed = tuple(p.name for p in PURPOSES[kind])
+    default = None if kind is Kind.PARKING else Purpose.AUTO.name
+    device = DeviceConfig(
+        name=table.text("name"),
+        kind=kind,
+        operator=table.text("operator"),
+        place=table.text("place"),
+        purpose=Purpose[table.choice("purpose", allowed, default)],
+        stop_id=table.text("stop_id", ""),
+        route_id=table.text("route_id", ""),
+        trip_id=table.text("trip_id", ""),
+        direction=table.whole("direction", 0, low=0, high=1),
+        vehicle_class=table.text("vehicle_class", ""),
+        duty=table.path("duty"),
+        zone=table.zone("zone", "Asia/Ho_Chi_Minh"),
+    )
+    if kind is Kind.PARKING and not device.vehicle_class and device.duty is None:
+        raise ConfigError(f"{file}: device.vehicle_class is missing; a car-park gate says which lane it is")
+    return device
+
+
+def _field(table: _Table) -> FieldConfig:
+    return FieldConfig(
+        path=table.text("path", limit=255),
+        wait_removal_ms=table.whole("wait_removal_ms", 300, low=0, high=5000),
+        poll_ms=table.whole("poll_ms", 200, low=5, high=2000),
+    )
+
+
+def _journal(table: _Table, state_dir: Path) -> JournalConfig:
+    return JournalConfig(
+        path=table.path("journal") or state_dir / "journal.sqlite",
+        fsync_warn_ms=table.whole("fsync_warn_ms", 40, low=1, high=10_000),
+        disk_low_mb=table.whole("disk_low_mb", 64, low=0, high=1_000_000),
+        max_mb=table.whole("journal_max_mb", 0, low=0, high=1_000_000),
+    )
+
+
+def _server(table: _Table) -> ServerConfig:
+    return ServerConfig(
+        url=table.url("url"),
+        timeout_s=table.number("timeout_s", 10, low=0.1, high=120),
+        batch=table.whole("batch", 200, low=1, high=1000),
+        linger_ms=table.whole("linger_ms", 500, low=0, high=60_000),
+        retry_min_ms=table.whole("retry_min_ms", 500, low=1, high=60_000),
+        retry_max_s=table.number("retry_max_s", 60, low=0.01, high=3600),
+        bundle_every_s=table.number("bundle_every_s", 60, low=0.05, high=86_400),
+        heartbeat_every_s=table.number("heartbeat_every_s", 60, low=0.05, high=86_400),
+    )
+
+
+def _gate(table: _Table) -> GateConfig:
+    return GateConfig(
+        barrier=table.path("barrier"),
+        passage=table.path("passage"),
+        passage_s=table.number("passage_s", 8, low=0.01, high=600),
+    )

@@ -1,0 +1,360 @@
+"""The reader's loop: self-test, wait for a card, one tap, wait for its removal, tidy up while nobody is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Protocol
+
+from kernel.clock import clock_from, stopwatch
+from kernel.errors import DomainError
+from readers import lamp as lights
+from readers.bundle import Bundle, load_bundle
+from readers.card import CardChannel
+from readers.config import Config
+from readers.errands import Errands
+from readers.errors import BundleError, ConfigError, JournalError
+from readers.frontend import FieldLostError, open_frontend
+from readers.gate import Gate
+from readers.health import Tally, ailments, describe_bundle, free_mb
+from readers.identity import load_identity, locked, write_private
+from readers.keeper import Keeper
+from readers.lamp import Lamp, Shown, sinks_of
+from readers.notify import tell_systemd
+from readers.server import Server
+from readers.states import Event, Machine, State
+from readers.tap import Desk, tap
+from readers.timekeeping import Timekeeper
+from readers.uplink import Uplink
+from readers.validator import DutyBook
+
+STATUS_FILE: Final = "status.json"
+MAINTENANCE_FILE: Final = "maintenance"
+_TOLD: Final = frozenset({State.IDLE, State.DEGRADED, State.OUT_OF_SERVICE, State.MAINTENANCE})
+_TIDY_EVERY_S: Final = 1.0
+_TIDY_EVERY_TAPS: Final = 100
+_REPAIR_MIN_S: Final = 0.2
+_REPAIR_MAX_S: Final = 30.0
+_PRESENCE_EVERY_S: Final = 0.02
+
+
+class Field(Protocol):
+    """The antenna."""
+
+    def wait_for_card(self, timeout_s: float) -> CardChannel | None:
+        """Return the next card, or None in time."""
+        ...
+
+    def close(self) -> None:
+        """Switch the field off."""
+        ...
+
+
+@dataclass(slots=True)
+class _Gone:
+    """The card that left last, and until when it is taken for the same presentation."""
+
+    uid: bytes = b""
+    until: float = 0.0
+
+
+class Daemon:
+    """One reader. `run` returns when `stop` was called; whatever breaks meanwhile is waited out."""
+
+    def __init__(self, config: Config, *, open_field: Callable[[str], Field] = open_frontend) -> None:
+        self.config = config
+        self._open_field = open_field
+        self._over = threading.Event()
+        self._lock = locked(config.state_dir)
+        self.identity = load_identity(config.state_dir)
+        try:
+            self.clock = clock_from(config.clock)
+        except DomainError as error:
+            raise ConfigError(f"{config.file}: clock.text: {error}") from error
+        self.time = Timekeeper(self.clock, simulated=config.clock != "system")
+        self._duty = DutyBook(config.device)
+        self.lamp = Lamp(sinks_of(config))
+        self.machine = Machine(self._watch)
+        self.tally = Tally()
+        self._gate = Gate(config.gate, clock=self.clock, lamp=self.lamp)
+        self._bundle = self._kept_bundle()
+        self._errands = Errands(
+            identity=self.identity,
+            server=self._server(),
+            settings=config.server,
+            state_dir=config.state_dir,
+            held=self._bundle,
+            report=self._report,
+            noted=self._note,
+        )
+        self._uplink = Uplink(
+            identity=self.identity,
+            server=self._server(),
+            settings=config.server,
+            heard=self.time.server_said,
+            noted=lambda words: self._note("uplink", {"problem": words}),
+        )
+        self._keeper = Keeper(config, device_id=self.identity.device_id, clock=self.clock)
+        self.desk: Desk | None = None
+        self._field: Field | None = None
+        self._gone = _Gone()
+        self._fsync_ms = 0.0
+        self._why: tuple[str, ...] = ()
+        self._taps_untidied = 0
+        self._tidied_at = 0.0
+        self._repair_s = _REPAIR_MIN_S
+
+    def _server(self) -> Server:
+        settings = self.config.server
+        return Server(
+            settings.url, timeout_s=settings.timeout_s, clock=self.clock, key=self.identity.keys.signing
+        )
+
+    def _kept_bundle(self) -> Bundle | None:
+        try:
+            return load_bundle(self.config.state_dir, self.identity)
+        except BundleError as error:
+            self._note("bundle-refused", {"why": str(error)})
+            return None
+
+    def stop(self) -> None:
+        """Have `run` return after the tap under way; safe in a signal handler."""
+        self._over.set()
+
+    def run(self) -> None:
+        """Serve cards until stopped, then close everything in order."""
+        # Another thread's Python must not hold up a tap for the interpreter's usual 5 ms.
+        sys.setswitchinterval(0.0005)
+        self._errands.start()
+        self._uplink.start()
+        try:
+            while not self._over.is_set():
+                self._turn()
+        finally:
+            self._close()
+
+    def _turn(self) -> None:
+        match self.machine.state:
+            case State.BOOT:
+                self.machine.on(Event.STARTED)
+            case State.SELFTEST:
+                self._selftest()
+            case State.IDLE | State.DEGRADED:
+                self._serve()
+            case State.WAIT_REMOVAL:
+                self.machine.on(Event.REMOVED)
+            case State.OUT_OF_SERVICE:
+                self._repair()
+            case State.MAINTENANCE:
+                self._over.wait(_REPAIR_MIN_S)
+                if not self._asked_for_maintenance():
+                    self.machine.on(Event.MAINTENANCE_OVER)
+            case state:
+                raise AssertionError(f"a tap ends elsewhere than in {state.value}")
+
+    def _selftest(self) -> None:
+        try:
+            self._bundle = self._errands.take_bundle() or self._bundle
+            desk = self.desk or self._open_journal()
+            desk.bundle = self._bundle
+            self._fsync_ms = desk.journal.fsync_ms()
+            if self._bundle is None:
+                self._break("no bundle yet: without the card keys in it no card can be read")
+                return
+            self.time.not_before(self._bundle.made_at)
+            if self._field is None:
+                self._field = self._open_field(self.config.field.path)
+        except (JournalError, FieldLostError) as error:
+            self._break(str(error))
+            return
+        self._repair_s = _REPAIR_MIN_S
+        self._why = self._ailments(desk)
+        self.machine.on(Event.TEST_POOR if self._why else Event.TEST_GOOD)
+        tell_systemd("READY=1")
+
+    def _open_journal(self) -> Desk:
+        kept = self._keeper.open(ahead=self._uplink.server_ahead, passback=self._passback(), note=self._note)
+        if kept.latest is not None:
+            self.time.not_before(kept.latest)
+        self.desk = Desk(
+            config=self.config,
+            identity=self.identity,
+            clock=self.clock,
+            time=self.time,
+            duty=self._duty,
+            lamp=self.lamp,
+            gate=self._gate,
+            machine=self.machine,
+            journal=kept.journal,
+            memory=kept.memory,
+            bundle=self._bundle,
+        )
+        self._uplink.follow(self.config.journal.path, chained_up_to=kept.acknowledged)
+        return self.desk
+
+    def _passback(self) -> timedelta:
+        return timedelta(seconds=self._bundle.passback_s if self._bundle else 0)
+
+    def _serve(self) -> None:
+        desk = self.desk
+        assert desk is not None, "the self-test opened the journal"
+        assert self._field is not None, "the self-test opened the field"
+        try:
+            self._housekeeping(desk)
+            if self.machine.state not in {State.IDLE, State.DEGRADED}:
+                return
+            channel = self._field.wait_for_card(self.config.field.poll_ms / 1000)
+            # Only an answer of the device feeds the watchdog: a reader that hangs is restarted.
+            tell_systemd("WATCHDOG=1")
+            if channel is None:
+                return
+            if channel.uid == self._gone.uid and stopwatch() < self._gone.until:
+                self._wait_removal(channel)
+                return
+            desk.unsent = max(0, desk.journal.head.sequence - self._uplink.chained_up_to)
+            shown = tap(desk, channel)
+            self.tally.count(shown)
+            self._keeper.shown = shown.sequence or self._keeper.shown
+            self._taps_untidied += 1
+            self._uplink.nudge()
+            self._wait_removal(channel)
+            self.machine.on(Event.REMOVED)
+        except FieldLostError as error:
+            self._close_field()
+            self._break(str(error))
+        except JournalError as error:
+            self._close_journal()
+            self._break(str(error))
+
+    def _wait_removal(self, channel: CardChannel) -> None:
+        while not self._over.is_set() and channel.present():
+            tell_systemd("WATCHDOG=1")
+            self._over.wait(_PRESENCE_EVERY_S)
+        channel.close()
+        self._gone = _Gone(channel.uid, stopwatch() + self.config.field.wait_removal_ms / 1000)
+
+    def _break(self, why: str) -> None:
+        self._why = (why,)
+        if self.machine.state is not State.OUT_OF_SERVICE:
+            self.machine.on(Event.BROKEN)
+        shown = Shown(at=self.clock.now(), message=lights.OUT_OF_SERVICE, reason=why)
+        self.lamp.show(shown)
+        self._uplink.nudge()
+
+    def _repair(self) -> None:
+        if self._bundle is None:
+            # The one trouble whose end announces itself.
+            self._errands.arrived.wait(_REPAIR_MIN_S)
+        else:
+            self._over.wait(self._repair_s)
+            self._repair_s = min(_REPAIR_MAX_S, self._repair_s * 2)
+        if self._asked_for_maintenance():
+            self.machine.on(Event.MAINTENANCE_ASKED)
+        elif self._bundle is not None or self._errands.arrived.is_set():
+            self.machine.on(Event.REPAIRED)
+
+    def _asked_for_maintenance(self) -> bool:
+        return (self.config.state_dir / MAINTENANCE_FILE).exists()
+
+    def _housekeeping(self, desk: Desk) -> None:
+        """Everything that may wait for a moment without a card, and must not take long there."""
+        fresh = self._errands.take_bundle()
+        if fresh is not None:
+            self._bundle = desk.bundle = fresh
+        due = stopwatch() - self._tidied_at >= _TIDY_EVERY_S or self._taps_untidied >= _TIDY_EVERY_TAPS
+        if not due:
+            return
+        self._tidied_at = stopwatch()
+        if self._asked_for_maintenance():
+            self.machine.on(Event.MAINTENANCE_ASKED)
+            return
+        try:
+            self._duty.reload()
+        except ConfigError as error:
+            self._note("duty-refused", {"why": str(error)})
+        if self._uplink.server_ahead:
+            self._close_journal()
+            desk = self._open_journal()
+        moment = desk.moment()
+        desk.memory.forget(moment, int(self._passback().total_seconds()))
+        self._keeper.acknowledge(desk.journal, self._uplink.chained_up_to, passback=self._passback())
+        if self._taps_untidied:
+            desk.journal.tidy()
+            self._taps_untidied = 0
+        why = self._ailments(desk)
+        if bool(why) != (self.machine.state is State.DEGRADED):
+            self.machine.on(Event.TEST_POOR if why else Event.TEST_GOOD)
+        self._why = why
+
+    def _ailments(self, desk: Desk) -> tuple[str, ...]:
+        return ailments(
+            config=self.config.journal,
+            bundle=self._bundle,
+            moment=desk.moment(),
+            fsync_ms=self._fsync_ms,
+            disk_mb=free_mb(self.config.journal.path.parent),
+        )
+
+    def _report(self) -> Mapping[str, object]:
+        desk, bundle = self.desk, self._bundle
+        head = desk.journal.head.sequence if desk else 0
+        report: dict[str, object] = {
+            "at": self.clock.now().isoformat(),
+            "state": self.machine.state.value,
+            "why": list(self._why),
+            "journal_id": str(desk.journal.journal_id) if desk else "",
+            "sequence": head,
+            "unsent": max(0, head - self._uplink.chained_up_to),
+            "uplink": self._uplink.problem,
+            "bundle": describe_bundle(bundle),
+            "clock_offset_s": self.time.offset.total_seconds() if self.time.offset is not None else None,
+            "fsync_ms": round(self._fsync_ms, 2),
+            "disk_mb": free_mb(self.config.journal.path.parent),
+            "paid_not_passed": self._gate.paid_not_passed,
+            "passed_unpaid": self._gate.passed_unpaid,
+            **self.tally.report(),
+        }
+        with suppress(OSError):
+            write_private(self.config.state_dir / STATUS_FILE, json.dumps(report).encode())
+        return report
+
+    def _watch(self, before: State, event: Event, after: State) -> None:
+        if after in _TOLD and before is not State.WAIT_REMOVAL:
+            self._note("state", {"state": after.value, "because": event.value})
+
+    def _note(self, event: str, fields: Mapping[str, object]) -> None:
+        self.lamp.note(self.clock.now(), event, **fields)
+
+    def _close_field(self) -> None:
+        field, self._field = self._field, None
+        if field is not None:
+            with suppress(FieldLostError, OSError):
+                field.close()
+
+    def _close_journal(self) -> None:
+        desk, self.desk = self.desk, None
+        if desk is not None:
+            with suppress(JournalError):
+                desk.journal.close()
+
+    def _close(self) -> None:
+        tell_systemd("STOPPING=1")
+        self._close_field()
+        self._uplink.stop(flush_s=min(5.0, self.config.server.timeout_s))
+        self._errands.stop()
+        self._gate.close()
+        desk = self.desk
+        if desk is not None:
+            with suppress(JournalError):
+                self._keeper.leave(desk.journal, self._uplink.chained_up_to)
+        self._report()
+        self._close_journal()
+        self._note("stopped", {})
+        self.lamp.close()
+        os.close(self._lock)

@@ -1,0 +1,114 @@
+"""What the reader does beside tapping and uploading: it fetches its bundle and tells how it is, each minute."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from kernel.clock import stopwatch
+from readers.bundle import Bundle, adopt_bundle, fetch_bundle
+from readers.config import ServerConfig
+from readers.errors import BundleError, ServerError
+from readers.identity import Identity
+from readers.server import Server
+
+HEARTBEAT_PATH: Final = "/v1/devices/heartbeat"
+_FIRST_RETRY_S: Final = 0.25
+_NO_ENDPOINT: Final = frozenset({404, 405, 501})
+_NO_ENDPOINT_REST_S: Final = 3600.0
+
+
+class Errands(threading.Thread):
+    """Bundle and heartbeat, in a thread of their own so that a stalled upload holds up neither.
+
+    The tap thread takes a newly adopted bundle by `take_bundle` when no card is in the field.
+    """
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        server: Server,
+        settings: ServerConfig,
+        state_dir: Path,
+        held: Bundle | None,
+        report: Callable[[], Mapping[str, object]],
+        noted: Callable[[str, Mapping[str, object]], None],
+    ) -> None:
+        super().__init__(name="errands", daemon=True)
+        self._identity, self._server, self._settings = identity, server, settings
+        self._state_dir, self._held, self._report, self._noted = state_dir, held, report, noted
+        self._fresh: Bundle | None = None
+        self._over = threading.Event()
+        self.arrived = threading.Event()
+        self._bundle_at = 0.0
+        self._bundle_pause = _FIRST_RETRY_S
+        self._heartbeat_at = stopwatch() + settings.heartbeat_every_s
+        self._post_at = 0.0
+        self.problem = ""
+
+    def take_bundle(self) -> Bundle | None:
+        """Return a bundle that arrived since the last call, else None."""
+        fresh, self._fresh = self._fresh, None
+        self.arrived.clear()
+        return fresh
+
+    def stop(self) -> None:
+        """End the thread; a request under way is not waited for."""
+        self._over.set()
+        if self.is_alive():
+            self.join(timeout=0.5)
+
+    def run(self) -> None:
+        """Do what is due until stopped."""
+        while not self._over.is_set():
+            now = stopwatch()
+            if now >= self._bundle_at:
+                self._bundle_at = stopwatch() + self._sync()
+            if now >= self._heartbeat_at:
+                self._heartbeat_at = stopwatch() + self._settings.heartbeat_every_s
+                self._beat()
+            self._over.wait(max(0.01, min(self._bundle_at, self._heartbeat_at) - stopwatch()))
+        self._server.close()
+
+    def _sync(self) -> float:
+        """Return when to ask again, in seconds."""
+        try:
+            envelope = fetch_bundle(self._server, self._held)
+            fresh = envelope and adopt_bundle(
+                envelope, identity=self._identity, held=self._held, state_dir=self._state_dir
+            )
+        except (ServerError, BundleError, OSError) as error:
+            if str(error) != self.problem:
+                self._noted("bundle-refused", {"why": str(error)})
+            self.problem = str(error)
+            self._bundle_pause = min(self._settings.bundle_every_s, self._bundle_pause * 2)
+            return self._bundle_pause
+        self.problem, self._bundle_pause = "", _FIRST_RETRY_S
+        if fresh:
+            self._held = self._fresh = fresh
+            self.arrived.set()
+            self._noted("bundle", {"version": fresh.version, "deny_version": fresh.denied.version})
+        return self._settings.bundle_every_s
+
+    def _beat(self) -> None:
+        report = self._report()
+        self._noted("heartbeat", report)
+        if stopwatch() < self._post_at:
+            return
+        try:
+            reply = self._server.post(
+                HEARTBEAT_PATH, json.dumps(report, default=_plain).encode(), signed=True
+            )
+        except ServerError:
+            return
+        if reply.status in _NO_ENDPOINT:
+            self._post_at = stopwatch() + _NO_ENDPOINT_REST_S
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

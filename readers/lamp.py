@@ -1,0 +1,212 @@
+"""What the rider sees and hears: a light, a line in Vietnamese and English, beeps. Never waited for.
+
+Sinks run behind one queue in their own thread: a stuck terminal or a full disk under the event file costs no tap.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Final, Protocol, TextIO
+
+from kernel.wire.tap import Purpose
+from readers.config import Config
+from readers.decide import Reason
+
+_WAITING_MAX: Final = 1_000
+
+
+class Light(Enum):
+    """The three lamps, and dark while nobody is served."""
+
+    GREEN = "green"
+    AMBER = "amber"
+    RED = "red"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One light with its words; `beeps` short tones: one go on, two once more, three no."""
+
+    light: Light
+    vi: str
+    en: str
+    beeps: int
+
+
+def _green(vi: str, en: str) -> Message:
+    return Message(Light.GREEN, vi, en, 1)
+
+
+def _amber(vi: str, en: str) -> Message:
+    return Message(Light.AMBER, vi, en, 2)
+
+
+def _red(vi: str, en: str) -> Message:
+    return Message(Light.RED, vi, en, 3)
+
+
+WELCOME: Final[dict[Purpose, Message]] = {
+    Purpose.BOARD: _green("Mời lên xe", "Welcome aboard"),
+    Purpose.ALIGHT: _green("Tạm biệt quý khách", "Goodbye"),
+    Purpose.AUTO: _green("Đã ghi nhận", "Tap recorded"),
+    Purpose.PARK_IN: _green("Mời vào bãi", "Please drive in"),
+    Purpose.PARK_OUT: _green("Mời ra, chúc thượng lộ bình an", "Please drive out, safe journey"),
+    Purpose.INSPECT: _green("Đã kiểm tra", "Checked"),
+}
+RECOVERED: Final = _green(
+    "Lần trước đã ghi nhận, không tính thêm", "Recorded the first time, nothing more charged"
+)
+TRY_AGAIN: Final = _amber("Xin quét lại thẻ", "Please tap again")
+NOT_READABLE: Final = _red("Thẻ này không dùng được ở đây", "This card cannot be used here")
+OUT_OF_SERVICE: Final = _red("Máy tạm ngừng phục vụ", "Out of service")
+REFUSALS: Final[dict[Reason, Message]] = {
+    Reason.NO_BUNDLE: OUT_OF_SERVICE,
+    Reason.BUNDLE_STALE: OUT_OF_SERVICE,
+    Reason.CLOCK_UNSYNCED: OUT_OF_SERVICE,
+    Reason.EXPOSURE: OUT_OF_SERVICE,
+    Reason.GENERATION_UNKNOWN: _red("Thẻ cần được đổi mới", "This card must be renewed"),
+    Reason.DENIED: _red("Thẻ đang bị khóa, xin liên hệ tổng đài", "Card blocked, please call the help line"),
+    Reason.EXPIRED: _red("Thẻ đã hết hạn", "This card has expired"),
+    Reason.COUNTER_EXHAUSTED: _red("Thẻ cần được đổi mới", "This card must be renewed"),
+    Reason.PASSBACK: _amber("Thẻ vừa được quét", "Already tapped"),
+}
+assert WELCOME.keys() == set(Purpose), "every purpose greets"
+assert REFUSALS.keys() == set(Reason), "every refusal has its words"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """One light as it was shown. `card` is the serial and goes to the demo's event file only, never to a log."""
+
+    at: datetime
+    message: Message
+    phase: str = ""
+    reason: str = ""
+    sequence: int = 0
+    card: int = 0
+    timing_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+class Sink(Protocol):
+    """Where lights and other events go."""
+
+    def show(self, shown: Shown) -> None:
+        """Show one light."""
+        ...
+
+    def note(self, at: datetime, event: str, fields: Mapping[str, object]) -> None:
+        """Take note of something that is no light: a state, a passage, a heartbeat."""
+        ...
+
+
+class TerminalLamp:
+    """A line a tap, coloured where a person looks at it."""
+
+    _COLOURS: Final = {Light.GREEN: "42;30", Light.AMBER: "43;30", Light.RED: "41;97"}
+
+    def __init__(self, name: str, out: TextIO | None = None) -> None:
+        self._name, self._out = name, out if out is not None else sys.stdout
+
+    def show(self, shown: Shown) -> None:
+        """Print the light, both languages and the reason, if any."""
+        light = f" {shown.message.light.value.upper():5} "
+        if self._out.isatty():
+            light = f"\x1b[{self._COLOURS[shown.message.light]}m{light}\x1b[0m"
+        reason = f" [{shown.reason}]" if shown.reason else ""
+        beeps = "♪" * shown.message.beeps
+        line = f"{shown.at:%H:%M:%S} {self._name} {light} {shown.message.vi} / {shown.message.en}{reason} {beeps}"
+        print(line, file=self._out, flush=True)
+
+    def note(self, at: datetime, event: str, fields: Mapping[str, object]) -> None:
+        """Print the event and its fields."""
+        words = " ".join(f"{name}={value}" for name, value in fields.items())
+        print(f"{at:%H:%M:%S} {self._name}  {event} {words}".rstrip(), file=self._out, flush=True)
+
+
+class EventFile:
+    """JSON lines: {"at", "reader", "event": "light" or another, …}; for the demo and the tests."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._name = name
+        self._file = path.open("a", encoding="utf-8", buffering=1)
+
+    def show(self, shown: Shown) -> None:
+        """Append the light."""
+        words = asdict(shown.message) | {"light": shown.message.light.value}
+        timing = {phase: round(ms, 3) for phase, ms in shown.timing_ms.items()}
+        self.note(
+            shown.at,
+            "light",
+            words
+            | {"phase": shown.phase, "reason": shown.reason, "sequence": shown.sequence, "card": shown.card}
+            | {"timing_ms": timing},
+        )
+
+    def note(self, at: datetime, event: str, fields: Mapping[str, object]) -> None:
+        """Append the event."""
+        line = {"at": at.isoformat(), "reader": self._name, "event": event, **fields}
+        self._file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+
+
+class Lamp:
+    """All sinks behind one queue. `show` and `note` return at once; a sink that fails is dropped, never fatal."""
+
+    def __init__(self, sinks: tuple[Sink, ...]) -> None:
+        self._sinks = list(sinks)
+        self._queue: queue.Queue[Shown | tuple[datetime, str, Mapping[str, object]] | None] = queue.Queue(
+            _WAITING_MAX
+        )
+        self._thread = threading.Thread(target=self._run, name="lamp", daemon=True)
+        self._thread.start()
+
+    def show(self, shown: Shown) -> None:
+        """Show a light; where a thousand already wait for a stuck display, this one is not waited for."""
+        self._put(shown)
+
+    def note(self, at: datetime, event: str, /, **fields: object) -> None:
+        """Take note of an event."""
+        self._put((at, event, fields))
+
+    def _put(self, item: Shown | tuple[datetime, str, Mapping[str, object]]) -> None:
+        try:
+            self._queue.put_nowait(item)
+        except queue.Full:
+            return
+
+    def _run(self) -> None:
+        while (item := self._queue.get()) is not None:
+            for sink in tuple(self._sinks):
+                try:
+                    if isinstance(item, Shown):
+                        sink.show(item)
+                    else:
+                        sink.note(*item)
+                except (OSError, ValueError):
+                    self._sinks.remove(sink)
+
+    def close(self) -> None:
+        """Show what still waits, for at most two seconds."""
+        try:
+            self._queue.put(None, timeout=1)
+        except queue.Full:
+            return
+        self._thread.join(timeout=2)
+
+
+def sinks_of(config: Config) -> tuple[Sink, ...]:
+    """Return the sinks that reader.toml asks for."""
+    sinks: list[Sink] = []
+    if config.lamp.terminal:
+        sinks.append(TerminalLamp(config.device.name))
+    if config.lamp.events is not None:
+        sinks.append(EventFile(config.lamp.events, config.device.name))
+    return tuple(sinks)

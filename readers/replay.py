@@ -1,0 +1,60 @@
+"""Sending a journal once more from its first kept record: after a server was restored, or for a file set aside."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kernel.errors import DomainError
+from kernel.wire.upload import PATH, Answer
+from readers.errors import EnrolmentError, ServerError
+from readers.identity import Identity
+from readers.records import JournalReader
+from readers.server import Server
+from readers.uplink import make_batch
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How many records were sent, what the server said of them, and up to where it has the chain."""
+
+    sent: int
+    verdicts: dict[str, int]
+    chained_up_to: int
+
+
+def replay(
+    path: Path,
+    *,
+    identity: Identity,
+    server: Server,
+    batch: int,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Replayed:
+    """Return the server's verdicts on every record still in the journal at `path`; nothing is written or pruned.
+
+    The server answers `duplicate` for what it has, so nothing is charged twice. EnrolmentError where the journal
+    is another device's: only that device can sign it. ServerError at the first batch that is not taken.
+    """
+    reader = JournalReader(path)
+    try:
+        if reader.device_id != identity.device_id:
+            raise EnrolmentError(f"{path}: belongs to device {reader.device_id}, which alone can sign it")
+        verdicts: Counter[str] = Counter()
+        sent = chained = last = 0
+        while records := reader.after(last, limit=batch):
+            reply = server.post(PATH, make_batch(identity, reader.journal_id, records).body)
+            if reply.status != 200:
+                raise ServerError(f"refused after {sent} records: {reply.problem()}")
+            try:
+                answer = Answer.from_json(reply.json())
+            except DomainError as error:
+                raise ServerError(f"the server's answer is malformed: {error}") from error
+            verdicts.update(each.verdict.value for each in answer.verdicts)
+            sent, chained, last = sent + len(records), answer.chained_up_to, records[-1][0]
+            progress(sent)
+        return Replayed(sent, dict(verdicts), chained)
+    finally:
+        reader.close()
