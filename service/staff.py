@@ -21,7 +21,8 @@ from service.store import staff as store
 # OWASP ASVS 4.0, 2.1.1 and 2.1.2; the upper bound keeps a hostile password from costing a long hash.
 LEAST_PASSWORD: Final = 12
 MOST_PASSWORD: Final = 128
-TOKEN_PREFIX: Final = "lt_"
+TOKEN_PREFIX: Final = "lt_"  # noqa: S105  (marks our tokens for secret scanners)
+ALL_OPERATORS: Final = OperatorId("")
 # RFC 9106 §4, second recommended option (64 MiB, 3 passes, 4 lanes), the library's default.
 _HASHER: Final = argon2.PasswordHasher()
 
@@ -43,7 +44,7 @@ class Grant:
     """A role, limited to one operator's places or (operator "") not limited."""
 
     role: Role
-    operator_id: OperatorId = OperatorId("")
+    operator_id: OperatorId = ALL_OPERATORS
 
     def __post_init__(self) -> None:
         if self.role is Role.PARKING_OPERATOR and not self.operator_id:
@@ -112,8 +113,10 @@ def set_password(tx: Connection, *, email: str, password: str, by: Actor, now: d
     _audit(tx, by, "staff.set_password", row.staff_id, now, {})
 
 
-def end_sign_ins(tx: Connection, *, staff_id: StaffId, by: Actor, now: datetime) -> None:
-    """End every sign-in of a staff user: what signing out means, since cookies cannot be called back."""
+def end_sign_ins(tx: Connection, *, by: Actor, now: datetime) -> None:
+    """End every sign-in of the staff user who asks: a cookie cannot be called back one by one."""
+    assert by.kind is audit.ActorKind.STAFF, "only a person signs in and out"
+    staff_id = StaffId(UUID(by.actor_id))
     store.end_sign_ins(tx, staff_id)
     _audit(tx, by, "staff.sign_out", staff_id, now, {})
 

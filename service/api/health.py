@@ -1,0 +1,46 @@
+"""Whether the process lives, whether it may get traffic, and its metrics."""
+
+from typing import Final
+
+from apiflask import APIBlueprint
+from flask import Response
+from sqlalchemy.exc import SQLAlchemyError
+
+from service import logs, metrics
+from service.auth import public
+from service.errors import DatabaseBehindError
+from service.migrate import expected_revision
+from service.problems import plain_problem
+from service.services import services
+
+blueprint: Final = APIBlueprint("health", __name__, tag="Operations")
+
+
+@blueprint.get("/health/live")
+@public("a supervisor asks before anything works; it tells nothing")
+def live() -> dict[str, str]:
+    """Return 200 while the process can answer at all."""
+    return {"status": "live"}
+
+
+@blueprint.get("/health/ready")
+@public("a load balancer asks; it tells nothing but yes or no and the schema's revision")
+def ready() -> dict[str, str] | Response:
+    """Return 200 when the database answers with the schema this program needs; Redis is told, not needed."""
+    try:
+        revision = services().database.revision()
+    except SQLAlchemyError as error:
+        logs.logger("service.health").error("database.unavailable", reason=type(error).__name__)
+        return plain_problem(503, "Not ready", "The database does not answer.", retry=True)
+    if revision != expected_revision():
+        raise DatabaseBehindError(found=revision, needed=expected_revision())
+    return {"status": "ready", "revision": revision, "redis": "up" if services().cache.alive() else "down"}
+
+
+@blueprint.get("/metrics")
+@blueprint.doc(hide=True)
+@public("counts without names; the proxy in front keeps it inside")
+def exposition() -> Response:
+    """Return Prometheus metrics over all worker processes."""
+    body, content_type = metrics.exposition()
+    return Response(body, content_type=content_type)

@@ -1,0 +1,71 @@
+"""What commands share: settings, a database, the clock, who is asking, and how a refusal ends."""
+
+import contextlib
+import getpass
+import os
+from collections.abc import Iterator
+from functools import cache
+
+import click
+from pydantic import ValidationError
+
+from access.keyring import Keyring, load_kek
+from kernel.clock import Clock, clock_from
+from service.audit import Actor, ActorKind
+from service.database import Database
+from service.settings import PREFIX, Settings
+
+
+@cache
+def settings() -> Settings:
+    """Return the settings of this process; a click error names the variable that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{PREFIX}{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()
+        )
+        raise click.ClickException(wrong) from None
+
+
+@contextlib.contextmanager
+def database() -> Iterator[Database]:
+    """Yield the service's database; a click error when no address is set."""
+    chosen = settings()
+    if not chosen.database_url:
+        raise click.ClickException(
+            f"{PREFIX}DATABASE_URL is not set. `lienthong serve --private DIR` starts servers of its own."
+        )
+    opened = Database(
+        chosen.database_url,
+        pool_size=2,
+        retries=chosen.database_retries,
+        # A settlement or a proof may take minutes; a person is watching.
+        statement_timeout_ms=max(chosen.statement_timeout_ms, 3_600_000),
+    )
+    try:
+        yield opened
+    finally:
+        opened.dispose()
+
+
+def keyring() -> Keyring:
+    """Return the keyring that the settings name; KeyringError, which ends the command, says what is wrong."""
+    return Keyring.load(settings().keyring_file, load_kek(settings().kek_file))
+
+
+def clock() -> Clock:
+    """Return the clock that the settings name."""
+    return clock_from(settings().clock)
+
+
+def actor() -> Actor:
+    """Return who runs the command: the account of the operating system, through sudo the one behind it."""
+    return Actor(ActorKind.COMMAND, os.environ.get("SUDO_USER") or _account())
+
+
+def _account() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return str(os.getuid())

@@ -1,0 +1,9 @@
+"""The staff's pages."""
+
+from typing import Final
+
+from apiflask import APIBlueprint
+
+from service.console.pages import blueprint as pages
+
+BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (pages,)
