@@ -173,9 +173,12 @@ class Caps:
         operator: OperatorId,
         categories: tuple[int, ...],
         at_us: int,
-    ) -> tuple[int, str]:
-        """Return what is still owed of `minor`, in [0, minor], and the cap that covered the rest (or none)."""
-        owed, binding = minor, ""
+    ) -> tuple[int, str, int]:
+        """Return what is still owed of `minor`, in [0, minor], the cap that covered the rest, and its use before.
+
+        The name is empty where no cap covers anything; the use is money, or rides for a cap on rides.
+        """
+        owed, binding, before = minor, "", 0
         counted: list[_Use] = []
         for cap in tariff.caps:
             if not _counts(cap, networks, operator, categories):
@@ -188,10 +191,11 @@ class Caps:
                 left = owed if cap.rides is None or use.rides < cap.rides else 0
             if left < owed:
                 owed, binding = left, cap.cap_id
+                before = use.rides if cap.minor is None else use.minor
         for use in counted:
             use.minor += owed
             use.rides += owed > 0
-        return owed, binding
+        return owed, binding, before
 
     def _use(self, cap: Cap, at_us: int) -> _Use:
         use = self._uses.get(cap.cap_id)

@@ -39,8 +39,10 @@ class Trace:
     pass_product: str
     capped: int
     cap: str
+    cap_before: int
     charged: int
     window: str
+    categories: tuple[int, ...]
 
 
 def price_day(facts: DayFacts, book: TariffBook, carried: Carried = EMPTY) -> Bill:
@@ -97,7 +99,7 @@ def _price(facts: DayFacts, book: TariffBook, carried: Carried, traces: list[Tra
             rule = f"transfer_windows:{window}" if window else rule
         left = face
         amounts: list[tuple[Component, str, int, str]] = []
-        waived = cut = covered = 0
+        waived = cut = covered = cap_before = 0
         waiver_name = discount_name = pass_name = cap_name = ""
         if left > 0:
             if tariff.waivers:
@@ -123,7 +125,7 @@ def _price(facts: DayFacts, book: TariffBook, carried: Carried, traces: list[Tra
                     amounts.append((Component.PASS_COVERED, RIDER_FUNDER, left, f"passes:{pass_name}"))
                     left = 0
             if left and tariff.caps and not leg.companion:
-                owed, cap_name = caps.charge(
+                owed, cap_name, cap_before = caps.charge(
                     tariff, left, networks=leg.networks, operator=operator, categories=categories,
                     at_us=micros(tap.tapped_at),
                 )  # fmt: skip
@@ -142,7 +144,7 @@ def _price(facts: DayFacts, book: TariffBook, carried: Carried, traces: list[Tra
             capped = face - waived - cut - covered - left
             traces.append(
                 Trace(leg, quote, charge, face, waived, waiver_name, cut, discount_name, covered, pass_name, capped,
-                      cap_name, left, window)
+                      cap_name, cap_before, left, window, categories)
             )  # fmt: skip
     return Bill(
         fare_account_id=facts.fare_account_id,

@@ -1,0 +1,58 @@
+"""The sentences of an explanation, in Vietnamese and English; no arithmetic here."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from kernel.money import Currency, Money
+
+_STEPS: Final[dict[str, tuple[str, str]]] = {
+    "price": ("Giá vé tuyến {route}: {amount}.", "Fare of route {route}: {amount}."),
+    "closing": (
+        "Thiếu một lần quẹt thẻ trên tuyến {route}, nên tính theo quy định: {amount}.",
+        "A tap is missing on route {route}, so the rule for that sets the fare: {amount}.",
+    ),
+    "transfer": ("Chuyển tuyến: lượt này tính {amount}.", "Transfer: this ride adds {amount}."),
+    "window": ("Trong thời gian chuyển tuyến: lượt này tính {amount}.", "Inside the transfer window: this ride costs {amount}."),
+    "waive": ("Miễn vé ({rule}): {amount} do {funder} chi trả.", "Free travel ({rule}): {funder} pays {amount}."),
+    "discount": ("Giảm {percent}% ({rule}): {amount} do {funder} chi trả.", "{percent}% concession ({rule}): {funder} pays {amount}."),
+    "pass": ("Vé {rule} đã bao gồm {amount}.", "Pass {rule} covers {amount}."),
+    "cap": ("Đã đạt mức trần {rule}: bớt {amount}.", "Cap {rule} reached: {amount} less."),
+    "charge": ("Bạn trả {amount}.", "You pay {amount}."),
+}  # fmt: skip
+_CLOSED: Final[dict[str, tuple[str, str]]] = {
+    "torn": (
+        "Thẻ đã ghi nhưng thiết bị chưa báo xanh: không tính tiền.",
+        "The card was written but the reader never showed green: no charge.",
+    ),
+    "passback": ("Quẹt lặp lại cùng chỗ: không tính thêm.", "Tapped again at the same place: nothing more is charged."),
+    "open": ("Chuyến đi chưa kết thúc.", "The ride is still open."),
+    "missing_off": ("Không có lượt quẹt xuống.", "No tap-off was recorded."),
+    "missing_on": ("Không có lượt quẹt lên.", "No tap-on was recorded."),
+    "over_long": ("Quẹt xuống sau thời hạn chuyến đi.", "The tap-off came after the journey time limit."),
+    "unpriced": ("Chưa có giá cho lượt này ({reason}); nhân viên sẽ xem xét.", "No fare is known for this tap ({reason}); a person will look at it."),
+}  # fmt: skip
+
+
+def amount_text(minor: int, currency: Currency) -> tuple[str, str]:
+    """Return an amount in Vietnamese (8.595 ₫ style) and English notation."""
+    english = str(Money(minor, currency))
+    number, _, code = english.partition(" ")
+    swapped = number.translate(str.maketrans(",.", ".,"))
+    return f"{swapped} {'đồng' if code == 'VND' else code}", english
+
+
+def sentences(
+    steps: Sequence[Mapping[str, object]], currency: Currency, closed: str, reason: str = ""
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return one sentence a step in each language, after one that says how an odd ride ended."""
+    vi: list[str] = []
+    en: list[str] = []
+    if closed in _CLOSED:
+        for found, text in zip((vi, en), _CLOSED[closed], strict=True):
+            found.append(text.format(reason=reason))
+    for step in steps:
+        name = "closing" if step.get("by_closing_rule") else str(step["op"])
+        amounts = amount_text(int(str(step["minor"])), currency)
+        for found, text, amount in zip((vi, en), _STEPS[name], amounts, strict=True):
+            found.append(text.format(**{**step, "amount": amount}))
+    return tuple(vi), tuple(en)
