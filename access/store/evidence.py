@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_type_hints
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -119,18 +119,18 @@ _COPY: Final = {
     for kind, table in ((TapRow, "tap"), (ClaimRow, "tap_claim"), (TornRow, "tap_torn"))
 }
 _SMALL: Final = frozenset({"clock_state", "purpose", "phase", "direction", "concession"})
-_COLUMN: Final = {
-    "UUID": "uuid",
-    "bytes": "bytea",
-    "int": "int8",
-    "str": "text",
-    "bool": "bool",
-    "date": "date",
-    "datetime": "timestamptz",
+_COLUMN: Final[dict[type, str]] = {
+    UUID: "uuid",
+    bytes: "bytea",
+    int: "int8",
+    str: "text",
+    bool: "bool",
+    date: "date",
+    datetime: "timestamptz",
 }
 # Binary COPY takes no text to convert: each value must be of its column's very type.
 _TYPES: Final[dict[type, tuple[str, ...]]] = {
-    kind: tuple("int2" if name in _SMALL else _COLUMN[str(of)] for name, of in kind.__annotations__.items())
+    kind: tuple("int2" if name in _SMALL else _COLUMN[of] for name, of in get_type_hints(kind).items())
     for kind in _COPY
 }
 
