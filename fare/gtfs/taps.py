@@ -184,12 +184,16 @@ def _rows(
 ) -> list[tuple[int, dict[str, str]]]:
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
     header = [name.strip() for name in next(reader, [])]
-    for name in header:
-        if name not in columns:
-            notices.append(Notice(file, 1, name, "unknown_column", f"the columns are {', '.join(columns)}"))
-    for name in required:
-        if name not in header:
-            notices.append(Notice(file, 1, name, "missing_required_column", "the column must be there"))
+    notices.extend(
+        Notice(file, 1, name, "unknown_column", f"the columns are {', '.join(columns)}")
+        for name in header
+        if name not in columns
+    )
+    notices.extend(
+        Notice(file, 1, name, "missing_required_column", "the column must be there")
+        for name in required
+        if name not in header
+    )
     if notices:
         return []
     found = []
