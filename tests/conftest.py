@@ -18,6 +18,7 @@ import pytest
 import redis
 from sqlalchemy import Connection, Engine, create_engine, make_url, pool, text
 
+from access.keyring import Keyring
 from service import launcher, migrate
 
 TEMPLATE = "lienthong_template"
@@ -153,3 +154,9 @@ def redis_url() -> str:
 def now() -> datetime:
     """09:00 on Wednesday 18 November 2026 in Hanoi."""
     return datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def keyring() -> Keyring:
+    """Fresh card, look-up and bundle keys, written nowhere."""
+    return Keyring.ephemeral()

@@ -35,7 +35,9 @@ def relate(tx: Connection, batch: Batch, seen: Sequence[Seen], claims: Sequence[
     """Return what became of the fresh records now that they stand beside those stored before them."""
     known = {one.card.card_id: one.card for one in seen if one.card}
     touched: set[tuple[UUID, datetime]] = {
-        (one.card_id, one.record.tapped_at) for one in seen if not one.finding.reason
+        (one.card_id, one.record.tapped_at)
+        for one in seen
+        if not one.finding.reason and one.record.phase is not Phase.REFUSED
     }
     losers = _rivals(tx, batch, claims, touched)
     if claims:
