@@ -25,6 +25,7 @@ from fare.store import bills, facts
 from kernel.ids import FareAccountId, OperatorId
 from kernel.service_day import day_window, service_day
 from kernel.wire.tap import Phase, Purpose
+from ledger import post
 
 MAX_LATE_DAYS: Final = 45  # later than this a person looks first (§8.6); a setting of the service
 RIDING: Final = frozenset({Purpose.BOARD, Purpose.ALIGHT, Purpose.AUTO})
@@ -95,6 +96,9 @@ def bill(
     if not folds:
         return Billed(0, 0, tuple(exceptions), frozenset())
     accounts = sorted(folds)
+    # Book days before accounts (§8.5); a day that a re-fold reaches later only shares one more.
+    for day in sorted({day for fold in folds.values() for day in fold.touched}):
+        post.book_day(tx, day, now)
     lock_accounts(tx, accounts)
     first_days = {account: min(folds[account].touched) for account in accounts}
     _read_headers(tx, folds, first_days)

@@ -16,8 +16,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from kernel.service_day import local_date
 from ledger.rules import batch
-from ledger.rules.book_day import booked_day, carries_time, home_day
+from ledger.rules.book_day import ZONE, booked_day, carries_time, home_day
 from ledger.rules.entry import Entry, Outcome, Posted, Reason, Refused
 from ledger.rules.judge import Booked, EntryKey, judge
 from ledger.store import accounts as account_store
@@ -60,7 +61,7 @@ def _post(tx: Connection, entries: Sequence[Entry], now: datetime, *, together: 
     assert len(entries) <= MAX_ENTRIES, "a batch is bounded"
     if not entries:
         return ()
-    homes = [home_day(entry.entry_id, now) for entry in entries]
+    homes = [home_day(entry.entry_id, now, entry.service_day) for entry in entries]
     days = _book_days(tx, homes)
     connection = driver(tx)
     late = any(
@@ -78,6 +79,14 @@ def _post(tx: Connection, entries: Sequence[Entry], now: datetime, *, together: 
             if attempt == _ATTEMPTS:
                 raise in_the_way.__cause__ or in_the_way from None
     raise AssertionError("the last attempt returns or raises")
+
+
+def book_day(tx: Connection, service_day: date, now: datetime) -> date:
+    """Return the day on which a derived entry about `service_day` is booked now, held open until the end.
+
+    Call it before any account lock (DESIGN §8.5): closing that day then waits for this transaction.
+    """
+    return _book_days(tx, [min(service_day, local_date(now, ZONE))])[0]
 
 
 def _book_days(tx: Connection, homes: Sequence[date]) -> list[date]:

@@ -28,13 +28,16 @@ def carries_time(entry_id: UUID) -> bool:
     return entry_id.int >> 76 & 0xF == 7
 
 
-def home_day(entry_id: UUID, now: datetime) -> date:
-    """Return the day an entry wants: the local date of a version 7 id's time, else of `now`.
+def home_day(entry_id: UUID, now: datetime, service_day: date | None = None) -> date:
+    """Return the day an entry wants: the local date of a version 7 id's time, else its service day.
 
-    BadEntryError for an id of a year past 9999, which no calendar here can name.
+    A derived id carries no time, so it wants the day it is about, however late it is posted; without a service
+    day, or with one that has not come yet, the local date of `now`. BadEntryError for an id of a year past
+    9999, which no calendar here can name.
     """
     if not carries_time(entry_id):
-        return local_date(now, ZONE)
+        today = local_date(now, ZONE)
+        return today if service_day is None else min(service_day, today)
     try:
         return _local_date_of_quarter((entry_id.int >> 80) // _QUARTER_MS)
     except OverflowError:
