@@ -24,7 +24,7 @@ from ledger.rules.judge import Booked, EntryKey, judge
 from ledger.store import accounts as account_store
 from ledger.store import holds as hold_store
 from ledger.store import lines as store
-from ledger.store.connection import Driver, driver
+from ledger.store.connection import Driver, as_sqlalchemy, driver
 
 MAX_ENTRIES: Final = 20_000
 # Another poster may book one of our ids between our look and our write; each time it does, we see it next time.
@@ -44,7 +44,8 @@ def post(tx: Connection, entries: Sequence[Entry], now: datetime) -> tuple[Outco
     pay for a later one. Raises IdReusedError, UnknownAccountError, WrongCurrencyError or WrongOwnerError with
     nothing of the batch booked. The work of one call is bounded: at most MAX_ENTRIES.
     """
-    return _post(tx, entries, now, together=False)
+    with as_sqlalchemy():
+        return _post(tx, entries, now, together=False)
 
 
 def post_together(tx: Connection, entries: Sequence[Entry], now: datetime) -> tuple[Outcome, ...]:
@@ -53,7 +54,8 @@ def post_together(tx: Connection, entries: Sequence[Entry], now: datetime) -> tu
     When one is refused, it answers its own `Refused`, all others Refused(IN_SET) that name its account, and
     nothing is booked. Otherwise as `post`.
     """
-    return _post(tx, entries, now, together=True)
+    with as_sqlalchemy():
+        return _post(tx, entries, now, together=True)
 
 
 def _post(tx: Connection, entries: Sequence[Entry], now: datetime, *, together: bool) -> tuple[Outcome, ...]:

@@ -68,6 +68,7 @@ def sums_of_lines(
     effective_until: datetime | None = None,
     posted_until: datetime | None = None,
     service_day: date | None = None,
+    book_until: date | None = None,
 ) -> Sums:
     """Return (debits, credits) from the lines themselves, effective and posted at or before these instants.
 
@@ -82,6 +83,8 @@ def sums_of_lines(
         where.append("posted_at <= :posted_until")
     if service_day is not None:
         where.append("service_day = :service_day")
+    if book_until is not None:
+        where.append("book_day <= :book_until")
     found = tx.execute(
         text(
             "SELECT coalesce(sum(amount) FILTER (WHERE debit_id = :account_id), 0) AS debits, "
@@ -94,6 +97,7 @@ def sums_of_lines(
             "effective_until": effective_until,
             "posted_until": posted_until,
             "service_day": service_day,
+            "book_until": book_until,
         },
     ).one()
     return int(found.debits), int(found.credits)
@@ -110,6 +114,18 @@ def control_sums(tx: Connection, *, through: date | None = None) -> list[tuple[s
         {"through": through},
     )
     return [(found.kind, found.currency, int(found.debits), int(found.credits)) for found in rows]
+
+
+def guarded_types(tx: Connection) -> dict[tuple[str, str], str]:
+    """Return the account type of each (kind, currency) of guarded accounts."""
+    rows = tx.execute(
+        text(
+            "SELECT c.kind, c.currency, (SELECT a.type FROM ledger_account a WHERE a.kind = c.kind "
+            "AND a.currency = c.currency AND a.guarded LIMIT 1) AS type "
+            "FROM (SELECT DISTINCT kind, currency FROM ledger_control) c"
+        )
+    )
+    return {(found.kind, found.currency): found.type for found in rows}
 
 
 def kind_sums(tx: Connection, *, through: date | None = None) -> list[tuple[str, str, str, int, int]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import psycopg
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 Driver = psycopg.Connection[tuple[Any, ...]]
 
@@ -13,3 +16,12 @@ Driver = psycopg.Connection[tuple[Any, ...]]
 def driver(tx: Connection) -> Driver:
     """Return the psycopg connection that carries `tx`; its statements belong to the same transaction."""
     return cast("Driver", tx.connection.driver_connection)
+
+
+@contextmanager
+def as_sqlalchemy() -> Iterator[None]:
+    """Raise the driver's errors as SQLAlchemy's, so that the service's retry of a deadlock sees one kind."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise OperationalError("ledger", {}, error) from error

@@ -181,13 +181,30 @@ def due_sums(tx: Connection, keys: Sequence[tuple[UUID, UUID]], now: datetime) -
     return {found.account_id: int(found.amount) for found in rows}
 
 
-def list_due(tx: Connection, now: datetime, limit: int) -> list[tuple[UUID, UUID]]:
-    """Return (owner, hold) of open holds past their time, oldest first."""
+def list_due(tx: Connection, now: datetime, limit: int) -> list[tuple[UUID, UUID, UUID, UUID]]:
+    """Return (owner, hold, debit, credit) of open holds past their time, oldest first."""
     rows = tx.execute(
         text(
-            "SELECT owner_id, hold_id FROM ledger_hold WHERE state = 'open' AND expires_at <= :now "
-            "ORDER BY expires_at LIMIT :limit"
+            "SELECT owner_id, hold_id, debit_id, credit_id FROM ledger_hold "
+            "WHERE state = 'open' AND expires_at <= :now ORDER BY expires_at LIMIT :limit"
         ),
         {"now": now, "limit": limit},
     )
-    return [(found.owner_id, found.hold_id) for found in rows]
+    return [(found.owner_id, found.hold_id, found.debit_id, found.credit_id) for found in rows]
+
+
+def expire_unguarded(tx: Connection, keys: Sequence[tuple[UUID, UUID]], now: datetime) -> int:
+    """End holds, (owner, hold), that take from no guarded account; return how many."""
+    if not keys:
+        return 0
+    found = tx.execute(
+        text(
+            "UPDATE ledger_hold h SET state = 'expired', ended_at = :now "
+            "FROM unnest(CAST(:owners AS uuid[]), CAST(:holds AS uuid[])) AS q (owner_id, hold_id) "
+            "WHERE h.owner_id = q.owner_id AND h.hold_id = q.hold_id AND h.state = 'open' "
+            "AND h.expires_at <= :now AND NOT EXISTS "
+            f"(SELECT FROM ledger_balance b WHERE b.owner_id = h.owner_id AND {_TAKEN_FROM})"
+        ),
+        {"owners": [key[0] for key in keys], "holds": [key[1] for key in keys], "now": now},
+    )
+    return found.rowcount

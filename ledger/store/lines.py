@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from ledger.rules import row
 from ledger.rules.batch import RollupDelta, Sums
 from ledger.rules.row import COLUMNS, Row
-from ledger.store.connection import Driver, driver
+from ledger.store.connection import Driver, as_sqlalchemy, driver
 
 SELECT_COLUMNS: Final = ", ".join(f"l.{name}" for name in COLUMNS)
 _COPY_LINES: Final = f"COPY ledger_line ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
@@ -51,7 +51,8 @@ def share_days(tx: Connection, days: Iterable[date]) -> date:
     Waits for a close that is under way on one of them.
     """
     numbers = [row.era_days(day) for day in sorted(days)]
-    found = driver(tx).execute("SELECT ledger_share_days(%s::integer[])", (numbers,)).fetchone()
+    with as_sqlalchemy():
+        found = driver(tx).execute("SELECT ledger_share_days(%s::integer[])", (numbers,)).fetchone()
     assert found is not None
     closed: date = found[0]
     return closed
@@ -167,6 +168,18 @@ def find_lines(
         stored = Row(*one)
         found.setdefault((stored.owner_id, stored.entry_id), []).append(stored)
     return found
+
+
+def find_anywhere(tx: Connection, owner_id: UUID, entry_id: UUID) -> list[Row]:
+    """Return an entry's lines in order, whatever day it was booked on; empty when there are none."""
+    rows = tx.execute(
+        text(
+            f"SELECT {SELECT_COLUMNS} FROM ledger_line l "
+            "WHERE l.owner_id = :owner_id AND l.entry_id = :entry_id ORDER BY l.line_no"
+        ),
+        {"owner_id": owner_id, "entry_id": entry_id},
+    )
+    return [Row(*one) for one in rows]
 
 
 RETRYABLE: Final = (

@@ -1,0 +1,110 @@
+"""Close a book day: posting to it stops, its lines are sealed; later corrections land in the open day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from kernel.crypto.ed25519 import SigningKey
+from kernel.service_day import local_date
+from ledger.reverse import get_entry
+from ledger.rules import book_day as days
+from ledger.rules import seal as rules
+from ledger.rules.errors import DayNotClosedError, DayNotOverError
+from ledger.rules.seal import Inclusion, Seal
+from ledger.store import lines as line_store
+from ledger.store import seals as store
+
+
+def share(tx: Connection, instants: Iterable[datetime]) -> date:
+    """Hold the book days of these instants open until the transaction ends (§8.5: before any account lock).
+
+    Returns the last closed day: what was minted on or before it will be booked on the day after it.
+    """
+    return line_store.share_days(tx, {local_date(at, days.ZONE) for at in instants})
+
+
+def close(tx: Connection, book_day: date, now: datetime, *, signer: SigningKey) -> Seal:
+    """Close all open book days up to and including one, seal each, and return that day's seal.
+
+    Waits for posters of those days and keeps new ones off until the transaction ends; they then land in the
+    day after. Closing a closed day answers its seal again (for a day without entries that was closed along
+    with a later one: that later one's). DayNotOverError for a day that has not begun where the books are kept.
+    """
+    today = local_date(now, days.ZONE)
+    if book_day > today:
+        raise DayNotOverError(book_day=book_day.isoformat(), today=today.isoformat())
+    closed_through = line_store.share_days(tx, ())
+    if book_day > closed_through:
+        store.take_days_alone(tx, closed_through, book_day)
+        # Another closer may have been before us: what we read above is old once we hold the days.
+        closed_through = line_store.share_days(tx, ())
+    if book_day > closed_through:
+        store.insert_key(tx, signer.public.key_id, signer.public.raw, now)
+        for day in sorted({*store.list_active_days(tx, closed_through, book_day), book_day}):
+            _seal(tx, day, now, signer)
+    return find_seal(tx, book_day)
+
+
+def _seal(tx: Connection, day: date, now: datetime, signer: SigningKey) -> None:
+    chunks = list(rules.chunks_of(store.leaves(tx, day)))
+    previous = store.last_seal(tx)
+    position = 1 if previous is None else previous.position + 1
+    previous_head = rules.GENESIS if previous is None else previous.head
+    root = rules.root_of([chunk.root for chunk in chunks])
+    count = sum(len(chunk.leaves) // rules.LEAF_SIZE for chunk in chunks)
+    message = rules.head_message(day, position, count, root, previous_head, now)
+    seal = Seal(
+        day,
+        position,
+        count,
+        root,
+        previous_head,
+        rules.head_hash(message),
+        signer.public.key_id,
+        signer.sign(rules.CONTEXT, message),
+        now,
+    )
+    store.insert_seal(tx, seal, chunks)
+    store.insert_closings(tx, day)
+
+
+def find_seal(tx: Connection, book_day: date) -> Seal:
+    """Return the seal that closed a day; DayNotClosedError when it is open."""
+    found = store.list_seals(tx, first=book_day)
+    if not found:
+        raise DayNotClosedError(book_day=book_day.isoformat())
+    return found[0]
+
+
+def list_seals(tx: Connection, *, first: date | None = None, last: date | None = None) -> tuple[Seal, ...]:
+    """Return the seals of closed days in chain order."""
+    return tuple(store.list_seals(tx, first=first, last=last))
+
+
+def include(tx: Connection, owner_id: UUID, entry_id: UUID) -> tuple[Inclusion, ...]:
+    """Return, for each line of an entry, the proof that it stands in its sealed day.
+
+    Reads one chunk a line and the roots of the day's other chunks. UnknownEntryError; DayNotClosedError
+    while its book day is open.
+    """
+    proofs: list[Inclusion] = []
+    for row in get_entry(tx, owner_id, entry_id):
+        seals = store.list_seals(tx, first=row.book_day, last=row.book_day)
+        if not seals:
+            raise DayNotClosedError(book_day=row.book_day.isoformat())
+        key = row.owner_id.bytes + row.entry_id.bytes + row.line_no.to_bytes(2, "big")
+        chunk = store.find_chunk_of(tx, row.book_day, key)
+        leaves = [] if chunk is None else rules.split_leaves(chunk.leaves)
+        place = next((i for i, leaf in enumerate(leaves) if leaf.startswith(key)), None)
+        if chunk is None or place is None:
+            # Written past the ledger after the day was sealed: there is nothing that could prove it.
+            raise DayNotClosedError(book_day=row.book_day.isoformat())
+        roots = store.list_chunk_roots(tx, row.book_day)
+        path = rules.path_of([leaf[rules.KEY_SIZE :] for leaf in leaves], place)
+        path += rules.path_of(roots, chunk.number)
+        proofs.append(Inclusion(row, chunk.number * rules.CHUNK + place, tuple(path), seals[0]))
+    return tuple(proofs)

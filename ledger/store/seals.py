@@ -1,0 +1,188 @@
+"""Sealed days: leaves hashed in the server, chunks, seals, closings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from ledger.rules.row import COLUMNS, era_days
+from ledger.rules.seal import LEAF_SIZE, Chunk, Seal
+from ledger.store.connection import driver
+
+_SEAL_COLUMNS: Final = (
+    "book_day, position, leaf_count, root, previous_head, head, key_id, signature, sealed_at"
+)
+_LEAVES: Final = f"""
+COPY (
+    SELECT uuid_send(l.owner_id) || uuid_send(l.entry_id) || int2send(l.line_no)
+        || sha256('\\x00'::bytea || record_send(ROW({", ".join("l." + name for name in COLUMNS)})))
+    FROM ledger_line l WHERE l.book_day = %s ORDER BY l.owner_id, l.entry_id, l.line_no
+) TO STDOUT (FORMAT BINARY)
+"""
+_TUPLE: Final = 2 + 4 + LEAF_SIZE
+
+
+def take_days_alone(tx: Connection, first: date, last: date) -> None:
+    """Wait for the posters of these book days and keep others off until the transaction ends, in date order."""
+    tx.execute(text("SELECT pg_advisory_xact_lock(1279607891, 0)"))
+    tx.execute(
+        text("SELECT pg_advisory_xact_lock(1279607889, day) FROM generate_series(:first, :last) AS day"),
+        {"first": era_days(first), "last": era_days(last)},
+    )
+
+
+def list_active_days(tx: Connection, after: date, through: date) -> list[date]:
+    """Return the book days in (after, through] on which anything was booked."""
+    rows = tx.execute(
+        text(
+            "SELECT book_day FROM ledger_control WHERE book_day > :after AND book_day <= :through "
+            "UNION SELECT book_day FROM ledger_rollup WHERE book_day > :after AND book_day <= :through "
+            "ORDER BY book_day"
+        ),
+        {"after": after, "through": through},
+    )
+    return list(rows.scalars())
+
+
+def leaves(tx: Connection, book_day: date) -> Iterator[bytes]:
+    """Return key and hash of each line of a day, in key order; the server hashes."""
+    statement = _LEAVES.replace("%s", f"DATE '{book_day.isoformat()}'")
+    buffer = b""
+    started = False
+    with driver(tx).cursor() as cursor, cursor.copy(statement.encode()) as copy:
+        for block in copy:
+            buffer += bytes(block)
+            if not started:
+                if len(buffer) < 19:
+                    continue
+                buffer, started = buffer[19:], True
+            whole = len(buffer) // _TUPLE * _TUPLE
+            for at in range(0, whole, _TUPLE):
+                yield buffer[at + 6 : at + _TUPLE]
+            buffer = buffer[whole:]
+
+
+def insert_key(tx: Connection, key_id: bytes, public: bytes, now: datetime) -> None:
+    """Store a public key unless it is there."""
+    tx.execute(
+        text(
+            "INSERT INTO ledger_seal_key (key_id, public_key, added_at) VALUES (:key_id, :public, :now) "
+            "ON CONFLICT (key_id) DO NOTHING"
+        ),
+        {"key_id": key_id, "public": public, "now": now},
+    )
+
+
+def list_keys(tx: Connection) -> dict[bytes, bytes]:
+    """Return the public keys that seals were signed with, by key id."""
+    rows = tx.execute(text("SELECT key_id, public_key FROM ledger_seal_key"))
+    return {bytes(found.key_id): bytes(found.public_key) for found in rows}
+
+
+def insert_seal(tx: Connection, seal: Seal, chunks: Sequence[Chunk]) -> None:
+    """Store a seal and its chunks."""
+    tx.execute(
+        text(
+            f"INSERT INTO ledger_seal ({_SEAL_COLUMNS}) VALUES (:book_day, :position, :leaf_count, :root, "
+            ":previous_head, :head, :key_id, :signature, :sealed_at)"
+        ),
+        {
+            "book_day": seal.book_day,
+            "position": seal.position,
+            "leaf_count": seal.leaf_count,
+            "root": seal.root,
+            "previous_head": seal.previous_head,
+            "head": seal.head,
+            "key_id": seal.key_id,
+            "signature": seal.signature,
+            "sealed_at": seal.sealed_at,
+        },
+    )
+    if chunks:
+        tx.execute(
+            text(
+                "INSERT INTO ledger_seal_chunk (book_day, chunk_no, leaves, root) "
+                "VALUES (:book_day, :number, :leaves, :root)"
+            ),
+            [
+                {"book_day": seal.book_day, "number": c.number, "leaves": c.leaves, "root": c.root}
+                for c in chunks
+            ],
+        )
+
+
+def insert_closings(tx: Connection, book_day: date) -> None:
+    """Fold a day's roll-ups into one cumulative row for each append-only account that moved on it."""
+    tx.execute(
+        text(
+            """
+            INSERT INTO ledger_closing (owner_id, account_id, book_day, debits, credits)
+            SELECT r.owner_id, r.account_id, :book_day, sum(r.debits) + coalesce(max(c.debits), 0),
+                   sum(r.credits) + coalesce(max(c.credits), 0)
+            FROM ledger_rollup r
+            LEFT JOIN LATERAL (
+                SELECT debits, credits FROM ledger_closing c
+                WHERE c.owner_id = r.owner_id AND c.account_id = r.account_id AND c.book_day < :book_day
+                ORDER BY c.book_day DESC LIMIT 1
+            ) c ON true
+            WHERE r.book_day = :book_day
+            GROUP BY r.owner_id, r.account_id
+            """
+        ),
+        {"book_day": book_day},
+    )
+
+
+def list_seals(tx: Connection, *, first: date | None = None, last: date | None = None) -> list[Seal]:
+    """Return the seals of closed days, in order."""
+    rows = tx.execute(
+        text(
+            f"SELECT {_SEAL_COLUMNS} FROM ledger_seal "
+            "WHERE (CAST(:first AS date) IS NULL OR book_day >= :first) "
+            "AND (CAST(:last AS date) IS NULL OR book_day <= :last) ORDER BY position"
+        ),
+        {"first": first, "last": last},
+    )
+    return [Seal(*found) for found in rows]
+
+
+def last_seal(tx: Connection) -> Seal | None:
+    """Return the newest seal; None before the first close."""
+    rows = tx.execute(text(f"SELECT {_SEAL_COLUMNS} FROM ledger_seal ORDER BY position DESC LIMIT 1")).all()
+    return Seal(*rows[0]) if rows else None
+
+
+def find_chunk_of(tx: Connection, book_day: date, key: bytes) -> Chunk | None:
+    """Return the chunk of a sealed day whose leaves span a key; None when the day ends before it."""
+    found = tx.execute(
+        text(
+            "SELECT chunk_no, leaves, root FROM ledger_seal_chunk WHERE book_day = :book_day "
+            "AND substring(leaves FROM octet_length(leaves) - 65 FOR 34) >= :key ORDER BY chunk_no LIMIT 1"
+        ),
+        {"book_day": book_day, "key": key},
+    ).one_or_none()
+    return None if found is None else Chunk(found.chunk_no, found.leaves, found.root)
+
+
+def list_chunk_roots(tx: Connection, book_day: date) -> list[bytes]:
+    """Return the roots of a day's chunks, in order."""
+    rows = tx.execute(
+        text("SELECT root FROM ledger_seal_chunk WHERE book_day = :book_day ORDER BY chunk_no"),
+        {"book_day": book_day},
+    )
+    return [bytes(found) for found in rows.scalars()]
+
+
+def chunks(tx: Connection, book_day: date) -> Iterator[Chunk]:
+    """Return a day's chunks one after the other."""
+    rows = tx.execution_options(yield_per=64).execute(
+        text(
+            "SELECT chunk_no, leaves, root FROM ledger_seal_chunk WHERE book_day = :book_day ORDER BY chunk_no"
+        ),
+        {"book_day": book_day},
+    )
+    for found in rows:
+        yield Chunk(found.chunk_no, found.leaves, found.root)

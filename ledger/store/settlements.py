@@ -1,0 +1,190 @@
+"""Settlement rows, and what the settlement reads from the books."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, text
+
+from kernel.ids import OperatorId
+from kernel.money import Currency, Money
+from ledger.rules.settlement import AMOUNTS, Coverage, OperatorSums, SettleLine, Settlement
+
+_AMOUNTS: Final = ", ".join(AMOUNTS)
+_BOUND: Final = ", ".join(f":{name}" for name in AMOUNTS)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDay:
+    """The settled day's own row."""
+
+    digest: bytes
+    coverage: Coverage
+    settled_at: datetime
+
+
+def insert_day(tx: Connection, coverage: Coverage, digest: bytes, now: datetime) -> bool:
+    """Store the day's row; False when the day is settled already (a settling under way is waited for)."""
+    found = tx.execute(
+        text(
+            "INSERT INTO ledger_settlement_day (book_day, currency, digest, stored_value, guarantee, clearing, "
+            "receivable, settled_at) VALUES (:book_day, :currency, :digest, :stored_value, :guarantee, :clearing, "
+            ":receivable, :now) ON CONFLICT (book_day, currency) DO NOTHING"
+        ),
+        {
+            "book_day": coverage.book_day,
+            "currency": coverage.stored_value.currency.code,
+            "digest": digest,
+            "stored_value": coverage.stored_value.minor,
+            "guarantee": coverage.guarantee.minor,
+            "clearing": coverage.clearing.minor,
+            "receivable": coverage.receivable.minor,
+            "now": now,
+        },
+    )
+    return found.rowcount == 1
+
+
+def find_day(tx: Connection, book_day: date, unit: Currency) -> StoredDay | None:
+    """Return the settled day's row; None when it is not settled."""
+    found = tx.execute(
+        text(
+            "SELECT digest, stored_value, guarantee, clearing, receivable, settled_at FROM ledger_settlement_day "
+            "WHERE book_day = :book_day AND currency = :currency"
+        ),
+        {"book_day": book_day, "currency": unit.code},
+    ).one_or_none()
+    if found is None:
+        return None
+    amounts = (Money(int(value), unit) for value in found[1:5])
+    return StoredDay(bytes(found.digest), Coverage(book_day, *amounts), found.settled_at)
+
+
+def insert(tx: Connection, settlements: Sequence[Settlement], lines: Sequence[SettleLine]) -> None:
+    """Store a day's settlements and the lines they were made from."""
+    if settlements:
+        tx.execute(
+            text(
+                f"INSERT INTO ledger_settlement (book_day, currency, operator_id, trips, {_AMOUNTS}, fees, "
+                f"ledger_net, ledger_subsidy) VALUES (:book_day, :currency, :operator_id, :trips, {_BOUND}, "
+                ":fees, :ledger_net, :ledger_subsidy)"
+            ),
+            [
+                {
+                    "book_day": one.book_day,
+                    "currency": one.face_value.currency.code,
+                    "operator_id": one.operator_id,
+                    "trips": one.trips,
+                    "fees": one.fees.minor,
+                    "ledger_net": one.ledger_net.minor,
+                    "ledger_subsidy": one.ledger_subsidy.minor,
+                    **{name: getattr(one, name).minor for name in AMOUNTS},
+                }
+                for one in settlements
+            ],
+        )
+    if lines:
+        tx.execute(
+            text(
+                f"INSERT INTO ledger_settlement_line (book_day, currency, operator_id, line_no, house, mode, route_id, "
+                f"trips, {_AMOUNTS}) VALUES (:book_day, :currency, :operator_id, :line_no, :house, :mode, :route_id, "
+                f":trips, {_BOUND})"
+            ),
+            [
+                {
+                    "book_day": settlements[0].book_day,
+                    "currency": line.face_value.currency.code,
+                    "operator_id": line.operator_id,
+                    "line_no": number,
+                    "house": line.house,
+                    "mode": line.mode,
+                    "route_id": line.route_id,
+                    "trips": line.trips,
+                    **{name: getattr(line, name).minor for name in AMOUNTS},
+                }
+                for number, line in enumerate(lines, 1)
+            ],
+        )
+
+
+def _amounts(found: Row[Any], unit: Currency) -> dict[str, Money]:
+    return {name: Money(getattr(found, name), unit) for name in AMOUNTS}
+
+
+def list_settlements(
+    tx: Connection, book_day: date, unit: Currency, settled_at: datetime
+) -> list[Settlement]:
+    """Return a settled day's settlements, in operator order."""
+    rows = tx.execute(
+        text(
+            f"SELECT operator_id, trips, {_AMOUNTS}, fees, ledger_net, ledger_subsidy FROM ledger_settlement "
+            'WHERE book_day = :book_day AND currency = :currency ORDER BY operator_id COLLATE "C"'
+        ),
+        {"book_day": book_day, "currency": unit.code},
+    )
+    return [
+        Settlement(
+            book_day,
+            OperatorId(found.operator_id),
+            found.trips,
+            **_amounts(found, unit),
+            fees=Money(found.fees, unit),
+            ledger_net=Money(found.ledger_net, unit),
+            ledger_subsidy=Money(found.ledger_subsidy, unit),
+            settled_at=settled_at,
+        )
+        for found in rows
+    ]
+
+
+def list_lines(tx: Connection, book_day: date, unit: Currency) -> list[SettleLine]:
+    """Return a settled day's lines, in the order they were stored."""
+    rows = tx.execute(
+        text(
+            f"SELECT operator_id, house, mode, route_id, trips, {_AMOUNTS} FROM ledger_settlement_line "
+            "WHERE book_day = :book_day AND currency = :currency ORDER BY line_no"
+        ),
+        {"book_day": book_day, "currency": unit.code},
+    )
+    return [
+        SettleLine(
+            found.house,
+            OperatorId(found.operator_id),
+            found.mode,
+            found.route_id,
+            found.trips,
+            **_amounts(found, unit),
+        )
+        for found in rows
+    ]
+
+
+def operator_sums(
+    tx: Connection,
+    book_day: date,
+    unit: Currency,
+    *,
+    net_kinds: Sequence[str],
+    subsidy_kinds: Sequence[str],
+) -> dict[OperatorId, OperatorSums]:
+    """Return by operator what its accounts of these kinds moved by on a book day, credits less debits."""
+    rows = tx.execute(
+        text(
+            "SELECT a.owner_name, "
+            "coalesce(sum(r.credits - r.debits) FILTER (WHERE a.kind = ANY(:net_kinds)), 0) AS net, "
+            "coalesce(sum(r.credits - r.debits) FILTER (WHERE a.kind = ANY(:subsidy_kinds)), 0) AS subsidy "
+            "FROM ledger_rollup r JOIN ledger_account a USING (owner_id, account_id) "
+            "WHERE r.book_day = :book_day AND a.currency = :currency AND a.kind = ANY(:net_kinds || :subsidy_kinds) "
+            "GROUP BY a.owner_name"
+        ),
+        {
+            "book_day": book_day,
+            "currency": unit.code,
+            "net_kinds": list(net_kinds),
+            "subsidy_kinds": list(subsidy_kinds),
+        },
+    )
+    return {OperatorId(found.owner_name): OperatorSums(int(found.net), int(found.subsidy)) for found in rows}
