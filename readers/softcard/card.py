@@ -161,7 +161,7 @@ class SoftCard:
         if self.fault is Fault.GARBAGE:
             return self._random(int.from_bytes(self._random(1), "big"))
         if apdu[:4] == b"\x00\xa4\x04\x00":
-            return self._select(apdu[5:])
+            return self._select(apdu[5 : 5 + apdu[4]] if len(apdu) > 5 else b"")
         try:
             code, body = self._parsed(apdu)
             if code != 0xAF:
@@ -196,24 +196,28 @@ class SoftCard:
             raise _RefusedError(LENGTH)
         return apdu[1], body
 
-    def _select(self, rest: bytes) -> bytes:
+    def _select(self, name: bytes) -> bytes:
         self._drop()
         self._pending = None
-        self._selected = rest.rstrip(b"\x00") == DF_NAME
+        self._selected = name == DF_NAME
         return SELECTED if self._selected else NO_APPLICATION
 
     def _authenticate_first(self, body: bytes) -> tuple[bytes, Status]:
         self._drop()
-        return self._challenge(body[:1], len(body) >= 2, None)
+        if len(body) < 2:
+            raise _RefusedError(LENGTH)
+        return self._challenge(body[0], None)
 
     def _authenticate_non_first(self, body: bytes) -> tuple[bytes, Status]:
         renews, self._session = self._session, None
-        return self._challenge(body, renews is not None, renews)
+        if renews is None:
+            raise _RefusedError(PERMISSION_DENIED)
+        if len(body) != 1:
+            raise _RefusedError(LENGTH)
+        return self._challenge(body[0], renews)
 
-    def _challenge(self, number: bytes, allowed: bool, renews: Session | None) -> tuple[bytes, Status]:
-        if not allowed or len(number) != 1:
-            raise _RefusedError(LENGTH if renews is None else PERMISSION_DENIED)
-        key = self._secrets.by_number.get(number[0])
+    def _challenge(self, number: int, renews: Session | None) -> tuple[bytes, Status]:
+        key = self._secrets.by_number.get(number)
         if key is None:
             raise _RefusedError(NO_SUCH_KEY)
         self._pending = CardAuth(key, self._random(16), self._random(TI_SIZE), renews)
