@@ -94,30 +94,34 @@ class Passes:
             if started is None:
                 if waiting is None and held.valid_from <= at < held.valid_until:
                     waiting = held, product
-            elif micros(at) >= started and at < self._ends(product, from_micros(started)):
+            elif micros(at) >= started and at < pass_end(product, from_micros(started), self._book):
                 return product
         if waiting is None:
             return None
         self._starts[waiting[0].pass_id] = micros(at)
         return waiting[1]
 
-    def _ends(self, product: PassProduct, started: datetime) -> datetime:
-        book = self._book
-        if product.validity == "days":
-            return started + _DAY * product.validity_count
-        first = book.local_date(started)
-        if started < day_window(first, book.day_starts, book.zone).start:
-            first -= _DAY
-        last = {
-            "day": first,
-            "week": first + timedelta(days=6),
-            "month": _month_on(first, product.validity_count) - _DAY,
-        }[product.validity]
-        return day_window(last, book.day_starts, book.zone).end
-
     def carry(self) -> tuple[PassStart, ...]:
         held = {one.pass_id for one in self._held}
         return tuple(PassStart(name, at) for name, at in sorted(self._starts.items()) if name in held)
+
+
+def pass_end(product: PassProduct, started: datetime, book: TariffBook) -> datetime:
+    """Return the instant up to which a pass that starts at `started` is valid (half-open).
+
+    `days` counts 24 hours each; a day, a week or a month ends with its last service day.
+    """
+    if product.validity == "days":
+        return started + _DAY * product.validity_count
+    first = book.local_date(started)
+    if started < day_window(first, book.day_starts, book.zone).start:
+        first -= _DAY
+    last = {
+        "day": first,
+        "week": first + timedelta(days=6),
+        "month": _month_on(first, product.validity_count) - _DAY,
+    }[product.validity]
+    return day_window(last, book.day_starts, book.zone).end
 
 
 def _month_on(day: date, months: int) -> date:
