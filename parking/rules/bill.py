@@ -108,7 +108,8 @@ def price_folded(stay: Stay, rates: RateBook, rights: Iterable[AssignedRight] = 
     if stay.state not in PRICED and not (stay.state is State.VOIDED and Case.NO_SHOW in stay.cases):
         return priced
     try:
-        table = rates.table_for(stay.place_id, stay.vehicle_class, began_at, user=stay.user)
+        vehicle_class = stay.vehicle_class or place.default_class
+        table = rates.table_for(stay.place_id, vehicle_class, began_at, user=stay.user)
         ends = _ends(stay, table)
         quote = _quote(stay, table, ends)
     except (NoRateError, UncoveredTimeError, ImpossibleTimesError, UnknownVehicleClassError) as error:
@@ -118,7 +119,7 @@ def price_folded(stay: Stay, rates: RateBook, rights: Iterable[AssignedRight] = 
         for each in rights
         if each.touches(ends.entered_at, ends.left_at) and each.stay_id in {None, stay.stay_id}
     ]
-    cuts = discounts(quote, rates, place, stay.vehicle_class, found) if ends.policy is None else ()
+    cuts = discounts(quote, rates, place, vehicle_class, found) if ends.policy is None else ()
     cases = priced.cases if ends.case is None or ends.case in priced.cases else (*priced.cases, ends.case)
     return StayBill(
         stay=stay,
@@ -216,15 +217,6 @@ class BillKey:
     operator_id: OperatorId
     funder: str
     rule: str
-
-
-def amounts(bill: StayBill) -> dict[BillKey, Money]:
-    """Return the bill's amounts by line; a stay without lines owes nothing."""
-    found: dict[BillKey, Money] = {}
-    for line in bill.lines:
-        key = BillKey(line.component, line.operator_id, line.funder, line.rule)
-        found[key] = found[key] + line.amount if key in found else line.amount
-    return found
 
 
 def stay_ref(stay_id: UUID) -> str:

@@ -23,6 +23,12 @@ class UnknownVehicleClassError(DomainError):
     detail = "There is no vehicle class “{vehicle_class}”; known: {known}."
 
 
+class UnknownUnitError(DomainError):
+    """The table has no price for this counted unit."""
+
+    detail = "Rate table {table_id} prices no “{unit}”; its units: {known}."
+
+
 class NoRateError(DomainError):
     """The files hold no price for this place, class, user and time: unknown, never zero."""
 

@@ -22,7 +22,10 @@ class PlaceKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a vehicle may stand. `capacity` None: not known, so never full. `day_starts`: its operating day."""
+    """Where a vehicle may stand. `capacity` None: not known, so never full. `day_starts`: its operating day.
+
+    `default_class` is what parks where gates do not tell classes apart.
+    """
 
     place_id: str
     parent_id: str
@@ -32,6 +35,7 @@ class Place:
     zone: ZoneInfo
     capacity: int | None
     day_starts: time = time(0)
+    default_class: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from kernel.money import Money
 from parking.rules.calendar import instant
 from parking.rules.edges import Measure
 from parking.rules.engine import charges_for, total_of
-from parking.rules.errors import ImpossibleTimesError
+from parking.rules.errors import ImpossibleTimesError, UnknownUnitError
 from parking.rules.rate import RateLineCollection, RateTable
 from parking.rules.stay import StayEvent, fold_stays
 from parking.rules.tax import tax_charges
@@ -154,7 +154,7 @@ def quote_between(
     """Return the price of a stay with its proof; `extras` are counted units by name, such as {"kWh": 12}.
 
     With `asked_at` the quote binds until that instant plus the table's quote_valid_min. Raises
-    ImpossibleTimesError and UncoveredTimeError; ValueError for a unit that the table does not price.
+    ImpossibleTimesError, UncoveredTimeError, and UnknownUnitError for a unit that the table does not price.
     """
     length = measured_s(table, entered_at, left_at)
     entered = micros(entered_at) // _SECOND
@@ -193,11 +193,12 @@ def finish(
 
 
 def unit_charges(table: RateTable, extras: Mapping[str, int], start: int, end: int) -> list[Charge]:
-    """Return the charges of counted units (kWh, a car wash); ValueError names one without a price."""
+    """Return the charges of counted units (kWh, a car wash); UnknownUnitError names one without a price."""
     prices = {line.unit: line for each in table.ordinary for line in each.units}
     for name, count in extras.items():
         if name not in prices or count < 0:
-            raise ValueError(f"{count} {name}: the table prices {', '.join(sorted(prices)) or 'no units'}")
+            known = ", ".join(sorted(prices)) or "none"
+            raise UnknownUnitError(unit=name, known=known, table_id=table.table_id)
     return [
         Charge(Kind.UNIT, name, start, end, count, count * prices[name].value, prices[name])
         for name, count in sorted(extras.items())

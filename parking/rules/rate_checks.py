@@ -29,6 +29,7 @@ _FOREIGN = (
     ("rate_assignments.csv", "place_id", "places.csv", "place_id"),
     ("rate_assignments.csv", "vehicle_class", "vehicle_classes.csv", "class_id"),
     ("gates.csv", "place_id", "places.csv", "place_id"),
+    ("places.csv", "default_class", "vehicle_classes.csv", "class_id"),
     ("places.csv", "parent_id", "places.csv", "place_id"),
     ("right_specifications.csv", "place_id", "places.csv", "place_id"),
     ("right_specifications.csv", "vehicle_class", "vehicle_classes.csv", "class_id"),

@@ -18,7 +18,17 @@ from parking.rules.rows import Dates, Row
 
 EDGE_FIELDS: Final = tuple(Edges.__dataclass_fields__)
 FILES: Final[Mapping[str, tuple[str, ...]]] = {
-    "places.csv": ("place_id", "parent_id", "kind", "name", "operator_id", "zone", "day_starts", "capacity"),
+    "places.csv": (
+        "place_id",
+        "parent_id",
+        "kind",
+        "name",
+        "operator_id",
+        "zone",
+        "day_starts",
+        "default_class",
+        "capacity",
+    ),
     "gates.csv": ("gate_id", "place_id"),
     "vehicle_classes.csv": ("class_id", "name_vi", "name_en"),
     "rate_assignments.csv": ("place_id", "vehicle_class", "user", "table_id"),
@@ -102,6 +112,7 @@ def place(row: Row) -> Place:
         zone=zone_of(row),
         capacity=row.maybe_whole("capacity"),
         day_starts=row.clock("day_starts") or time(0),
+        default_class=row.text("default_class"),
     )
 
 

@@ -50,6 +50,7 @@ class Case(Enum):
     OUT_OF_TURN = "out_of_turn"
     NO_RATE = "no_rate"
     UNKNOWN_PLACE = "unknown_place"
+    MERGED = "merged"  # its events belong to another stay, since an earlier one was learnt of
 
 
 class Step(NamedTuple):

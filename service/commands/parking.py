@@ -40,7 +40,7 @@ def check(rates: Path) -> None:
 
     \b
     Example: lienthong parking check --rates parking/rates/hanoi
-    """
+    """  # noqa: D301 click reads \b
     book = _load(rates)
     click.echo(f"{book.version}: {len(book.places)} places, {len(book.classes)} vehicle classes, no problems")
 
@@ -70,7 +70,7 @@ def quote(
     Example, 5 hours in Đống Đa (165,000 VND by decision 44/2017):
       lienthong parking quote --place dong-da-01 --class car_le9 \\
         --from 2026-11-18T09:00 --to 2026-11-18T14:00
-    """
+    """  # noqa: D301 click reads \b
     book = _load(rates)
     try:
         place = book.place_of_gate(place_id) or book.place(place_id)
@@ -94,7 +94,7 @@ def prove(rates: Path, proof: Any) -> None:
 
     \b
     Example: lienthong parking quote … --json | lienthong parking prove -
-    """
+    """  # noqa: D301 click reads \b
     book = _load(rates)
     try:
         differences = check_proof(json.load(proof), book)

@@ -1,0 +1,180 @@
+"""Book the differences of stays' bills: entries for what moves money, lines for all of it (DESIGN §8.8, §8.9)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Final
+
+from sqlalchemy import Connection
+
+from kernel.ids import EntryId, FareAccountId, LedgerAccountId, uuid8
+from kernel.money import Currency, Money, currency
+from kernel.service_day import local_date
+from ledger.accounts import lock_balances, open_accounts, read_balances
+from ledger.post import post
+from ledger.rules import chart
+from ledger.rules.account import AccountSpec
+from ledger.rules.entry import Entry, Line, Refused
+from parking.places import HANOI
+from parking.rules.bill import Component, stay_ref
+from parking.rules.difference import Difference, fund_charge, fund_refund
+from parking.store import stays as store
+from parking.store.stays import LineRow, StayRow
+
+_KIND: Final = "parking"
+
+
+@dataclass(frozen=True, slots=True)
+class StayChange:
+    """A stay's new revision and what it changes on the lines booked."""
+
+    row: StayRow
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PostedStays:
+    """How many entries were posted, and which accounts owe more than before."""
+
+    entries: int
+    owing: frozenset[FareAccountId]
+
+
+@dataclass(slots=True)
+class _Purse:
+    """What an account may still pay and still owes, while one batch is being composed."""
+
+    available: Money
+    debt: Money
+
+
+def post_changes(tx: Connection, changes: Sequence[StayChange], *, now: datetime) -> PostedStays:
+    """Post the differences and write the revisions; the caller holds the accounts' locks.
+
+    A charge beyond the balance goes to the account's receivable, so money never refuses a bill. A guest's
+    lines are written without entries: what a guest owes is paid at the exit.
+    """
+    purses = _lock_purses(tx, changes, now)
+    owing: set[FareAccountId] = set()
+    entries: list[Entry] = []
+    lines: list[LineRow] = []
+    for change in changes:
+        for number, difference in enumerate(change.differences, 1):
+            entry = None if change.row.guest else _entry(change.row, number, difference, purses, owing, now)
+            if entry is not None:
+                entries.append(entry)
+            lines.append(_line(change.row, number, difference, entry, local_date(now, HANOI)))
+    days: dict[EntryId, date] = {}
+    for outcome in post(tx, entries, now):
+        assert not isinstance(outcome, Refused), f"a stay's entry was refused under its lock: {outcome}"
+        days[outcome.entry_id] = outcome.book_day
+    store.upsert_stays(tx, [change.row for change in changes])
+    store.insert_lines(
+        tx,
+        [replace(line, book_day=days[EntryId(line.entry_id)]) if line.entry_id else line for line in lines],
+    )
+    return PostedStays(len(entries), frozenset(owing))
+
+
+def entry_id(row: StayRow, number: int) -> EntryId:
+    """Return the id of one line of one revision: a replay computes the same one."""
+    return EntryId(uuid8(_KIND, row.fare_account_id, row.stay_id, row.revision, number))
+
+
+def _lock_purses(
+    tx: Connection, changes: Iterable[StayChange], now: datetime
+) -> dict[tuple[FareAccountId, Currency], _Purse]:
+    specs: dict[LedgerAccountId, AccountSpec] = {}
+    riders: set[tuple[FareAccountId, Currency]] = set()
+    for change in changes:
+        money = currency(change.row.currency)
+        for each in change.differences:
+            if not each.minor or change.row.guest or each.key.component is Component.PASS_COVERED:
+                continue
+            payable = chart.parking_payable(each.key.operator_id, money)
+            specs[payable.account_id] = payable
+            if each.key.component is Component.CHARGED:
+                riders.add((change.row.fare_account_id, money))
+            elif each.key.funder:
+                funder = chart.funder_receivable(each.key.funder, money)
+                specs[funder.account_id] = funder
+    stored = {each: chart.rider_stored_value(*each) for each in riders}
+    owed = {each: chart.rider_receivable(*each) for each in riders}
+    specs.update({spec.account_id: spec for spec in (*stored.values(), *owed.values())})
+    open_accounts(tx, tuple(specs.values()), now)
+    locked = lock_balances(tx, [spec.account_id for spec in stored.values()], now)
+    debts = read_balances(tx, [spec.account_id for spec in owed.values()], now)
+    return {
+        each: _Purse(locked[stored[each].account_id].available, debts[owed[each].account_id].posted)
+        for each in riders
+    }
+
+
+def _entry(
+    row: StayRow,
+    number: int,
+    change: Difference,
+    purses: dict[tuple[FareAccountId, Currency], _Purse],
+    owing: set[FareAccountId],
+    now: datetime,
+) -> Entry | None:
+    """Return the entry that books a difference; None where no money moves."""
+    money = currency(row.currency)
+    amount, back = Money(abs(change.minor), money), change.minor < 0
+    payee = chart.parking_payable(change.key.operator_id, money).account_id
+    if not amount or change.key.component is Component.PASS_COVERED:
+        return None
+    if change.key.component is Component.CHARGED:
+        purse = purses[row.fare_account_id, money]
+        split = fund_refund(amount, purse.debt) if back else fund_charge(amount, purse.available)
+        sign = -1 if back else 1
+        purse.available -= split.stored * sign
+        purse.debt += split.owed * sign
+        if split.owed and not back:
+            owing.add(row.fare_account_id)
+        sources: tuple[tuple[LedgerAccountId, Money], ...] = (
+            (chart.rider_stored_value(row.fare_account_id, money).account_id, split.stored),
+            (chart.rider_receivable(row.fare_account_id, money).account_id, split.owed),
+        )
+    elif change.key.funder:
+        sources = ((chart.funder_receivable(change.key.funder, money).account_id, amount),)
+    else:
+        return None
+    return Entry(
+        entry_id=entry_id(row, number),
+        kind=f"{_KIND}.{change.key.component.value}",
+        lines=tuple(
+            Line(payee, source, part) if back else Line(source, payee, part)
+            for source, part in sources
+            if part
+        ),
+        owner_id=row.fare_account_id,
+        service_day=row.stay_day,
+        effective_at=now,
+        cause=stay_ref(row.stay_id),
+        narrative=f"{_KIND}.adjusted" if back else f"{_KIND}.{change.key.component.value}",
+        corrects=EntryId(change.corrects) if back and change.corrects else None,
+        metadata={"place": row.place_id, "rates": row.rates_version, "rule": change.key.rule},
+    )
+
+
+def _line(row: StayRow, number: int, change: Difference, entry: Entry | None, today: date) -> LineRow:
+    return LineRow(
+        fare_account_id=row.fare_account_id,
+        stay_day=row.stay_day,
+        stay_id=row.stay_id,
+        revision=row.revision,
+        line_no=number,
+        component=change.key.component.value,
+        operator_id=change.key.operator_id,
+        place_id=row.place_id,
+        funder=change.key.funder,
+        rule=change.key.rule,
+        currency=row.currency,
+        delta_minor=change.minor,
+        stays_delta=change.stays,
+        book_day=today,
+        entry_id=entry.entry_id if entry else None,
+    )

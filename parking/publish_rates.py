@@ -1,0 +1,95 @@
+"""Publish rates, and find the ones that hold: the version in force when a stay began, for ever."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from sqlalchemy import Connection
+
+from kernel.errors import DomainError
+from parking.rules.book import RateBook, load_rates
+from parking.store import rates as store
+
+
+class BackdatedRatesError(DomainError):
+    """Rates that begin in the past would change stays that have begun already."""
+
+    detail = "Rates cannot begin at {effective_at}, before {now}: stays of that time may have begun."
+
+
+class RatesPublishedError(DomainError):
+    """Other rates begin at the same instant."""
+
+    detail = "Rates {version} begin at {effective_at} already."
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What is in force from when; `again` says that the same files were published before."""
+
+    version: str
+    effective_at: datetime
+    again: bool
+
+
+class Rates:
+    """The published versions as one transaction sees them; books are compiled at most once a process."""
+
+    def __init__(self, tx: Connection) -> None:
+        self._tx = tx
+        self._versions = store.list_versions(tx)
+
+    def at(self, instant: datetime) -> RateBook | None:
+        """Return the book in force at an instant; None before the first publication."""
+        place = bisect_right(self._versions, instant, key=lambda each: each[0])
+        return self.version(self._versions[place - 1][1]) if place else None
+
+    def version(self, version: str) -> RateBook:
+        """Return the book of a published version."""
+        found = _remembered(version)
+        if not found:
+            packed = store.find_files(self._tx, version)
+            assert packed is not None, f"stays name versions that were published, not {version}"
+            found.append(load_rates(_unpack(packed)))
+        return found[0]
+
+
+@lru_cache(maxsize=16)
+def _remembered(version: str) -> list[RateBook]:  # noqa: ARG001 the key of the memo
+    return []
+
+
+def publish_rates(
+    tx: Connection, files: Mapping[str, bytes], *, effective_at: datetime, by: str, now: datetime
+) -> Published:
+    """Publish checked rate files from an instant on, unchangeably.
+
+    RateFilesInvalidError with every problem; BackdatedRatesError unless `effective_at` is `now` or later (the
+    first publication may begin earlier); RatesPublishedError. The same files again are the first answer again.
+    """
+    book = load_rates(files)
+    store.lock_publications(tx)
+    versions = store.list_versions(tx)
+    for begins, version in versions:
+        if version == book.version:
+            return Published(version, begins, again=True)
+        if begins == effective_at:
+            raise RatesPublishedError(version=version, effective_at=effective_at.isoformat())
+    if versions and effective_at < now:
+        raise BackdatedRatesError(effective_at=effective_at.isoformat(), now=now.isoformat())
+    store.insert_rates(tx, book.version, _pack(files), effective_at=effective_at, published_at=now, by=by)
+    return Published(book.version, effective_at, again=False)
+
+
+def _pack(files: Mapping[str, bytes]) -> bytes:
+    # Checked files are UTF-8; JSON keeps every character, and a person can read the column.
+    return json.dumps({name: files[name].decode() for name in sorted(files)}, ensure_ascii=False).encode()
+
+
+def _unpack(packed: bytes) -> dict[str, bytes]:
+    return {name: text.encode() for name, text in json.loads(packed).items()}

@@ -1,0 +1,83 @@
+"""The difference between a stay's bill and what is booked of it, line by line (DESIGN §8.9), and who funds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from kernel.money import Money
+from parking.rules.bill import BillKey, Component, StayBill
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What is booked on one line of a stay over all revisions, and the entry that last did."""
+
+    minor: int
+    stays: int
+    entry_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What one line changes; both numbers may be negative. `corrects` is the entry that it adjusts."""
+
+    key: BillKey
+    minor: int
+    stays: int
+    corrects: UUID | None
+
+
+def wanted(bill: StayBill) -> dict[BillKey, Booked]:
+    """Return the bill's lines by key; a priced stay counts once, on the rider's line, even at 0."""
+    found: dict[BillKey, Booked] = {}
+    for line in bill.lines:
+        key = BillKey(line.component, line.operator_id, line.funder, line.rule)
+        before = found.get(key, Booked(0, 0))
+        counted = 1 if line.component is Component.CHARGED else 0
+        found[key] = Booked(before.minor + line.amount.minor, before.stays + counted)
+    return found
+
+
+def differences(want: Mapping[BillKey, Booked], booked: Mapping[BillKey, Booked]) -> tuple[Difference, ...]:
+    """Return what must be booked so that `booked` becomes `want`, refunds first; nothing for what agrees."""
+    nothing = Booked(0, 0)
+    found: list[Difference] = []
+    for key in want.keys() | booked.keys():
+        new, old = want.get(key, nothing), booked.get(key, nothing)
+        if new.minor != old.minor or new.stays != old.stays:
+            found.append(Difference(key, new.minor - old.minor, new.stays - old.stays, old.entry_id))
+    # Refunds first: what a corrected line gives back may pay for the line that takes its place.
+    return tuple(
+        sorted(
+            found,
+            key=lambda each: (
+                each.minor > 0,
+                each.key.component.value,
+                each.key.operator_id,
+                each.key.funder,
+                each.key.rule,
+            ),
+        )
+    )
+
+
+class Funding(NamedTuple):
+    """How a rider's part moves: `stored` on the card's balance, `owed` on what the account owes."""
+
+    stored: Money
+    owed: Money
+
+
+def fund_charge(amount: Money, available: Money) -> Funding:
+    """Return what the balance pays above its floor; the rest is owed (§8.8)."""
+    paid = min(amount, max(available, Money.zero(amount.currency)))
+    return Funding(paid, amount - paid)
+
+
+def fund_refund(amount: Money, debt: Money) -> Funding:
+    """Return how a refund splits: it lowers what is owed before it raises the balance."""
+    lowered = min(amount, max(debt, Money.zero(amount.currency)))
+    return Funding(amount - lowered, lowered)
