@@ -38,6 +38,11 @@ from kernel.wire.cardinfo import Concession
 _DAY: Final = timedelta(days=1)
 _US: Final = 1_000_000
 _Of = Callable[[str], list[Row]]
+# GTFS basic route types; a service is called by its mode in settlements and open data.
+MODES: Final = {
+    0: "tram", 1: "metro", 2: "rail", 3: "bus", 4: "ferry", 5: "cable_tram", 6: "aerial_lift", 7: "funicular",
+    11: "trolleybus", 12: "monorail",
+}  # fmt: skip
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 # Passes are looked up over all dates, notes and the tariff's own row have none to honour.
 _UNDATED: Final = frozenset(
@@ -113,6 +118,7 @@ class _Compiler:
                 frozenset({networks[row.text("route_id")]} if row.text("route_id") in networks else ()),
                 ride_rule(listed, odd, networks.get(row.text("route_id"), "")),
                 row.text("route_long_name") or row.text("route_short_name"),
+                MODES.get(row.whole("route_type") or 0, "other"),
             )
             for row in of("routes.txt")
         }

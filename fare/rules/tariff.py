@@ -89,6 +89,7 @@ class Route:
     networks: frozenset[str]
     rule: RideRule
     name: str = ""
+    mode: str = ""
 
 
 @dataclass(frozen=True, slots=True)

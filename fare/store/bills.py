@@ -73,7 +73,16 @@ def parsed(canonical_text: str) -> dict[str, Any]:
 def _header(row: Sequence[Any]) -> Header:
     carried_in, carried_out, rides, unpriced = (canonical(json.loads(column)) for column in row[5:9])
     return Header(
-        FareAccountId(row[0]), row[1], row[2], row[3], row[4], carried_in, carried_out, rides, unpriced, row[9]
+        FareAccountId(row[0]),
+        row[1],
+        row[2],
+        row[3],
+        row[4],
+        carried_in,
+        carried_out,
+        rides,
+        unpriced,
+        row[9],
     )
 
 
@@ -225,20 +234,22 @@ def list_open_rides(tx: Connection, until: date) -> tuple[tuple[FareAccountId, d
     return tuple((FareAccountId(row[0]), row[1]) for row in rows)
 
 
-def list_book_day_totals(tx: Connection, book_day: date, before: date | None = None) -> tuple[Any, ...]:
-    """Totals booked on `book_day` by operator, route, service day, currency and component, with trips."""
+def list_book_day_totals(tx: Connection, book_day: date) -> tuple[Any, ...]:
+    """What was booked on `book_day` by operator, route and component: raised, lowered (both >= 0) and trips."""
     rows = tx.execute(
         text(
             """
-            SELECT operator_id, route_id, service_day, currency, component, funder,
-                   sum(delta_minor)::bigint AS minor, sum(trips_delta)::bigint AS trips
+            SELECT operator_id, route_id, component,
+                   coalesce(sum(delta_minor) FILTER (WHERE delta_minor > 0), 0)::bigint AS raised,
+                   coalesce(-sum(delta_minor) FILTER (WHERE delta_minor < 0), 0)::bigint AS lowered,
+                   sum(trips_delta)::bigint AS trips
             FROM fare_bill_line
-            WHERE book_day = :book_day AND (CAST(:before AS date) IS NULL OR service_day < :before)
-            GROUP BY operator_id, route_id, service_day, currency, component, funder
-            ORDER BY operator_id, route_id, service_day, currency, component, funder
+            WHERE book_day = :book_day
+            GROUP BY operator_id, route_id, component
+            ORDER BY operator_id, route_id, component
             """
         ),
-        {"book_day": book_day, "before": before},
+        {"book_day": book_day},
     )
     return tuple(rows)
 
