@@ -1,0 +1,119 @@
+"""`lienthong fare price`: price taps from files alone, with no database."""
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from fare.gtfs.table import Notice
+from fare.gtfs.taps import PricedRider, price_taps, read_riders, read_taps
+from fare.rules.bill import Component
+from fare.rules.explain import explain
+from fare.rules.tariff import TariffBook
+from kernel.money import Money
+from service.commands.tariff import read
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group()
+def fare() -> None:
+    """Price rides from data files alone."""
+
+
+@fare.command()
+@click.option(
+    "--tariff",
+    "source",
+    type=click.Path(exists=True, path_type=Path),
+    required=True,
+    help="Directory or zip.",
+)
+@click.option("--taps", "taps_file", type=FILE, required=True, help="CSV: rider,at,purpose,route,stop,…")
+@click.option("--riders", "riders_file", type=FILE, help="CSV: rider,category,…,pass_product,…")
+@click.option(
+    "--as-of", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), help="Leave rides open that may still end."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print bills and explanations as JSON.")
+def price(
+    source: Path, taps_file: Path, riders_file: Path | None, as_of: datetime | None, as_json: bool
+) -> None:
+    """Price the taps of a CSV file under a tariff, with an explanation for each.
+
+    docs/tariff-authors.md describes both files. Ends with 1 when a tap has no known fare.
+
+    \b
+    Example:
+      lienthong fare price --tariff fare/tariffs/hanoi --taps taps.csv --json
+    """  # noqa: D301  (click reads \b)
+    checked = read(source)
+    _stop_on(checked.errors)
+    assert checked.book is not None, "a tariff without errors compiles"
+    book = checked.book
+    taps, wrong = read_taps(taps_file.read_text("utf-8-sig"), book, taps_file.name)
+    _stop_on(wrong)
+    riders, wrong = ({}, ()) if riders_file is None else read_riders(
+        riders_file.read_text("utf-8-sig"), book, riders_file.name
+    )  # fmt: skip
+    _stop_on(wrong)
+    priced = price_taps(taps, riders, book, as_of)
+    if as_json:
+        click.echo(json.dumps(_document(priced, book), ensure_ascii=False, indent=1))
+    else:
+        _print(priced, book)
+    if any(bill.unpriced for rider in priced for _, _, bill in rider.days):
+        sys.exit(1)
+
+
+def _stop_on(notices: tuple[Notice, ...]) -> None:
+    if notices:
+        for notice in notices:
+            click.echo(str(notice), err=True)
+        raise click.ClickException(f"{len(notices)} errors")
+
+
+def _document(priced: tuple[PricedRider, ...], book: TariffBook) -> dict[str, object]:
+    return {
+        "tariff_version": book.version,
+        "currency": book.currency.code,
+        "riders": [
+            {
+                "rider": rider.rider,
+                "charged": _charged(rider, book).to_json(),
+                "days": [
+                    {**bill.to_json(), "explanations": explain(facts, book, carried).to_json()["taps"]}
+                    for facts, carried, bill in rider.days
+                ],
+            }
+            for rider in priced
+        ],
+    }
+
+
+def _charged(rider: PricedRider, book: TariffBook) -> Money:
+    return sum(
+        (
+            line.amount
+            for _, _, bill in rider.days
+            for line in bill.lines
+            if line.component is Component.CHARGED
+        ),
+        Money.zero(book.currency),
+    )
+
+
+def _print(priced: tuple[PricedRider, ...], book: TariffBook) -> None:
+    for rider in priced:
+        for facts, carried, bill in rider.days:
+            click.echo(f"{rider.rider}  {bill.service_day}")
+            times = {ride.tap_id: ride for ride in bill.rides}
+            for one in explain(facts, book, carried).taps:
+                ride = next((times[key] for key in times if str(key) == one.tap_id), None)
+                if ride is None:
+                    click.echo(f"  ?      {' '.join(one.en)}")
+                    continue
+                at = ride.started_at.astimezone(book.zone).strftime("%H:%M")
+                click.echo(f"  {at}  {ride.route_id:<6} {one.closed:<11} {' '.join(one.en)}")
+        click.echo(f"{rider.rider}  charged {_charged(rider, book)}")

@@ -1,0 +1,123 @@
+"""`lienthong tariff`: check, compare and publish tariffs."""
+
+import json
+import sys
+import zipfile
+from pathlib import Path
+
+import click
+
+from fare.gtfs.diff import diff_feeds
+from fare.gtfs.load import Checked, check_tariff
+
+TARIFF = click.Path(exists=True, path_type=Path)
+
+
+def read(source: Path) -> Checked:
+    """Return the check of a directory or zip; a click error where it cannot be read at all."""
+    try:
+        return check_tariff(source)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise click.ClickException(f"{source}: {error}") from None
+
+
+@click.group()
+def tariff() -> None:
+    """Check, compare and publish tariffs (docs/tariff-authors.md)."""
+
+
+@tariff.command()
+@click.argument("source", type=TARIFF, metavar="DIR")
+@click.option("--json", "as_json", is_flag=True, help="Print the notices as JSON.")
+def check(source: Path, as_json: bool) -> None:
+    """Check a tariff directory or zip; every finding names its file, row and field.
+
+    Ends with 1 when there is an error. Warnings do not stop a publication.
+
+    \b
+    Example:
+      lienthong tariff check fare/tariffs/hanoi
+    """  # noqa: D301  (click reads \b)
+    checked = read(source)
+    if as_json:
+        body = {
+            "version": checked.book.version if checked.book else None,
+            "sha256": checked.book.sha256 if checked.book else None,
+            "notices": [notice.to_json() for notice in checked.notices],
+        }
+        click.echo(json.dumps(body, ensure_ascii=False, indent=1))
+    else:
+        for notice in checked.notices:
+            click.echo(str(notice))
+        if checked.book is not None:
+            periods = checked.book.compile_all()
+            routes = len({row.text("route_id") for row in checked.feed.of("routes.txt")})
+            click.echo(
+                f"{checked.book.version}: {routes} routes, {periods} periods, "
+                f"{len(checked.notices)} warnings, sha256 {checked.book.sha256[:16]}…"
+            )
+    if checked.book is None:
+        if not as_json:
+            click.echo(f"{len(checked.errors)} errors", err=True)
+        sys.exit(1)
+
+
+@tariff.command()
+@click.argument("source", type=TARIFF, metavar="DIR")
+@click.option("--prepared-by", required=True, help="Who made it, e.g. mai@example.org.")
+@click.option("--approved-by", required=True, help="Who approved it: another person.")
+def publish(source: Path, prepared_by: str, approved_by: str) -> None:
+    """Publish a tariff as an immutable, signed bundle under its tariff_version.
+
+    \b
+    Example:
+      lienthong tariff publish fare/tariffs/hanoi --prepared-by mai@example.org --approved-by tuan@example.org
+    """  # noqa: D301  (click reads \b)
+    from fare import publish as verb
+    from service import audit
+    from service.commands import context
+
+    now = context.clock().now()
+    with context.database() as database, database.begin() as tx:
+        done = verb.publish(
+            tx,
+            source,
+            prepared_by=prepared_by,
+            approved_by=approved_by,
+            key=context.keyring().bundle_key,
+            now=now,
+        )
+        if not done.duplicate:
+            audit.record(
+                tx,
+                actor=context.actor(),
+                action="fare.publish",
+                subject_kind="tariff",
+                subject_id=done.version,
+                now=now,
+                detail={"sha256": done.sha256, "prepared_by": prepared_by, "approved_by": approved_by},
+            )
+    told = "was published already" if done.duplicate else "published"
+    click.echo(f"{done.version} {told}, sha256 {done.sha256}")
+
+
+@tariff.command()
+@click.argument("before", type=TARIFF)
+@click.argument("after", type=TARIFF)
+@click.option("--lang", type=click.Choice(["vi", "en"]), default="vi", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the changes as JSON.")
+def diff(before: Path, after: Path, lang: str, as_json: bool) -> None:
+    """Tell what changes from one tariff to another.
+
+    \b
+    Example:
+      lienthong tariff diff old/ fare/tariffs/hanoi --lang en
+    """  # noqa: D301  (click reads \b)
+    changes = diff_feeds(read(before).feed, read(after).feed)
+    if as_json:
+        click.echo(json.dumps([change.to_json() for change in changes], ensure_ascii=False, indent=1))
+        return
+    for change in changes:
+        click.echo(change.text(lang))
+    if not changes:
+        click.echo("không có thay đổi" if lang == "vi" else "no change")
