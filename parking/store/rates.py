@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 def lock_publications(tx: Connection) -> None:
     """Let one publication happen at a time."""
-    tx.execute(text("LOCK TABLE parking_rates IN SHARE ROW EXCLUSIVE MODE"))
+    tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('parking-rates', 0))"))
 
 
 def insert_rates(
