@@ -19,9 +19,9 @@ _LISTEN_S = 0.5
 _LINGER_S = 0.02
 _STAY_S = 1.0
 _HOSTILE_STAY_S = 0.5
-# A card turned away by a reader that ended the exchange itself is shown twice, a moment apart as a rider would:
-# once can be a reader that lost patience.
-_REFUSALS = 2
+# A card that a reader read and let go uncommitted (refused, recovered, inspected) is shown twice, a moment apart as
+# a rider would: once can be a reader that lost patience.
+_LET_GO = 2
 _AWAY_S = 0.4
 
 
@@ -36,10 +36,10 @@ class Presentation:
 
 
 class Outcome(Enum):
-    """How a presentation ended."""
+    """How a presentation ended. READ_ONLY: the reader wanted no transaction (refused, recovered, inspected)."""
 
     COMMITTED = auto()
-    REFUSED = auto()
+    READ_ONLY = auto()
     FAULTED = auto()
     UNSERVED = auto()
 
@@ -50,7 +50,7 @@ class Tally:
 
     presented: int = 0
     committed: int = 0
-    refused: int = 0
+    read_only: int = 0
     torn: int = 0
     unserved: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -60,7 +60,7 @@ class Tally:
         with self._lock:
             self.presented += 1
             self.committed += outcome is Outcome.COMMITTED
-            self.refused += outcome is Outcome.REFUSED
+            self.read_only += outcome is Outcome.READ_ONLY
             self.unserved += outcome is Outcome.UNSERVED
             self.torn += outcome is Outcome.FAULTED and fault in (Fault.TEAR_BEFORE, Fault.TEAR_AFTER)
 
@@ -75,7 +75,7 @@ class Antenna:
     def present(self, card: SoftCard, fault: Fault | None) -> Outcome:
         """Hold the card to the reader and return how it ended.
 
-        Without a fault: until the card has committed, or was turned away twice. With one: until it struck.
+        Without a fault: until the card has committed, or was read and let go twice. With one: until it struck.
         UNSERVED when the reader did not come that far in the antenna's patience.
         """
         with card.lock:
@@ -90,7 +90,7 @@ class Antenna:
 
     def _stay(self, card: SoftCard, before: int) -> Outcome:
         start = stopwatch()
-        refusals = 0
+        let_go = 0
         while stopwatch() - start < self._patience_s:
             hostile = card.fault in (Fault.HOSTILE_ATS, Fault.GARBAGE)
             if hostile and stopwatch() - start > _HOSTILE_STAY_S:
@@ -105,9 +105,9 @@ class Antenna:
             if card.eeprom.tmc > before:
                 return Outcome.COMMITTED
             if dismissed and card.finished_reading and not card.asked_to_commit:
-                refusals += 1
-                if refusals == _REFUSALS:
-                    return Outcome.REFUSED
+                let_go += 1
+                if let_go == _LET_GO:
+                    return Outcome.READ_ONLY
                 threading.Event().wait(_AWAY_S)
                 self._emulation.drain()
         return Outcome.UNSERVED

@@ -131,7 +131,7 @@ def write_report(path: Path, cards: Mapping[int, SoftCard], tally: Tally) -> Non
         "presented": tally.presented,
         "committed": tally.committed,
         "torn": tally.torn,
-        "refused": tally.refused,
+        "read_only": tally.read_only,
         "unserved": tally.unserved,
     }
     partial = path.with_name(path.name + ".part")
