@@ -47,11 +47,14 @@ SECURITY_SCHEMES: Final = {
 
 
 def create_app(settings: Settings | None = None, *, keyring: Keyring | None = None) -> APIFlask:
-    """Return the application. Nothing is connected yet; LookupError when a route does not name its authentication.
+    """Return the application. Nothing is connected yet; LookupError when a route does not name its authentication,
+    ValueError when no database is named.
 
     `keyring` replaces the one that the settings name a file for.
     """
     settings = settings or Settings()
+    if not settings.database_url:
+        raise ValueError("LIENTHONG_DATABASE_URL is not set (`lienthong env` lists all settings)")
     logs.configure(settings.log_level)
     app = APIFlask(
         __name__, title="Liên Thông", version=version("lienthong"), spec_path="/openapi.json", docs_path=None

@@ -39,6 +39,15 @@ def hide(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Muta
     return event
 
 
+class StandardError(logging.Handler):
+    """Writes to whatever standard error is now: a stream kept from the start may have been replaced and closed."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        sys.stderr.write(self.format(record) + "\n")
+        sys.stderr.flush()
+
+
 def configure(level: str) -> None:
     """Send structlog and the standard library's loggers to standard error as JSON lines."""
     shared: list[Any] = [
@@ -49,7 +58,7 @@ def configure(level: str) -> None:
         structlog.processors.format_exc_info,
         hide,
     ]
-    handler = logging.StreamHandler(sys.stderr)
+    handler = StandardError()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from kernel.clock import clock_from
+from kernel.clock import MalformedClockError, clock_from
 
 PREFIX: Final = "LIENTHONG_"
 
@@ -115,7 +115,10 @@ class Settings(BaseSettings):
     @field_validator("clock")
     @classmethod
     def _clock_is_known(cls, value: str) -> str:
-        clock_from(value)
+        try:
+            clock_from(value)
+        except MalformedClockError as error:
+            raise ValueError(str(error)) from None
         return value
 
     @field_validator("session_key")

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 import redis
+from apiflask import APIFlask
+from flask.testing import FlaskClient
 from sqlalchemy import Connection, Engine, create_engine, make_url, pool, text
 
 from access.keyring import Keyring
@@ -64,6 +66,20 @@ def pytest_configure(config) -> None:
 
 def pytest_unconfigure(config) -> None:
     _controller.close()
+
+
+def pytest_ignore_collect(collection_path: Path, config) -> bool | None:
+    """Browser tests run only when they are named: `make e2e`."""
+    if collection_path.name == "e2e" and not any("e2e" in argument for argument in config.args):
+        return True
+    return None
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """What was skipped is said loudly: a green run must not hide that something was not tested."""
+    for report in terminalreporter.stats.get("skipped", ()):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        terminalreporter.write_line(f"######## {report.nodeid} was SKIPPED: {reason}", yellow=True, bold=True)
 
 
 def pytest_report_header() -> str:
@@ -148,6 +164,32 @@ def redis_url() -> str:
     with redis.Redis.from_url(url) as client:
         client.flushdb()
     return url
+
+
+@pytest.fixture
+def app(database: CloneDatabase, redis_url: str, now: datetime, keyring: Keyring) -> Iterator[APIFlask]:
+    """The service on a fresh database, its clock standing at `now`."""
+    # Imported late: tests of pure rules must not depend on the whole service importing.
+    from service.app import create_app
+    from service.services import EXTENSION
+    from service.settings import Settings
+
+    settings = Settings(
+        database_url=database.url,
+        redis_url=redis_url,
+        session_key="a key for the tests, long enough",
+        clock=f"fixed:{now.isoformat()}",
+        provider_checksum_key="provider",
+    )
+    made = create_app(settings, keyring=keyring)
+    yield made
+    made.extensions[EXTENSION].close()
+
+
+@pytest.fixture
+def client(app: APIFlask) -> FlaskClient:
+    """A browser or machine that calls the service."""
+    return app.test_client()
 
 
 @pytest.fixture
