@@ -49,7 +49,9 @@ def _tell(presentation: Presentation, outcome: Outcome) -> None:
         "card": presentation.serial,
         "outcome": outcome.name.lower(),
     }
-    print(json.dumps(line), flush=True)
+    # One write, since every antenna's thread tells.
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -31,18 +31,18 @@ class StateFile:
         self._out: TextIO | None = None
         if path is None:
             return
-        if path.exists():
-            for line in path.read_text().splitlines():
-                # A line cut short by a kill is the last one; its commit is lost as a whole, as in a card.
-                row_text = line.strip()
-                if row_text.endswith("}"):
-                    row = json.loads(row_text)
-                    self._kept[row["serial"]] = Eeprom(
-                        bytes.fromhex(row["info"]),
-                        row["tmc"],
-                        bytes.fromhex(row["tmv"]),
-                        bytes.fromhex(row["reader"]),
-                    )
+        whole, _, cut = (path.read_text() if path.exists() else "").rpartition("\n")
+        if cut:
+            # A kill cut the last line short; its commit is lost as a whole, as in a card.
+            os.truncate(path, len(f"{whole}\n".encode()) if whole else 0)
+        for line in whole.splitlines():
+            row = json.loads(line)
+            self._kept[row["serial"]] = Eeprom(
+                bytes.fromhex(row["info"]),
+                row["tmc"],
+                bytes.fromhex(row["tmv"]),
+                bytes.fromhex(row["reader"]),
+            )
         self._out = path.open("a")
 
     def last(self, serial: int, fresh: Eeprom) -> Eeprom:
