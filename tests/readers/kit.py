@@ -1,0 +1,370 @@
+"""What the readers' tests share: soft cards, an enrolled reader in a folder, and a small real back office over HTTP."""
+
+import json
+import threading
+import time
+from base64 import b64decode, b64encode
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from uuid import UUID
+
+from access.rules.denylist import DenyList
+from access.rules.mac import check_mac
+from access.rules.segment import read_segment
+from kernel.clock import FixedClock
+from kernel.crypto.card_keys import card_key
+from kernel.crypto.ed25519 import SigningKey, VerifyKey
+from kernel.crypto.sealing import box_public, box_to
+from kernel.crypto.tmac import TmacKey
+from kernel.wire import cardinfo
+from kernel.wire.cardinfo import CardInfo, Concession
+from kernel.wire.tap import Phase, TapRecord, decode_tap, record_hash
+from kernel.wire.upload import Answer, RecordVerdict, Upload, Verdict
+from readers.bundle import CONTEXT, FILE, Bundle, load_bundle
+from readers.config import Config, load_config
+from readers.gate import Gate
+from readers.identity import Identity, Keys, save_identity
+from readers.journal import Journal
+from readers.lamp import Lamp, Shown
+from readers.memory import Memory
+from readers.records import JournalReader
+from readers.softcard.card import Eeprom, Secrets, SoftCard
+from readers.states import Event, Machine
+from readers.tap import Desk
+from readers.timekeeping import Timekeeper
+from readers.validator import DutyBook
+
+NOW = datetime(2026, 11, 18, 2, tzinfo=UTC)
+DEVICE = UUID("019a9a60-0000-7000-8000-000000000001")
+AUTH_MASTERS = {1: b"A" * 16, 2: b"a" * 16}
+TMAC_MASTERS = {1: b"T" * 16, 2: b"t" * 16}
+SERVER_KEY = SigningKey.from_bytes(b"\x07" * 32)
+DEVICE_KEYS = Keys(SigningKey.from_bytes(b"\x01" * 32), b"\x02" * 32)
+IDENTITY = Identity(DEVICE, DEVICE_KEYS, SERVER_KEY.public)
+
+
+def uid_of(serial: int) -> bytes:
+    return b"\x04" + serial.to_bytes(6, "big")
+
+
+def info_of(serial: int, *, generation: int = 1, expires_on: date = date(2030, 12, 31)) -> CardInfo:
+    return CardInfo(
+        issuer=1,
+        serial=serial,
+        product=1,
+        concession=Concession.NORMAL,
+        expires_on=expires_on,
+        key_generation=generation,
+    )
+
+
+def soft_card(
+    serial: int,
+    *,
+    generation: int = 1,
+    expires_on: date = date(2030, 12, 31),
+    eeprom: Eeprom | None = None,
+    **more,
+) -> SoftCard:
+    uid = uid_of(serial)
+    secrets = Secrets.of(
+        auth=card_key(AUTH_MASTERS[generation], uid, generation),
+        tmac_key=card_key(TMAC_MASTERS[generation], uid, generation),
+    )
+    info = cardinfo.encode(info_of(serial, generation=generation, expires_on=expires_on))
+    return SoftCard(uid, secrets, eeprom or Eeprom(info), **more)
+
+
+def tmac_key(tap: TapRecord) -> TmacKey:
+    generation = tap.key_generation
+    return TmacKey(card_key(TMAC_MASTERS[generation], tap.uid, generation))
+
+
+def proven(tap: TapRecord) -> bool:
+    return check_mac(tap, tmac_key(tap)) is not None
+
+
+def document(
+    *, version: int = 1, denied: tuple[int, ...] = (), deny_version: int | None = None, **changes
+) -> dict:
+    keys = json.dumps({"AUTH": {str(g): key.hex() for g, key in AUTH_MASTERS.items()}}).encode()
+    deny = DenyList.of(version if deny_version is None else deny_version, denied)
+    return {
+        "version": version,
+        "made_at": NOW.isoformat(),
+        "device_id": str(DEVICE),
+        "tariff_version": "hanoi-1",
+        "deny_version": deny.version,
+        "deny": b64encode(deny.encode()).decode(),
+        "risk": {},
+        "passback_s": 30,
+        "generations": [1, 2],
+        "keys": b64encode(box_to(box_public(DEVICE_KEYS.box), keys)).decode(),
+    } | changes
+
+
+def envelope(key: SigningKey = SERVER_KEY, **changes) -> bytes:
+    content = json.dumps(document(**changes)).encode()
+    return json.dumps(
+        {"bundle": b64encode(content).decode(), "signature": b64encode(key.sign(CONTEXT, content)).decode()}
+    ).encode()
+
+
+TOML = """
+[device]
+name = "bus-01"
+kind = "bus"
+operator = "transerco"
+place = "29B-101.26"
+purpose = "AUTO"
+stop_id = "26-01"
+route_id = "26"
+trip_id = "26-05"
+[reader]
+path = "udp:127.0.0.1:{port}"
+wait_removal_ms = {removal}
+poll_ms = 20
+[state]
+dir = "state"
+[server]
+url = "{url}"
+timeout_s = 2
+linger_ms = 5
+retry_min_ms = 5
+retry_max_s = 0.05
+bundle_every_s = 0.2
+[clock]
+text = "{clock}"
+[lamp]
+terminal = false
+events = "events.jsonl"
+"""
+
+
+def write_config(
+    folder: Path,
+    *,
+    url: str = "http://127.0.0.1:9",
+    port: int = 54390,
+    clock: str = f"fixed:{NOW.isoformat()}",
+    removal: int = 0,
+    more: str = "",
+) -> Path:
+    file = folder / "reader.toml"
+    file.write_text(TOML.format(url=url, port=port, clock=clock, removal=removal) + more, encoding="utf-8")
+    return file
+
+
+def enrolled(folder: Path, **config) -> Config:
+    """A reader's folder: configuration, identity and first bundle in place."""
+    loaded = load_config(write_config(folder, **config))
+    save_identity(loaded.state_dir, IDENTITY)
+    (loaded.state_dir / FILE).write_bytes(envelope())
+    return loaded
+
+
+class ListSink:
+    """Keeps what is shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[Shown] = []
+        self.notes: list[tuple[str, dict]] = []
+
+    def show(self, shown: Shown) -> None:
+        self.shown.append(shown)
+
+    def note(self, at: datetime, event: str, fields) -> None:
+        self.notes.append((event, dict(fields)))
+
+
+@dataclass
+class Bench:
+    """A reader without its loop: tests call `tap` on its desk."""
+
+    desk: Desk
+    clock: FixedClock
+    walked: list[tuple[Event, str]] = field(default_factory=list)
+
+    def records(self) -> list[TapRecord]:
+        reader = JournalReader(self.desk.journal.path)
+        try:
+            return [decode_tap(body) for body in reader.bodies()]
+        finally:
+            reader.close()
+
+    def close(self) -> None:
+        self.desk.journal.close()
+        self.desk.gate.close()
+        self.desk.lamp.close()
+
+
+def make_bench(config: Config, *, clock: FixedClock | None = None, max_pages: int = 0, watch=None) -> Bench:
+    clock = clock or FixedClock(NOW)
+    lamp = Lamp(())
+    machine = Machine(watch)
+    for event in (Event.STARTED, Event.TEST_GOOD):
+        machine.on(event)
+    journal = Journal.open(config.journal.path, device_id=DEVICE, now=clock.now(), max_pages=max_pages)
+    bundle: Bundle | None = load_bundle(config.state_dir, IDENTITY)
+    assert bundle is not None
+    desk = Desk(
+        config=config,
+        identity=IDENTITY,
+        clock=clock,
+        time=Timekeeper(clock, simulated=True),
+        duty=DutyBook(config.device),
+        lamp=lamp,
+        gate=Gate(config.gate, clock=clock, lamp=lamp),
+        machine=machine,
+        journal=journal,
+        memory=Memory.of(journal.recent(clock.now() - timedelta(seconds=bundle.passback_s)), last_shown=0),
+        bundle=bundle,
+    )
+    return Bench(desk, clock)
+
+
+def draft(**changes) -> TapRecord:
+    """A record as a reader drafts it, before the journal numbers it."""
+    values = {
+        "device_id": DEVICE, "key_id": IDENTITY.key_id, "journal_id": UUID(int=0), "sequence": 0,
+        "previous_hash": bytes(32), "tapped_at": NOW, "monotonic_ms": 0, "clock_state": 1, "purpose": 3,
+        "phase": Phase.REFUSED, "decision": 2, "direction": 0, "deny_version": 1, "uid": uid_of(1), "card_serial": 1,
+        "key_generation": 1, "tmc": 1, "tmv": bytes(8), "enc_tmri": bytes(16), "reader_id": DEVICE.bytes,
+        "prior_tmc": 0, "prior_tmv": bytes(8), "latency_ms": 3, "reason": "", "place": "p", "stop_id": "s",
+        "route_id": "r", "trip_id": "t", "vehicle_class": "", "tariff_version": "hanoi-1",
+        "data_read": cardinfo.encode(info_of(1)),
+    } | changes  # fmt: skip
+    kinds = TapRecord.__annotations__
+    assert values.keys() == kinds.keys()
+    from kernel.wire.tap import ClockState, Decision, Purpose
+
+    values["clock_state"] = ClockState(values["clock_state"])
+    values["purpose"] = Purpose(values["purpose"])
+    values["decision"] = Decision(values["decision"])
+    return TapRecord(**values)
+
+
+class BackOffice:
+    """A server that takes uploads in by the pure rules of `access`, over real HTTP, with faults on demand.
+
+    `faults` is a list consumed one a request: "500", "503", "drop" (stored, then the connection dies without an
+    answer), "garbage", "stall" (answers after `stall_s`), "413".
+    """
+
+    def __init__(self, key: VerifyKey = DEVICE_KEYS.signing.public) -> None:
+        self.key = key
+        self.stored: dict[tuple[UUID, int], bytes] = {}
+        self.requests: list[bytes] = []
+        self.faults: list[str] = []
+        self.stall_s = 0.3
+        self.envelope: bytes | None = envelope()
+        self.bundle_headers: list[dict[str, str]] = []
+        self.enrolments: list[dict] = []
+        self.heartbeats: list[dict] = []
+        self.deaf_above = 10**9
+        office = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                office.post(self, body)
+
+            def do_GET(self) -> None:
+                office.get(self)
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._server.block_on_close = False
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def reply(self, handler, status: int, content: object) -> None:
+        raw = content if isinstance(content, bytes) else json.dumps(content).encode()
+        handler.send_response(status)
+        handler.send_header("Content-Length", str(len(raw)))
+        handler.end_headers()
+        handler.wfile.write(raw)
+
+    def post(self, handler, body: bytes) -> None:
+        if handler.path == "/v1/devices/enrol":
+            asked = json.loads(body)
+            self.enrolments.append(asked)
+            if asked["code"] != "GOOD":
+                self.reply(handler, 403, {"detail": "The one-time code is not valid."})
+                return
+            bundle_key = b64encode(SERVER_KEY.public.raw).decode()
+            self.reply(handler, 201, {"device_id": str(DEVICE), "bundle_key": bundle_key})
+            return
+        if handler.path == "/v1/devices/heartbeat":
+            self.heartbeats.append(json.loads(body))
+            self.reply(handler, 200, {})
+            return
+        assert handler.path == "/v1/taps"
+        self.requests.append(body)
+        fault = self.faults.pop(0) if self.faults else ""
+        if fault.isdigit():
+            self.reply(handler, int(fault), {"title": f"fault {fault}"})
+            return
+        if fault == "stall":
+            time.sleep(self.stall_s)
+        answer = self.take_in(Upload.from_json(json.loads(body)))
+        if fault == "drop":
+            handler.close_connection = True
+            handler.connection.close()
+            return
+        self.reply(handler, 200, b"<html>" if fault == "garbage" else answer.to_json())
+
+    def take_in(self, upload: Upload) -> Answer:
+        sent = read_segment(upload, self.key)
+        assert sent is not None, "the head is signed by the device"
+        verdicts = []
+        for each in sent:
+            assert each.fault is None, each.fault
+            place = (upload.journal_id, each.link.sequence)
+            if place not in self.stored:
+                self.stored[place] = each.raw
+                verdict = Verdict.ACCEPTED
+            else:
+                verdict = Verdict.DUPLICATE if self.stored[place] == each.raw else Verdict.CONFLICT
+            verdicts.append(RecordVerdict(each.link.sequence, verdict))
+        return Answer(tuple(verdicts), self.chained(upload.journal_id))
+
+    def chained(self, journal: UUID) -> int:
+        last, head = 0, bytes(32)
+        while last < self.deaf_above and (journal, last + 1) in self.stored:
+            raw = self.stored[journal, last + 1]
+            if decode_tap(raw).previous_hash != head:
+                break
+            last, head = last + 1, record_hash(raw)
+        return last
+
+    def get(self, handler) -> None:
+        self.bundle_headers.append({name.lower(): value for name, value in handler.headers.items()})
+        if self.envelope is None:
+            self.reply(handler, 503, {"title": "no bundle yet"})
+            return
+        version = json.loads(b64decode(json.loads(self.envelope)["bundle"]))["version"]
+        if handler.headers.get("If-None-Match") == f'"{version}"':
+            self.reply(handler, 304, b"")
+            return
+        self.reply(handler, 200, self.envelope)
+
+
+def wait_until(true, *, timeout_s: float = 8.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
