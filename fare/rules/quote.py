@@ -194,12 +194,13 @@ def _extreme(
     medium: str,
     categories: tuple[int, ...],
 ) -> Quote:
-    every = tuple(tariff.positions_m.get(route.route_id, ())) or _stops_of(tariff, route)
+    placed = tuple(tariff.positions_m.get(route.route_id, ()))
+    every = placed or _stops_of(tariff, route)
     starts = (stop,) if closing.action is Action.CHEAPEST else every
     offers = [
         offer
         for start, end in pairs(starts, every)
-        if start != end
+        if start != end or not placed  # one stop stands for all of its areas, so it may pair with itself
         for offer in quote_leg(
             tariff, route, from_stop=start, to_stop=end, networks=route.networks, departed=departed, arrived=departed,
             medium=medium, categories=categories,
