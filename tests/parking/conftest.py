@@ -129,9 +129,15 @@ def load(tx: Connection, account: FareAccountId, minor: int, now: datetime) -> N
     assert isinstance(outcome, Posted)
 
 
-def balances(tx: Connection, account: UUID, now: datetime, operator: str = "dongda-parking") -> tuple[int, ...]:
+def balances(
+    tx: Connection, account: UUID, now: datetime, operator: str = "dongda-parking"
+) -> tuple[int, ...]:
     """Return (stored value, owed, due to the operator) in đồng."""
-    specs = (chart.rider_stored_value(account), chart.rider_receivable(account), chart.parking_payable(operator))
+    specs = (
+        chart.rider_stored_value(account),
+        chart.rider_receivable(account),
+        chart.parking_payable(operator),
+    )
     open_accounts(tx, specs, now)
     found = read_balances(tx, [spec.account_id for spec in specs], now)
     return tuple(found[spec.account_id].posted.minor for spec in specs)

@@ -60,9 +60,7 @@ def test_exit_learnt_before_the_entry_ends_in_the_same_bill(tx, rates, issue, no
     assert [each[:2] for each in stays_of(tx, card.account, now)] == [("left", "missing_entry")]
     assert balances(tx, card.account, now)[0] == 100_000
     bill(tx, [entry], now)
-    assert stays_of(tx, card.account, now) == [
-        ("left", "", entry.tapped_at, leaving.tapped_at, 50_000)
-    ]
+    assert stays_of(tx, card.account, now) == [("left", "", entry.tapped_at, leaving.tapped_at, 50_000)]
     assert balances(tx, card.account, now) == (50_000, 0, 50_000)
     assert list_open(tx, now=now, house=House.PARKING) == ()
 
@@ -113,7 +111,11 @@ def test_a_correction_lowers_what_is_owed_before_it_refunds(tx, rates, issue, no
 
 @pytest.mark.parametrize(
     "changes",
-    [{"mac_valid": False}, {"phase": Phase.TORN, "mac_valid": False}, {"phase": Phase.REFUSED, "mac_valid": False}],
+    [
+        {"mac_valid": False},
+        {"phase": Phase.TORN, "mac_valid": False},
+        {"phase": Phase.REFUSED, "mac_valid": False},
+    ],
 )
 def test_a_pass_that_the_card_did_not_prove_is_no_pass(tx, rates, issue, now, changes):
     card = issue(100_000)

@@ -102,9 +102,7 @@ def test_edge_of_day_and_night(edges, start, minutes, expected):
     assert cost(found, minutes, datetime.fromisoformat(f"2018-08-20T{start}+07:00")) == expected
 
 
-@pytest.mark.parametrize(
-    ("over_midnight", "expected"), [("start_day", 3_000), ("own_day", 9_000)]
-)
+@pytest.mark.parametrize(("over_midnight", "expected"), [("start_day", 3_000), ("own_day", 9_000)])
 def test_whose_night_the_hours_after_midnight_are(over_midnight, expected):
     windows = (
         "table_id,collection_id,sequence,days,from,to,priority\n"
@@ -125,7 +123,9 @@ def test_a_holiday_is_no_monday():
         "table_id,collection_id,sequence,line_type,increment_min,value\n"
         "t,work,1,incrementingRate,60,10000\nt,off,1,incrementingRate,60,4000\n"
     )
-    found = table("", lines, rate_line_collections=windows, holidays="date,name\n2018-09-03,Quốc khánh (nghỉ bù)\n")
+    found = table(
+        "", lines, rate_line_collections=windows, holidays="date,name\n2018-09-03,Quốc khánh (nghỉ bù)\n"
+    )
     assert cost(found, 60, datetime.fromisoformat("2018-09-03T10:00+07:00")) == 4_000
     assert cost(found, 60, datetime.fromisoformat("2018-09-10T10:00+07:00")) == 10_000
 
@@ -153,7 +153,11 @@ def test_an_event_lies_over_the_ordinary_rate_by_its_priority():
         ("t,c,1,rolling,1440,,60000", 1_500, 70_000),
         ("t,c,1,day,,00:00,60000", 24 * 60, 120_000),  # 16 h before midnight, 8 h after
         ("t,c,1,day,,08:00,60000", 24 * 60, 60_000),
-        ("t,c,1,day,,,60000\nt,w,2,week,,,200000", 10 * 24 * 60, 400_000),  # Monday to Wednesday of the next week
+        (
+            "t,c,1,day,,,60000\nt,w,2,week,,,200000",
+            10 * 24 * 60,
+            400_000,
+        ),  # Monday to Wednesday of the next week
     ],
 )
 def test_caps_count_what_begins_in_their_period(caps, minutes, expected):
@@ -187,7 +191,18 @@ def test_early_bird_needs_both_its_windows(entered, left, expected):
 
 @pytest.mark.parametrize(
     ("hours", "expected"),
-    [(1, 5), (5, 25), (6, 30), (7, 30), (24, 30), (25, 35), (31, 60), (24 * 4, 110), (24 * 7, 110), (24 * 7 + 1, 115)],
+    [
+        (1, 5),
+        (5, 25),
+        (6, 30),
+        (7, 30),
+        (24, 30),
+        (25, 35),
+        (31, 60),
+        (24 * 4, 110),
+        (24 * 7, 110),
+        (24 * 7 + 1, 115),
+    ],
 )
 def test_cheapest_combination_of_hours_days_and_weeks(hours, expected):
     lines = (
@@ -242,7 +257,10 @@ def test_taxes(taxes, expected):
 
 
 def test_counted_units_have_their_price_and_unknown_ones_none():
-    found = table("", "table_id,sequence,line_type,increment_min,value,unit\nt,1,incrementingRate,60,10000,\nt,2,perUnit,,4000,kWh\n")
+    found = table(
+        "",
+        "table_id,sequence,line_type,increment_min,value,unit\nt,1,incrementingRate,60,10000,\nt,2,perUnit,,4000,kWh\n",
+    )
     assert quote_between(found, START, START, extras={"kWh": 12}).total.minor == 58_000
     with pytest.raises(UnknownUnitError):
         quote_between(found, START, START, extras={"litre": 1})
