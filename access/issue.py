@@ -154,7 +154,7 @@ def raise_versions(tx: Connection, ids: Iterable[FareAccountId]) -> dict[FareAcc
 
     Call it in every transaction that changes what the cache shows: a bill, a top-up, a block.
     """
-    wanted = sorted(set(ids))
+    wanted = set(ids)
     cards.lock_accounts(tx, wanted)
     return {FareAccountId(account): version for account, version in cards.raise_versions(tx, wanted).items()}
 
@@ -169,8 +169,7 @@ def get_card(tx: Connection, *, card_id: CardId | None = None, serial: int | Non
 
 def find_card_by_uid(tx: Connection, *, keyring: Keyring, uid: bytes) -> Card | None:
     """Return the card issued with this UID, or None."""
-    hashed = uid_hash(keyring, uid)
-    return cards.find_by_uid_hash(tx, (hashed,)).get(hashed)
+    return cards.find_by_uid_hash(tx, uid_hash(keyring, uid))
 
 
 def list_cards(tx: Connection, ids: Iterable[UUID]) -> tuple[Card, ...]:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Final, Self
 from uuid import UUID
 
-from kernel.crypto.card_keys import Role, card_key
+from kernel.crypto.card_keys import AID, Role, card_key, system_id
+from kernel.crypto.cmac import CmacKey
 from kernel.crypto.ed25519 import SigningKey
 from kernel.crypto.sealing import KEY_SIZE, SealBrokenError, open_sealed, seal
 from kernel.crypto.tmac import TmacKey
@@ -52,10 +53,13 @@ class _Secrets:
 class Keyring:
     """Secrets in memory. Its text form shows none of them."""
 
-    __slots__ = ("_secrets", "bundle_key")
+    __slots__ = ("_secrets", "_tmac_masters", "bundle_key")
 
     def __init__(self, secrets: _Secrets) -> None:
         self._secrets = secrets
+        self._tmac_masters = {
+            generation: CmacKey(roles[Role.TMAC]) for generation, roles in secrets.masters.items()
+        }
         self.bundle_key = SigningKey.from_bytes(secrets.bundle)
 
     @classmethod
@@ -94,8 +98,12 @@ class Keyring:
 
     def tmac_key(self, uid: bytes, generation: int) -> TmacKey | None:
         """Return the card's transaction MAC key, None for a generation that is not held."""
-        masters = self._secrets.masters.get(generation)
-        return TmacKey(card_key(masters[Role.TMAC], uid, generation)) if masters else None
+        master = self._tmac_masters.get(generation)
+        if master is None:
+            return None
+        # AN10922 pads to 32 bytes what plain CMAC pads to whole blocks: for these 22 bytes it is the same, and a
+        # keyed object costs a sixth of three fresh ciphers. A test holds it against `card_key`.
+        return TmacKey(master.mac(b"\x01" + uid + AID + system_id(generation)))
 
     def card_keys(self, uid: bytes, generation: int) -> dict[Role, bytes]:
         """Return all keys of one card, for its personalisation; UnknownGenerationError."""

@@ -43,13 +43,18 @@ def open_vault(tx: Connection, keyring: Keyring, owners: Iterable[UUID], *, now:
 
     An owner whose key was erased stays without: nothing more is ever sealed for a person who was forgotten.
     """
-    wanted = sorted(set(owners))
+    wanted = set(owners)
     if not wanted:
         return Vault({})
     found = cards.list_data_keys(tx, wanted)
-    missing = [owner for owner in wanted if owner not in found]
+    missing = wanted - found.keys()
     if missing:
         cards.insert_data_keys(tx, {owner: keyring.new_data_key(owner)[1] for owner in missing}, at=now)
         # Another transaction may have made one first: what counts is what is stored.
         found |= cards.list_data_keys(tx, missing)
-    return Vault({owner: keyring.unwrap(owner, wrapped) for owner, wrapped in found.items() if wrapped})
+    return unwrapped(keyring, found)
+
+
+def unwrapped(keyring: Keyring, wrapped: Mapping[UUID, bytes | None]) -> Vault:
+    """Return a vault of data keys read elsewhere; None stands for an erased one."""
+    return Vault({owner: keyring.unwrap(owner, key) for owner, key in wrapped.items() if key is not None})

@@ -17,7 +17,7 @@ from access.exceptions import House, Raised
 from access.rules.chain import Link
 from access.rules.segment import Sent
 from access.rules.verdict import Reason
-from access.store.cards import Card
+from access.store.cards import KnownCard
 from access.store.devices import Device
 from kernel.ids import FareAccountId
 
@@ -94,7 +94,7 @@ class Batch:
         )
 
 
-def report(tx: Connection, batch: Batch, known: Mapping[UUID, Card]) -> None:
+def report(tx: Connection, batch: Batch, known: Mapping[UUID, KnownCard]) -> None:
     """Open the cases and queue the exceptions; restrict a card whose bad MACs come from independent devices.
 
     `known` are the issued cards of the upload by id.

@@ -19,9 +19,9 @@ from access.rules.segment import Sent
 from access.rules.tap import tap_id
 from access.rules.verdict import Reason
 from access.store import cards, devices, evidence
-from access.store.cards import Card
+from access.store.cards import KnownCard
 from access.store.evidence import AsideRow, ClaimRow, TapRow, TornRow
-from access.vault import Vault, open_vault
+from access.vault import Vault, open_vault, unwrapped
 from kernel.ids import CardId, TapId
 from kernel.wire.tap import NO_TMV, TapRecord
 
@@ -36,7 +36,7 @@ class Seen:
     sent: Sent
     record: TapRecord
     tap_id: TapId
-    card: Card | None
+    card: KnownCard | None
     card_id: CardId
     stray: bytes
     proof: Proof | None
@@ -60,7 +60,7 @@ def examine(
     """Return each fresh record with its card, its proof and the finding on it; nothing is stored yet."""
     records = [(each, each.record) for each in fresh if each.record is not None]
     hashes = {record.uid: uid_hash(keyring, record.uid) for _, record in records}
-    by_hash = cards.find_by_uid_hash(tx, set(hashes.values())) if hashes else {}
+    by_hash = cards.find_known(tx, set(hashes.values())) if hashes else {}
     key_ids = {key.key_id for key in devices.list_keys(tx, batch.device.device_id)}
     seen = []
     for sent, record in records:
@@ -83,12 +83,11 @@ def store(tx: Connection, batch: Batch, seen: Sequence[Seen], *, keyring: Keyrin
     The records' fare accounts are locked in id order first: of two uploads that claim one counter of a card, one
     sees the other.
     """
-    owners = {one.owner for one in seen}
+    vault = unwrapped(keyring, {one.card.fare_account_id: one.card.wrapped for one in seen if one.card})
+    others: set[UUID] = {stray_id(one.stray) for one in seen if not vault.holds(one.owner)}
     if batch.aside:
-        owners.add(batch.device.device_id)
-    vault = open_vault(tx, keyring, owners, now=batch.now)
-    forgotten = [stray_id(one.stray) for one in seen if not vault.holds(one.owner)]
-    vault = vault.with_keys_of(open_vault(tx, keyring, forgotten, now=batch.now))
+        others.add(batch.device.device_id)
+    vault = vault.with_keys_of(open_vault(tx, keyring, others, now=batch.now))
     cards.lock_accounts(tx, {one.card.fare_account_id for one in seen if one.card})
     evidence.copy_in(tx, [_tap_row(batch, one, vault) for one in seen])
     evidence.insert_aside(tx, [_aside_row(batch, sent, reason, vault) for sent, reason in batch.aside])

@@ -15,7 +15,7 @@ from access.intake.examine import Seen
 from access.rules.tap import Tap
 from access.rules.verdict import Reason
 from access.store import evidence
-from access.store.cards import Card
+from access.store.cards import KnownCard
 from access.store.evidence import ClaimRow
 from kernel.ids import DeviceId, FareAccountId, JournalId
 from kernel.wire.tap import Phase
@@ -28,7 +28,7 @@ class Examined:
     reasons: Mapping[int, Reason]
     taps: tuple[Tap, ...]
     touched: frozenset[tuple[FareAccountId, datetime]]
-    known: Mapping[UUID, Card]
+    known: Mapping[UUID, KnownCard]
 
 
 def relate(tx: Connection, batch: Batch, seen: Sequence[Seen], claims: Sequence[ClaimRow]) -> Examined:
@@ -43,7 +43,9 @@ def relate(tx: Connection, batch: Batch, seen: Sequence[Seen], claims: Sequence[
     if claims:
         for broken in evidence.list_reader_breaks(tx, claims):
             subject = f"card:{broken.card_id}:{broken.counter}"
-            batch.suspect(CaseKind.READER_CHAIN, subject, str(broken.tap_id), broken.card_id)
+            batch.suspect(
+                CaseKind.READER_CHAIN, subject, str(broken.tap_id), broken.card_id, device_id=broken.device_id
+            )
     torn_keys = {(claim.card_id, claim.counter - 1) for claim in claims}
     torn_keys |= {(one.card_id, one.record.tmc) for one in seen if one.torn}
     proven = evidence.list_proven(tx, torn_keys) if torn_keys else ()
@@ -54,6 +56,11 @@ def relate(tx: Connection, batch: Batch, seen: Sequence[Seen], claims: Sequence[
         if reason is not None:
             reasons[one.record.sequence] = reason
             _tell(batch, one, reason)
+    fresh = {one.tap_id for one in seen}
+    for displaced, card_id in losers.items():
+        if displaced not in fresh:
+            account = known[card_id].fare_account_id if card_id in known else None
+            batch.queue(Reason.COUNTER_TAKEN, str(displaced), account)
     proven_ids = {each.tap_id for each in proven}
     return Examined(
         reasons=reasons,
@@ -71,9 +78,12 @@ def relate(tx: Connection, batch: Batch, seen: Sequence[Seen], claims: Sequence[
 
 def _rivals(
     tx: Connection, batch: Batch, claims: Sequence[ClaimRow], touched: set[tuple[UUID, datetime]]
-) -> set[UUID]:
-    """Return which of these claims come second; a rival of other content opens a case (READERS.md, check 4)."""
-    losers: set[UUID] = set()
+) -> dict[UUID, UUID]:
+    """Return which claims come second, of these and of those stored before them, with their cards.
+
+    A rival of other content opens a case (READERS.md, check 4).
+    """
+    losers: dict[UUID, UUID] = {}
     if not claims:
         return losers
     by_counter: dict[tuple[UUID, int], list[ClaimRow]] = {}
@@ -83,8 +93,10 @@ def _rivals(
         touched.add((rival.card_id, rival.tapped_at))
         subject = f"card:{rival.card_id}:{rival.counter}"
         for claim in by_counter[rival.card_id, rival.counter]:
-            if (rival.tapped_at, rival.tap_id) < (claim.tapped_at, claim.tap_id):
-                losers.add(claim.tap_id)
+            if claim.tap_id == rival.tap_id:
+                continue
+            comes_first = (rival.tapped_at, rival.tap_id) < (claim.tapped_at, claim.tap_id)
+            losers[claim.tap_id if comes_first else rival.tap_id] = claim.card_id
             if rival.tmv != claim.tmv:
                 batch.suspect(CaseKind.COUNTER_TAKEN, subject, str(claim.tap_id), claim.card_id)
                 batch.suspect(
@@ -105,7 +117,7 @@ def _tell(batch: Batch, seen: Seen, reason: Reason) -> None:
         batch.suspect(CASE_OF[reason], subject, str(seen.tap_id), seen.card_id)
 
 
-def _tap(batch: Batch, seen: Seen, card: Card, *, proven: bool) -> Tap:
+def _tap(batch: Batch, seen: Seen, card: KnownCard, *, proven: bool) -> Tap:
     record = seen.record
     return Tap(
         tap_id=seen.tap_id,

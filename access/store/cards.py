@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
 from access.rules.medium import MediumState
+from access.store.arrays import byteas, uuids
 from kernel.wire.cardinfo import Concession
 
 
@@ -91,14 +93,35 @@ def insert_cards(tx: Connection, cards: Sequence[Card]) -> set[bytes]:
     return {bytes(row.uid_hash) for row in rows}
 
 
-def find_by_uid_hash(tx: Connection, uid_hashes: Iterable[bytes]) -> dict[bytes, Card]:
-    """Return the cards of these UID hashes, by hash; unknown ones are absent."""
+class KnownCard(NamedTuple):
+    """What intake needs of a card, with its account's wrapped data key (None once erased)."""
+
+    card_id: UUID
+    fare_account_id: UUID
+    serial: int
+    key_generation: int
+    wrapped: bytes | None
+
+
+def find_known(tx: Connection, uid_hashes: Iterable[bytes]) -> dict[bytes, KnownCard]:
+    """Return the cards of these UID hashes with their data keys, by hash; unknown ones are absent."""
     rows = tx.execute(
-        text(f"SELECT {_COLUMNS} FROM card WHERE uid_hash = ANY(CAST(:hashes AS bytea[]))"),
-        {"hashes": list(uid_hashes)},
+        text(
+            "SELECT k.uid_hash, k.card_id, k.fare_account_id, k.serial, k.key_generation, d.wrapped"
+            " FROM card k LEFT JOIN data_key d ON d.owner_id = k.fare_account_id"
+            " WHERE k.uid_hash = ANY(CAST(:hashes AS bytea[]))"
+        ),
+        {"hashes": byteas(uid_hashes)},
     )
-    cards = [_card(row) for row in rows]
-    return {card.uid_hash: card for card in cards}
+    return {row[0]: KnownCard(row[1], row[2], row[3], row[4], row[5]) for row in rows}
+
+
+def find_by_uid_hash(tx: Connection, uid_hash: bytes) -> Card | None:
+    """Return the card of this UID hash, or None."""
+    row = tx.execute(
+        text(f"SELECT {_COLUMNS} FROM card WHERE uid_hash = :hash"), {"hash": uid_hash}
+    ).one_or_none()
+    return _card(row) if row else None
 
 
 def find_card(
@@ -121,7 +144,7 @@ def list_cards(tx: Connection, fare_account_ids: Iterable[UUID]) -> tuple[Card, 
         text(
             f"SELECT {_COLUMNS} FROM card WHERE fare_account_id = ANY(CAST(:ids AS uuid[])) ORDER BY serial"
         ),
-        {"ids": list(fare_account_ids)},
+        {"ids": uuids(fare_account_ids)},
     )
     return tuple(_card(row) for row in rows)
 
@@ -155,15 +178,12 @@ def insert_event(
 
 def lock_accounts(tx: Connection, ids: Iterable[UUID]) -> set[UUID]:
     """Return the fare accounts that exist among `ids`, their rows locked in id order."""
-    wanted = sorted(set(ids))
-    if not wanted:
-        return set()
     rows = tx.execute(
         text(
             "SELECT fare_account_id FROM fare_account WHERE fare_account_id = ANY(CAST(:ids AS uuid[]))"
             " ORDER BY fare_account_id FOR UPDATE"
         ),
-        {"ids": wanted},
+        {"ids": uuids(ids)},
     )
     return set(rows.scalars())
 
@@ -175,7 +195,7 @@ def raise_versions(tx: Connection, ids: Iterable[UUID]) -> dict[UUID, int]:
             "UPDATE fare_account SET row_version = row_version + 1"
             " WHERE fare_account_id = ANY(CAST(:ids AS uuid[])) RETURNING fare_account_id, row_version"
         ),
-        {"ids": list(ids)},
+        {"ids": uuids(ids)},
     )
     return {row.fare_account_id: row.row_version for row in rows}
 
@@ -187,21 +207,21 @@ def list_versions(tx: Connection, ids: Iterable[UUID]) -> dict[UUID, int]:
             "SELECT fare_account_id, row_version FROM fare_account"
             " WHERE fare_account_id = ANY(CAST(:ids AS uuid[]))"
         ),
-        {"ids": list(ids)},
+        {"ids": uuids(ids)},
     )
     return {row.fare_account_id: row.row_version for row in rows}
 
 
 def insert_data_keys(tx: Connection, wrapped: Mapping[UUID, bytes], *, at: datetime) -> None:
     """Store wrapped data keys by owner, in id order; an owner that has one keeps it."""
-    owners = sorted(wrapped)
+    owners = sorted(wrapped, key=lambda owner: owner.int)
     tx.execute(
         text(
             "INSERT INTO data_key (owner_id, wrapped, created_at)"
             " SELECT owner, key, :at FROM unnest(CAST(:owners AS uuid[]), CAST(:keys AS bytea[])) AS k (owner, key)"
             " ON CONFLICT ON CONSTRAINT data_key_pk DO NOTHING"
         ),
-        {"owners": owners, "keys": [wrapped[owner] for owner in owners], "at": at},
+        {"owners": uuids(owners), "keys": byteas(wrapped[owner] for owner in owners), "at": at},
     )
 
 
@@ -209,6 +229,6 @@ def list_data_keys(tx: Connection, owners: Iterable[UUID]) -> dict[UUID, bytes |
     """Return the wrapped data key of each owner that has one; None once it was erased."""
     rows = tx.execute(
         text("SELECT owner_id, wrapped FROM data_key WHERE owner_id = ANY(CAST(:ids AS uuid[]))"),
-        {"ids": list(owners)},
+        {"ids": uuids(owners)},
     )
     return {row.owner_id: None if row.wrapped is None else bytes(row.wrapped) for row in rows}

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from access.store.arrays import bigints, uuids
+
 
 class TapRow(NamedTuple):
     """One row of `tap`, in the order of its columns."""
@@ -103,7 +105,6 @@ class ReaderBreak(NamedTuple):
     counter: int
     tap_id: UUID
     device_id: UUID
-    previous_reader: UUID
 
 
 class Proven(NamedTuple):
@@ -207,34 +208,36 @@ def list_rivals(tx: Connection, claims: Sequence[ClaimRow]) -> tuple[Rival, ...]
             " JOIN tap_claim c ON c.card_id = n.card_id AND c.counter = n.counter AND c.tap_id <> n.tap_id"
         ),
         {
-            "cards": [claim.card_id for claim in claims],
-            "counters": [claim.counter for claim in claims],
-            "taps": [claim.tap_id for claim in claims],
+            "cards": uuids(claim.card_id for claim in claims),
+            "counters": bigints(claim.counter for claim in claims),
+            "taps": uuids(claim.tap_id for claim in claims),
         },
     )
     return tuple(Rival(row[0], row[1], row[2], row[3], row[4], bytes(row[5])) for row in rows)
 
 
 def list_reader_breaks(tx: Connection, claims: Sequence[ClaimRow]) -> tuple[ReaderBreak, ...]:
-    """Return taps, these or the ones right after them, whose card remembers another reader than is on record."""
+    """Return taps, these or the ones right after them, whose card remembers another reader than is on record.
+
+    Pair by pair: beside a clone's record the honest one does not hide it, whichever came first.
+    """
     keys = {(claim.card_id, claim.counter + step) for claim in claims for step in (0, 1)}
     rows = tx.execute(
         text(
-            "SELECT c.card_id, c.counter, c.tap_id, c.device_id, c.previous_reader"
+            "SELECT DISTINCT c.card_id, c.counter, c.tap_id, c.device_id"
             " FROM unnest(CAST(:cards AS uuid[]), CAST(:counters AS bigint[])) AS n (card_id, counter)"
             " JOIN tap_claim c ON c.card_id = n.card_id AND c.counter = n.counter"
             " JOIN tap_claim p ON p.card_id = n.card_id AND p.counter = n.counter - 1"
-            " GROUP BY c.card_id, c.counter, c.tap_id, c.device_id, c.previous_reader"
-            " HAVING bool_and(p.device_id <> c.previous_reader)"
+            "  AND p.device_id <> c.previous_reader"
         ),
-        {"cards": [key[0] for key in keys], "counters": [key[1] for key in keys]},
+        {"cards": uuids(key[0] for key in keys), "counters": bigints(key[1] for key in keys)},
     )
     return tuple(ReaderBreak(*row) for row in rows)
 
 
 def list_proven(tx: Connection, keys: Iterable[tuple[UUID, int]]) -> tuple[Proven, ...]:
     """Return the torn taps at these (card, counter) whose MAC value the card's next tap read from file 0F."""
-    wanted = sorted(set(keys))
+    wanted = set(keys)
     rows = tx.execute(
         text(
             "SELECT t.card_id, t.tap_id, t.tapped_at"
@@ -243,6 +246,6 @@ def list_proven(tx: Connection, keys: Iterable[tuple[UUID, int]]) -> tuple[Prove
             " WHERE EXISTS (SELECT FROM tap_claim c WHERE c.card_id = n.card_id AND c.counter = n.counter + 1"
             "   AND c.prior_tmv = t.tmv)"
         ),
-        {"cards": [key[0] for key in wanted], "counters": [key[1] for key in wanted]},
+        {"cards": uuids(key[0] for key in wanted), "counters": bigints(key[1] for key in wanted)},
     )
     return tuple(Proven(*row) for row in rows)

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from access.rules.tap import Tap
+from access.store.arrays import uuids
 from kernel.ids import CardId, DeviceId, FareAccountId, JournalId, TapId
 from kernel.wire.cardinfo import Concession
 from kernel.wire.tap import ClockState, Phase, Purpose
@@ -41,7 +42,7 @@ def list_taps(
     rows = tx.execute(
         text(_SELECT),
         {
-            "accounts": list(accounts),
+            "accounts": uuids(accounts),
             "since": since,
             "until": until,
             "first_day": since.astimezone(UTC).date(),
