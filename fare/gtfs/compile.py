@@ -1,7 +1,7 @@
 """From checked rows to compiled tariffs: one per stretch of dates on which nothing changes."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -9,27 +9,22 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from fare.gtfs.compile_rides import closings, ride_rule
+from fare.gtfs.compile_rules import areas, discounts, joins, only_route, timeframes, transfers
 from fare.gtfs.schema import CATEGORIES
 from fare.gtfs.table import EPOCH, FOREVER, Feed, Row
 from fare.rules.match import LegIndex, LegRule
-from fare.rules.tariff import (
+from fare.rules.tariff import DataNote, Tariff, TariffBook, TariffNames
+from fare.rules.terms import (
     Cap,
-    DataNote,
-    Discount,
     DistanceFare,
     Offer,
     PassProduct,
     Period,
     Product,
     Route,
-    Tariff,
-    TariffBook,
-    TariffNames,
-    TransferRule,
     TransferWindow,
     Waiver,
 )
-from fare.rules.timeframe import Frame, Service, Timeframes
 from kernel.currencies import EXPONENTS
 from kernel.ids import OperatorId
 from kernel.money import Currency, Money, Rounding, currency
@@ -43,7 +38,6 @@ MODES: Final = {
     0: "tram", 1: "metro", 2: "rail", 3: "bus", 4: "ferry", 5: "cable_tram", 6: "aerial_lift", 7: "funicular",
     11: "trolleybus", 12: "monorail",
 }  # fmt: skip
-_WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 # Passes are looked up over all dates, notes and the tariff's own row have none to honour.
 _UNDATED: Final = frozenset(
     {"tariff.txt", "passes.txt", "data_notes.txt", "route_lengths.txt", "length_bands.txt"}
@@ -146,10 +140,16 @@ class _Compiler:
             valid_to=end,
             currency=self.money,
             routes=routes,
-            route_of_stop=_only_route(positions),
-            areas_of_stop=_areas(of("stops.txt"), of("stop_areas.txt")) if with_areas else {},
+            route_of_stop=only_route(positions),
+            areas_of_stop=areas(of("stops.txt"), of("stop_areas.txt")) if with_areas else {},
             legs=LegIndex(legs, by_priority=self.feed.has_column("fare_leg_rules.txt", "rule_priority")),
-            timeframes=self._timeframes(of, any(leg.from_frame or leg.to_frame for leg in legs)),
+            timeframes=timeframes(
+                of("calendar.txt"),
+                of("calendar_dates.txt"),
+                of("timeframes.txt"),
+                self.zone,
+                used=any(leg.from_frame or leg.to_frame for leg in legs),
+            ),
             products=self._products(of),
             category_ids={
                 Concession[row.text("card_category")].value: row.text("rider_category_id")
@@ -174,8 +174,8 @@ class _Compiler:
                 )
                 for row in of("cash_rounding.txt")
             },
-            transfers=_transfers(of("fare_transfer_rules.txt")),
-            joins=_joins(of("fare_leg_join_rules.txt")),
+            transfers=transfers(of("fare_transfer_rules.txt")),
+            joins=joins(of("fare_leg_join_rules.txt")),
             windows=tuple(
                 TransferWindow(
                     row.text("window_id"),
@@ -199,7 +199,7 @@ class _Compiler:
                 )
                 for row in waivers
             ),
-            discounts=_discounts(of("concessions.txt")),
+            discounts=discounts(of("concessions.txt")),
         )
 
     def _networks(self, of: _Of) -> dict[str, str]:
@@ -210,35 +210,6 @@ class _Compiler:
                 if row.text("network_id")
             }
         return {row.text("route_id"): row.text("network_id") for row in of("route_networks.txt")}
-
-    def _timeframes(self, of: _Of, used: bool) -> Timeframes:
-        changes: dict[str, tuple[set[date], set[date]]] = defaultdict(lambda: (set(), set()))
-        for row in of("calendar_dates.txt"):
-            day = row.day("date")
-            if day is not None:
-                changes[row.text("service_id")][(row.whole("exception_type") or 1) - 1].add(day)
-        services: dict[str, Service] = {}
-        calendar = {row.text("service_id"): row for row in of("calendar.txt")}
-        for name in sorted({*calendar, *changes}):
-            found = calendar.get(name)
-            added, removed = changes[name]
-            services[name] = Service(
-                tuple(bool(found and found.whole(weekday)) for weekday in _WEEKDAYS),
-                (found.day("start_date") if found else None) or FOREVER,
-                (found.day("end_date") if found else None) or EPOCH,
-                frozenset(added),
-                frozenset(removed),
-            )
-        frames = tuple(
-            Frame(
-                row.text("timeframe_group_id"),
-                row.whole("start_time") or 0,
-                24 * 3600 if row.whole("end_time") is None else row.whole("end_time") or 0,
-                row.text("service_id"),
-            )
-            for row in of("timeframes.txt")
-        )
-        return Timeframes(self.zone, frames, services, any_used=used)
 
     def _products(self, of: _Of) -> dict[str, tuple[Product, ...]]:
         found: dict[str, list[Product]] = defaultdict(list)
@@ -332,66 +303,3 @@ class _Compiler:
                 )
             )
         return {name: tuple(rows) for name, rows in found.items()}
-
-
-def _only_route(positions: dict[str, dict[str, int]]) -> dict[str, str]:
-    found: dict[str, set[str]] = defaultdict(set)
-    for route, stops in positions.items():
-        for stop in stops:
-            found[stop].add(route)
-    return {stop: next(iter(routes)) for stop, routes in found.items() if len(routes) == 1}
-
-
-def _areas(stops: Iterable[Row], stop_areas: Iterable[Row]) -> dict[str, frozenset[str]]:
-    """Return each stop's areas; a station's flow to its platforms unless a platform has its own."""
-    own: dict[str, set[str]] = defaultdict(set)
-    for row in stop_areas:
-        own[row.text("stop_id")].add(row.text("area_id"))
-    found = {stop: frozenset(areas) for stop, areas in own.items()}
-    for row in stops:
-        stop, parent = row.text("stop_id"), row.text("parent_station")
-        if stop not in found and parent in own:
-            found[stop] = frozenset(own[parent])
-    return found
-
-
-def _transfers(rows: Iterable[Row]) -> dict[tuple[str, str], tuple[TransferRule, ...]]:
-    found: dict[tuple[str, str], list[TransferRule]] = defaultdict(list)
-    for row in rows:
-        limit = row.whole("duration_limit")
-        found[row.text("from_leg_group_id"), row.text("to_leg_group_id")].append(
-            TransferRule(
-                row.whole("fare_transfer_type") or 0,
-                row.whole("transfer_count"),
-                None if limit is None else limit * _US,
-                row.whole("duration_limit_type") or 0,
-                row.text("edge") != "exclusive",
-                row.text("fare_product_id"),
-                row.where,
-            )
-        )
-    return {pair: tuple(rules) for pair, rules in found.items()}
-
-
-def _joins(rows: Iterable[Row]) -> dict[tuple[str, str], tuple[tuple[str, str], ...]]:
-    found: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
-    for row in rows:
-        pair = row.text("from_network_id"), row.text("to_network_id")
-        found[pair].append((row.text("from_stop_id"), row.text("to_stop_id")))
-    return {pair: tuple(stops) for pair, stops in found.items()}
-
-
-def _discounts(rows: Iterable[Row]) -> dict[int, tuple[Discount, ...]]:
-    found: dict[int, list[Discount]] = defaultdict(list)
-    for row in rows:
-        found[Concession[row.text("card_category")].value].append(
-            Discount(
-                row.text("concession_id"),
-                frozenset(row.ids("network_ids")),
-                frozenset(row.ids("operator_ids")),
-                row.whole("share_percent") or 0,
-                Rounding(row.text("rounding") or "up"),
-                row.text("funder"),
-            )
-        )
-    return {category: tuple(ones) for category, ones in found.items()}

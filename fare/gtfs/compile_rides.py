@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from fare.gtfs.table import Row
-from fare.rules.tariff import Action, Closing, RideRule, SameStation, Settled
+from fare.rules.terms import Action, Closing, RideRule, SameStation, Settled
 
 _US: Final = 1_000_000
 Closings = tuple[dict[tuple[str, str], Closing], dict[str, tuple[SameStation, ...]]]

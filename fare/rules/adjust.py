@@ -10,7 +10,8 @@ from typing import Final
 
 from fare.rules.carried import CapUse, PassStart
 from fare.rules.facts import Entitlement, HeldPass
-from fare.rules.tariff import Cap, Discount, PassProduct, Period, Route, Tariff, TariffBook, Waiver
+from fare.rules.tariff import Tariff, TariffBook
+from fare.rules.terms import Cap, Discount, PassProduct, Period, Route, Waiver
 from kernel.clock import from_micros, micros
 from kernel.ids import OperatorId
 from kernel.money import Money

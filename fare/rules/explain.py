@@ -11,7 +11,8 @@ from fare.rules.explain_text import sentences
 from fare.rules.facts import DayFacts
 from fare.rules.price import Bill, Closed, Trace, trace_day
 from fare.rules.quote import NO_AREAS
-from fare.rules.tariff import Settled, Tariff, TariffBook
+from fare.rules.tariff import Tariff, TariffBook
+from fare.rules.terms import Settled
 
 Step = dict[str, object]
 _CLOSED_BY_RULE: Final = frozenset({Closed.MISSING_OFF, Closed.MISSING_ON, Closed.OVER_LONG})

@@ -9,7 +9,8 @@ from typing import Final
 from fare.rules.bill import Closed
 from fare.rules.carried import OpenRide
 from fare.rules.facts import FareTap
-from fare.rules.tariff import Route, Settled, Tariff, TariffBook
+from fare.rules.tariff import Tariff, TariffBook
+from fare.rules.terms import Route, Settled
 from kernel.wire.tap import Phase, Purpose
 
 _DAY: Final = timedelta(days=1)
@@ -205,16 +206,18 @@ class Builder:
         purpose = tap.purpose
         if purpose is Purpose.BOARD:
             return Event.ON
-        if purpose is Purpose.AUTO and (opened is None or not _belongs(opened, tap, route, strictly=True)):
+        limit = None if opened is None else opened.route.rule.limit
+        late = opened is not None and limit is not None and tap.tapped_at > opened.tap.tapped_at + limit
+        # A tap that does not say what it is begins a new ride once the open one has run out of time.
+        if purpose is Purpose.AUTO and (
+            opened is None or late or not _belongs(opened, tap, route, strictly=True)
+        ):
             return Event.ON
         if opened is None:
             return Event.OFF
         if not _belongs(opened, tap, route) and not _may_join(opened, route):
             return Event.STRAY_OFF
-        limit = opened.route.rule.limit
-        if limit is not None and tap.tapped_at > opened.tap.tapped_at + limit:
-            return Event.LATE_OFF
-        return Event.OFF
+        return Event.LATE_OFF if late else Event.OFF
 
     @staticmethod
     def _repeats(last: FareTap, tap: FareTap, route: Route) -> bool:
@@ -306,33 +309,3 @@ def _may_join(opened: Leg, route: Route) -> bool:
     """Whether a join rule lets one ride begin on the open ride's network and end on this one."""
     joins = opened.tariff.joins
     return any((start, end) in joins for start in opened.route.networks for end in route.networks)
-
-
-def join_legs(legs: list[Leg]) -> list[Leg]:
-    """Return the day's effective legs: consecutive rides that a join rule makes one, chains collapsed.
-
-    The effective leg has the first ride's start and the last one's end, and all their networks; the others
-    hang in its `joined` and cost nothing of their own.
-    """
-    effective: list[Leg] = []
-    for leg in legs:
-        first = effective[-1] if effective else None
-        before = first.joined[-1] if first is not None and first.joined else first
-        if first is not None and before is not None and _joins(before, leg):
-            first.joined.append(leg)
-            first.arrived, first.end_stop, first.closed = leg.arrived, leg.end_stop, leg.closed
-            first.networks = first.networks | leg.networks
-            continue
-        effective.append(leg)
-    return effective
-
-
-def _joins(before: Leg, after: Leg) -> bool:
-    if before.off is None or after.on is None or before.companion or after.companion:
-        return False
-    return any(
-        start_stop in {"", before.off.stop_id} and end_stop in {"", after.on.stop_id}
-        for start in before.networks
-        for end in after.networks
-        for start_stop, end_stop in after.tariff.joins.get((start, end), ())
-    )

@@ -10,9 +10,11 @@ from fare.rules.adjust import Caps, Passes, best_discount, categories_of, discou
 from fare.rules.bill import ENGINE_VERSION, RIDER_FUNDER, Bill, BillLine, Closed, Component, Ride, Unpriced
 from fare.rules.carried import EMPTY, Carried, TransferRun
 from fare.rules.facts import DayFacts, Entitlement, FareTap, HeldPass, in_card_order
-from fare.rules.journey import Builder, Leg, join_legs
+from fare.rules.join import join_legs
+from fare.rules.journey import Builder, Leg
 from fare.rules.quote import NO_AREAS, Quote, quote_closing, quote_leg
-from fare.rules.tariff import Settled, Tariff, TariffBook
+from fare.rules.tariff import Tariff, TariffBook
+from fare.rules.terms import Settled
 from fare.rules.transfer import Charge, PricedLeg, Windows, chain_legs
 from kernel.clock import micros
 from kernel.money import Money

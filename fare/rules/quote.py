@@ -5,7 +5,8 @@ from datetime import datetime
 from itertools import product as pairs
 from typing import Final
 
-from fare.rules.tariff import Action, Closing, Offer, Route, Tariff
+from fare.rules.tariff import Tariff
+from fare.rules.terms import Action, Closing, Offer, Route
 from kernel.money import Money
 
 NO_AREAS: Final[frozenset[str]] = frozenset()
@@ -175,11 +176,12 @@ def quote_closing(
             )  # fmt: skip
         case Action.MAXIMUM | Action.CHEAPEST:
             frames = tariff.timeframes.at(departed)
-            key = (closing, route.route_id, stop, medium, categories, frames)
+            start = stop if closing.action is Action.CHEAPEST else ""
+            key = (closing, route.route_id, start, medium, categories, frames)
             found = tariff.memo.get(key)
             if found is None:
                 found = tariff.memo[key] = _extreme(
-                    tariff, route, closing, stop, departed, medium, categories
+                    tariff, route, closing, start, departed, medium, categories
                 )
             assert isinstance(found, Quote), "the memo of closings holds quotes"
             return found
@@ -189,32 +191,33 @@ def _extreme(
     tariff: Tariff,
     route: Route,
     closing: Closing,
-    stop: str,
+    only_from: str,
     departed: datetime,
     medium: str,
     categories: tuple[int, ...],
 ) -> Quote:
-    placed = tuple(tariff.positions_m.get(route.route_id, ()))
-    every = placed or _stops_of(tariff, route)
-    starts = (stop,) if closing.action is Action.CHEAPEST else every
-    offers = [
-        offer
-        for start, end in pairs(starts, every)
-        if start != end or not placed  # one stop stands for all of its areas, so it may pair with itself
-        for offer in quote_leg(
-            tariff, route, from_stop=start, to_stop=end, networks=route.networks, departed=departed, arrived=departed,
-            medium=medium, categories=categories,
-        ).offers[:1]
-    ]  # fmt: skip
+    """Return the dearest or cheapest of all fares of a route's network: matrix, formula and leg rules."""
+    offers: list[Offer] = []
+    for network in route.networks:
+        listed = {stop for pair in tariff.matrix.get(network, {}) for stop in pair}
+        places = {*tariff.positions_m.get(route.route_id, {}), *listed}
+        for start, end in pairs((only_from,) if only_from else sorted(places), sorted(places)):
+            offer = None
+            if start != end:
+                offer = distance_offer(tariff, network, route.route_id, start, end, medium)
+            if offer is not None:
+                offers.append(offer)
+    if tariff.legs.rules:
+        # One stop stands for every other with the same areas, and so may pair with itself.
+        one_each = {areas: stop for stop, areas in sorted(tariff.areas_of_stop.items(), reverse=True)}
+        stops = ("", *sorted(one_each.values()))
+        for start, end in pairs((only_from,) if only_from else stops, stops):
+            offers += quote_leg(
+                tariff, route, from_stop=start, to_stop=end, networks=route.networks, departed=departed,
+                arrived=departed, medium=medium, categories=categories,
+            ).offers[:1]  # fmt: skip
     if not offers:
         return Quote((), "no_leg_rule")
     offers.sort(key=lambda one: (one.minor, one.leg_group, one.product_id))
     chosen = offers[0] if closing.action is Action.CHEAPEST else offers[-1]
     return Quote((Offer(chosen.leg_group, chosen.product_id, chosen.minor, closing.rule),))
-
-
-def _stops_of(tariff: Tariff, route: Route) -> tuple[str, ...]:
-    """Return one stop of every different set of areas, and every stop of the network's matrix."""
-    one_each = {areas: stop for stop, areas in sorted(tariff.areas_of_stop.items(), reverse=True)}
-    listed = {stop for network in route.networks for pair in tariff.matrix.get(network, {}) for stop in pair}
-    return tuple(sorted({*one_each.values(), *listed}))

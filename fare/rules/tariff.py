@@ -7,217 +7,26 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from enum import Enum
-from typing import Final
 from zoneinfo import ZoneInfo
 
 from fare.rules.match import LegIndex
+from fare.rules.terms import (
+    Cap,
+    Discount,
+    DistanceFare,
+    Offer,
+    PassProduct,
+    Product,
+    Route,
+    TransferRule,
+    TransferWindow,
+    Waiver,
+)
 from fare.rules.timeframe import Timeframes
-from kernel.ids import OperatorId
-from kernel.money import Currency, Money, Rounding
+from kernel.money import Currency, Rounding
 from kernel.service_day import day_window
-from kernel.wire.cardinfo import Concession
 
-_SECOND: Final = 1_000_000
-
-
-class Settled(Enum):
-    """What a network's fare needs to be known: the tap-on alone, or both ends of the ride."""
-
-    BOARDING = "boarding"
-    RIDE = "ride"
-
-
-class Action(Enum):
-    """How a ride that lacks an end, or ends where it began, is priced."""
-
-    BOARDING = "boarding"
-    MAXIMUM = "maximum"
-    CHEAPEST = "cheapest"
-    PRODUCT = "product"
-    FREE = "free"
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """One fare that a leg may be charged: the product, its leg group, and the row it comes from."""
-
-    leg_group: str
-    product_id: str
-    minor: int
-    rule: str
-
-
-@dataclass(frozen=True, slots=True)
-class Closing:
-    """A rule for an odd ride; `product_id` only with Action.PRODUCT."""
-
-    action: Action
-    product_id: str
-    rule: str
-
-
-@dataclass(frozen=True, slots=True)
-class SameStation:
-    """A same-station exit after `[from_us, to_us)` of riding; no end when `to_us` is None."""
-
-    from_us: int
-    to_us: int | None
-    closing: Closing
-
-
-@dataclass(frozen=True, slots=True)
-class RideRule:
-    """How rides on one network are put together. Times in whole microseconds as timedeltas."""
-
-    settled: Settled = Settled.RIDE
-    limit: timedelta | None = None
-    passback: timedelta = timedelta(0)
-    companions: int = 1
-    missing_off: Closing | None = None
-    missing_on: Closing | None = None
-    over_long: Closing | None = None
-    same_station: tuple[SameStation, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A route as pricing sees it; `networks` holds at most one id (GTFS: a route is in one network)."""
-
-    route_id: str
-    operator_id: OperatorId
-    networks: frozenset[str]
-    rule: RideRule
-    name: str = ""
-    mode: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Product:
-    """A price row of a fare product; empty category or medium means any."""
-
-    category: str
-    medium: str
-    minor: int
-    rule: str
-
-
-@dataclass(frozen=True, slots=True)
-class DistanceFare:
-    """Base plus so much a kilometre, counted in whole steps (all lengths in metres)."""
-
-    leg_group: str
-    product_id: str
-    base_minor: int
-    per_km_minor: int
-    step_m: int
-    rounding: Rounding
-    min_minor: int | None
-    max_minor: int | None
-    rule: str
-
-    def minor_for(self, metres: int) -> int:
-        """Return the fare of a distance in minor units, rounded half up where a step's price is not whole."""
-        whole, rest = divmod(metres, self.step_m)
-        if rest and (
-            self.rounding is Rounding.UP or (self.rounding is Rounding.HALF_UP and 2 * rest >= self.step_m)
-        ):
-            whole += 1
-        steps_minor = (whole * self.step_m * self.per_km_minor * 2 + 1000) // 2000
-        minor = self.base_minor + steps_minor
-        if self.min_minor is not None:
-            minor = max(minor, self.min_minor)
-        return minor if self.max_minor is None else min(minor, self.max_minor)
-
-
-@dataclass(frozen=True, slots=True)
-class TransferRule:
-    """One row of fare_transfer_rules.txt; `limit_us` None is no limit, `count` -1 is any number."""
-
-    kind: int
-    count: int | None
-    limit_us: int | None
-    limit_type: int
-    inclusive: bool
-    product_id: str
-    rule: str
-
-
-@dataclass(frozen=True, slots=True)
-class TransferWindow:
-    """A window that other rides do not break: legs of its networks after the first are free or pay up."""
-
-    window_id: str
-    networks: frozenset[str]
-    duration_us: int
-    inclusive: bool
-    max_uses: int | None
-    pay_difference: bool
-    withhold_in_debt: bool
-
-
-class Period(Enum):
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-    ROLLING = "rolling"
-
-
-@dataclass(frozen=True, slots=True)
-class Cap:
-    """At most `minor` money, or `rides` paid rides, in a period; empty sets cover everything."""
-
-    cap_id: str
-    period: Period
-    period_us: int
-    minor: int | None
-    rides: int | None
-    networks: frozenset[str]
-    operators: frozenset[str]
-    category: Concession | None
-
-
-@dataclass(frozen=True, slots=True)
-class PassProduct:
-    """A pass and what it covers; `scope` tells what HeldPass.scope means for it."""
-
-    product_id: str
-    name: str
-    name_en: str
-    scope: str
-    networks: frozenset[str]
-    operators: frozenset[str]
-    category: Concession | None
-    validity: str
-    validity_count: int
-    from_first_tap: bool
-    price: Money
-    valid_from: date
-    valid_to: date
-    decision: str
-
-
-@dataclass(frozen=True, slots=True)
-class Waiver:
-    """Free travel that `funder` pays for; `area_rule` is everywhere, within or touches the areas."""
-
-    waiver_id: str
-    networks: frozenset[str]
-    areas: frozenset[str]
-    area_rule: str
-    funder: str
-
-
-@dataclass(frozen=True, slots=True)
-class Discount:
-    """A concession's share of the fare, paid by `funder`."""
-
-    concession_id: str
-    networks: frozenset[str]
-    operators: frozenset[str]
-    percent: int
-    rounding: Rounding
-    funder: str
+__all__ = ["DataNote", "PassProduct", "Tariff", "TariffBook", "TariffNames"]
 
 
 @dataclass(slots=True)
@@ -368,7 +177,3 @@ class TariffBook:
 
     def local_date(self, at: datetime) -> date:
         return at.astimezone(self.zone).date()
-
-
-MICROSECOND: Final = timedelta(microseconds=1)
-SECOND_US: Final = _SECOND

@@ -11,7 +11,8 @@ from typing import Final
 
 from fare.rules.carried import TransferRun, WindowUse
 from fare.rules.quote import price_of
-from fare.rules.tariff import Offer, Tariff, TransferRule
+from fare.rules.tariff import Tariff
+from fare.rules.terms import Offer, TransferRule
 from kernel.clock import micros
 
 _MOST_STATES: Final = 64  # different offers a day's legs may be weighed by; more never change a real bill

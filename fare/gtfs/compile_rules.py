@@ -1,0 +1,112 @@
+"""Rows that compile without the tariff's currency: calendars, areas, transfers, joins, concessions."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from fare.gtfs.table import EPOCH, FOREVER, Row
+from fare.rules.terms import Discount, TransferRule
+from fare.rules.timeframe import Frame, Service, Timeframes
+from kernel.money import Rounding
+from kernel.wire.cardinfo import Concession
+
+_US: Final = 1_000_000
+_WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+def only_route(positions: dict[str, dict[str, int]]) -> dict[str, str]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for route, stops in positions.items():
+        for stop in stops:
+            found[stop].add(route)
+    return {stop: next(iter(routes)) for stop, routes in found.items() if len(routes) == 1}
+
+
+def areas(stops: Iterable[Row], stop_areas: Iterable[Row]) -> dict[str, frozenset[str]]:
+    """Return each stop's areas; a station's flow to its platforms unless a platform has its own."""
+    own: dict[str, set[str]] = defaultdict(set)
+    for row in stop_areas:
+        own[row.text("stop_id")].add(row.text("area_id"))
+    found = {stop: frozenset(areas) for stop, areas in own.items()}
+    for row in stops:
+        stop, parent = row.text("stop_id"), row.text("parent_station")
+        if stop not in found and parent in own:
+            found[stop] = frozenset(own[parent])
+    return found
+
+
+def transfers(rows: Iterable[Row]) -> dict[tuple[str, str], tuple[TransferRule, ...]]:
+    found: dict[tuple[str, str], list[TransferRule]] = defaultdict(list)
+    for row in rows:
+        limit = row.whole("duration_limit")
+        found[row.text("from_leg_group_id"), row.text("to_leg_group_id")].append(
+            TransferRule(
+                row.whole("fare_transfer_type") or 0,
+                row.whole("transfer_count"),
+                None if limit is None else limit * _US,
+                row.whole("duration_limit_type") or 0,
+                row.text("edge") != "exclusive",
+                row.text("fare_product_id"),
+                row.where,
+            )
+        )
+    return {pair: tuple(rules) for pair, rules in found.items()}
+
+
+def joins(rows: Iterable[Row]) -> dict[tuple[str, str], tuple[tuple[str, str], ...]]:
+    found: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for row in rows:
+        pair = row.text("from_network_id"), row.text("to_network_id")
+        found[pair].append((row.text("from_stop_id"), row.text("to_stop_id")))
+    return {pair: tuple(stops) for pair, stops in found.items()}
+
+
+def discounts(rows: Iterable[Row]) -> dict[int, tuple[Discount, ...]]:
+    found: dict[int, list[Discount]] = defaultdict(list)
+    for row in rows:
+        found[Concession[row.text("card_category")].value].append(
+            Discount(
+                row.text("concession_id"),
+                frozenset(row.ids("network_ids")),
+                frozenset(row.ids("operator_ids")),
+                row.whole("share_percent") or 0,
+                Rounding(row.text("rounding") or "up"),
+                row.text("funder"),
+            )
+        )
+    return {category: tuple(ones) for category, ones in found.items()}
+
+
+def timeframes(
+    calendars: Iterable[Row], dates: Iterable[Row], rows: Iterable[Row], zone: ZoneInfo, *, used: bool
+) -> Timeframes:
+    """Return the timeframes with the calendars they run on; a service may stand in calendar_dates.txt alone."""
+    changes: dict[str, tuple[set[date], set[date]]] = defaultdict(lambda: (set(), set()))
+    for row in dates:
+        day = row.day("date")
+        if day is not None:
+            changes[row.text("service_id")][(row.whole("exception_type") or 1) - 1].add(day)
+    services: dict[str, Service] = {}
+    calendar = {row.text("service_id"): row for row in calendars}
+    for name in sorted({*calendar, *changes}):
+        found = calendar.get(name)
+        added, removed = changes[name]
+        services[name] = Service(
+            tuple(bool(found and found.whole(weekday)) for weekday in _WEEKDAYS),
+            (found.day("start_date") if found else None) or FOREVER,
+            (found.day("end_date") if found else None) or EPOCH,
+            frozenset(added),
+            frozenset(removed),
+        )
+    frames = tuple(
+        Frame(
+            row.text("timeframe_group_id"),
+            row.whole("start_time") or 0,
+            24 * 3600 if row.whole("end_time") is None else row.whole("end_time") or 0,
+            row.text("service_id"),
+        )
+        for row in rows
+    )
+    return Timeframes(zone, frames, services, any_used=used)
