@@ -1,0 +1,166 @@
+"""`lienthong ledger`: prove, export and read the books, close a day."""
+
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from uuid import UUID
+
+import click
+
+from kernel.crypto.ed25519 import VerifyKey
+from ledger import close_period
+from ledger import export as exporter
+from ledger import prove as prover
+from ledger import statement as reader
+from ledger.rules.books import Format
+from service.commands import context
+
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+def _date(value: datetime | None) -> date | None:
+    return None if value is None else value.date()
+
+
+@click.group()
+def ledger() -> None:
+    """Prove and export the books."""
+
+
+@ledger.command()
+@click.option(
+    "--workers", default=1, show_default=True, type=click.IntRange(1, 32), help="Checks side by side."
+)
+@click.option("--since", type=DAY, help="Hash only the days from this one on again; sums are always whole.")
+@click.option(
+    "--trust",
+    multiple=True,
+    metavar="HEX",
+    help="A seal key (64 hex digits) you trust; without one, the keys stored with the seals are used.",
+)
+@click.option("--quiet", is_flag=True, help="Print only what is wrong, and the verdict.")
+def prove(workers: int, since: datetime | None, trust: tuple[str, ...], quiet: bool) -> None:
+    """Recompute hashes, sums, balances, roll-ups and seals, and name every row that is wrong.
+
+    All parts see one moment of the database, so this may run while taps are taken in. Ends with 1 when
+    anything is wrong. docs/how-to-audit-us.md says what each part proves.
+
+    \b
+    Example:
+      lienthong ledger prove --workers 2
+    """  # noqa: D301  (click reads \b)
+    try:
+        trusted = [VerifyKey(bytes.fromhex(text)) for text in trust] or None
+    except ValueError:
+        raise click.BadParameter("a key is 64 hex digits", param_hint="--trust") from None
+    wrong = lines = 0
+    with context.database() as database:
+        steps = prover.prove(database.begin, trusted=trusted, since=_date(since), workers=workers)
+        for step in steps:
+            if not quiet:
+                verdict = "ok" if not step.faults else f"{len(step.faults)} WRONG"
+                counted = f" ({step.rows:,} rows)" if step.rows else ""
+                click.echo(f"[{step.done:>3}/{step.total}] {step.name}{counted}: {verdict}")
+            for fault in step.faults:
+                click.echo(f"      {fault}", err=True)
+            wrong += len(step.faults)
+            lines += step.rows if step.name.startswith("lines of") else 0
+    if wrong:
+        click.echo(f"NOT PROVEN: {wrong} rows are wrong.")
+        sys.exit(1)
+    click.echo(f"Proven: {lines:,} sealed lines, every sum, balance, roll-up and seal.")
+
+
+@ledger.command()
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice([each.value for each in Format]),
+    default=Format.HLEDGER.value,
+    show_default=True,
+)
+@click.option("--from", "first", type=DAY, help="First book day; earlier ones become an opening entry.")
+@click.option("--to", "last", type=DAY, help="Last book day.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="A file; standard output when not given.",
+)
+def export(form: str, first: datetime | None, last: datetime | None, output: Path | None) -> None:
+    """Write the books for another program to check: entries with balance assertions after each book day.
+
+    \b
+    Examples:
+      lienthong ledger export | hledger -f - check --strict
+      lienthong ledger export --format beancount --output books.beancount && bean-check books.beancount
+      lienthong ledger export --format csv --from 2026-11-18 --to 2026-11-18
+    """  # noqa: D301  (click reads \b)
+    with context.database() as database, database.read() as tx:
+        pieces = exporter.export(tx, Format(form), first=_date(first), last=_date(last))
+        if output is None:
+            sys.stdout.writelines(pieces)
+            return
+        with output.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(pieces)
+
+
+@ledger.command()
+@click.argument("account_id", type=click.UUID)
+@click.option("--from", "first", type=DAY, required=True, help="First book day.")
+@click.option("--to", "last", type=DAY, required=True, help="Last book day.")
+@click.option("--limit", default=reader.PAGE, show_default=True, type=click.IntRange(1, reader.MAX_PAGE))
+@click.option("--cursor", help="Continue a statement where its page ended.")
+def statement(account_id: UUID, first: datetime, last: datetime, limit: int, cursor: str | None) -> None:
+    """Print an account's lines with a running balance, opening and closing.
+
+    \b
+    Example:
+      lienthong ledger statement 5f3c… --from 2026-11-01 --to 2026-11-30
+    """  # noqa: D301  (click reads \b)
+    with context.database() as database, database.read() as tx:
+        made = reader.statement(
+            tx, account_id, first=first.date(), last=last.date(), cursor=cursor, limit=limit
+        )
+    spec = made.account.spec
+    click.echo(f"{spec.kind} of {spec.owner_name} ({spec.type.value}, {made.account.state.value})")
+    click.echo(f"opening {made.opening!s:>44}")
+    for line in made.lines:
+        row = line.row
+        click.echo(f"{row.book_day} {row.kind:<24} {line.change!s:>16} {line.running!s:>16}  {row.cause}")
+    click.echo(f"closing {made.closing!s:>44}")
+    if made.next_cursor:
+        click.echo(f"more: --cursor {made.next_cursor}")
+
+
+@ledger.command()
+@click.option("--through", type=DAY, help="Last book day to count.")
+def trial(through: datetime | None) -> None:
+    """Print debits and credits by kind of account; both columns end in the same sum.
+
+    \b
+    Example:
+      lienthong ledger trial --through 2026-11-18
+    """  # noqa: D301  (click reads \b)
+    with context.database() as database, database.read() as tx:
+        lines = reader.trial_balance(tx, through=_date(through))
+    for line in lines:
+        click.echo(f"{line.kind:<24} {line.type.value:<10} {line.debits!s:>22} {line.credits!s:>22}")
+    for unit in sorted({line.debits.currency.code for line in lines}):
+        mine = [line for line in lines if line.debits.currency.code == unit]
+        debits, credits_ = (sum(getattr(line, side).minor for line in mine) for side in ("debits", "credits"))
+        click.echo(f"{unit}: debits {debits:,}, credits {credits_:,}")
+
+
+@ledger.command()
+@click.argument("day", type=DAY)
+def close(day: datetime) -> None:
+    """Close the book day DAY without settling it: stop posting, build its tree, sign its head.
+
+    \b
+    Example:
+      lienthong ledger close 2026-11-18
+    """  # noqa: D301  (click reads \b)
+    with context.database() as database:
+        signer, clock = context.keyring().bundle_key, context.clock()
+        seal = database.run(lambda tx: close_period.close(tx, day.date(), clock.now(), signer=signer))
+    click.echo(f"{seal.book_day}: {seal.leaf_count} lines, root {seal.root.hex()}, head {seal.head.hex()}")

@@ -1,0 +1,81 @@
+"""`lienthong settle`."""
+
+import json
+from datetime import datetime
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from kernel.money import Money
+from ledger.rules.settlement import Settled
+from service.api.settlements import as_document
+from service.commands import context
+from service.jobs.settle_day import settle_day
+
+
+@click.command()
+@click.argument("day", type=click.DateTime(["%Y-%m-%d"]))
+@click.option("--json", "as_json", is_flag=True, help="Print the settlement as JSON.")
+def settle(day: datetime, as_json: bool) -> None:
+    """Close the book day DAY and settle it per operator.
+
+    Ends rides still open, stops posting to the day, seals it, totals every operator's lines and checks that
+    the guarantee account covers what riders have loaded. Late taps then land in the next day. Settling a
+    settled day prints it again. Ends with 1 when a settlement does not agree with the ledger's accounts or
+    stored value is not covered.
+
+    \b
+    Example:
+      lienthong settle 2026-11-18
+    """  # noqa: D301  (click reads \b)
+    settled: Settled | None = None
+    with context.database() as database:
+        signer = context.keyring().bundle_key
+        for step in settle_day(database, day.date(), signer=signer, now=context.clock().now):
+            click.echo(step.text, err=as_json)
+            settled = step.settled or settled
+    assert settled is not None, "the last step settles"
+    if as_json:
+        click.echo(json.dumps(as_document(settled), ensure_ascii=False, indent=2))
+    else:
+        show(settled)
+    if not settled.coverage.covered or not all(one.reconciled for one in settled.settlements):
+        raise SystemExit(1)
+
+
+def show(settled: Settled, console: Console | None = None) -> None:
+    """Print a settled day as a table, one row an operator, and the coverage of stored value."""
+    table = Table(title=f"Settlement of {settled.book_day} (VND)", title_justify="left")
+    table.add_column("operator")
+    table.add_column("trips", justify="right")
+    columns = (
+        "face_value",
+        "waived",
+        "discounted",
+        "pass_covered",
+        "collected",
+        "refunded",
+        "net",
+        "subsidy",
+    )
+    for name in columns:
+        table.add_column(name.replace("_", " "), justify="right")
+    table.add_column("ledger agrees")
+    for one in settled.settlements:
+        amounts = (_grouped(getattr(one, name)) for name in columns)
+        table.add_row(one.operator_id, f"{one.trips:,}", *amounts, "yes" if one.reconciled else "NO")
+    out = console or Console(width=150)
+    out.print(table)
+    coverage = settled.coverage
+    verdict = "covered" if coverage.covered else "NOT COVERED"
+    out.print(
+        f"Stored value {coverage.stored_value} against guarantee {coverage.guarantee} "
+        f"+ provider clearing {coverage.clearing}: {verdict}, surplus {coverage.surplus}. "
+        f"Riders owe {coverage.receivable}.",
+        highlight=False,
+    )
+
+
+def _grouped(amount: Money) -> str:
+    return str(amount).rpartition(" ")[0]

@@ -1,0 +1,64 @@
+"""Settle a book day: end open rides, close and seal the day, total and net it per operator. Steps commit one by one.
+
+Each step may be killed and repeated: running it again, or twice at once, gives one settlement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from fare import bill
+from fare.publish import Shelf
+from fare.settle_lines import settle_lines as fare_lines
+from kernel.crypto.ed25519 import SigningKey
+from ledger import close_period, settle
+from ledger.rules.settlement import Settled
+from parking.settle_lines import settle_lines as parking_lines
+from service.database import Database
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What has been done, for whoever watches; the last one carries the settled day."""
+
+    text: str
+    settled: Settled | None = None
+
+
+def settle_day(
+    database: Database, book_day: date, *, signer: SigningKey, now: Callable[[], datetime]
+) -> Iterator[Step]:
+    """Yield a step as each part is committed; the last has the settlement.
+
+    DayNotOverError for a day that has not begun. A settled day answers what is stored.
+    """
+    with database.read() as tx:
+        earlier = settle.find_settled(tx, book_day)
+    if earlier is not None:
+        yield Step(f"{book_day} was settled before", earlier)
+        return
+    shelf = Shelf(signer.public)
+
+    def end_rides(tx: Connection) -> int:
+        books = shelf.books(tx)
+        return bill.close_day(tx, book_day, books=books, now=now()).entries if books.newest else 0
+
+    entries = database.run(end_rides)
+    yield Step(f"open rides up to {book_day} ended by the tariff's rule, {entries} entries")
+    seal = database.run(lambda tx: close_period.close(tx, book_day, now(), signer=signer))
+    yield Step(f"book day {seal.book_day} closed: {seal.leaf_count} lines, root {seal.root.hex()[:16]}…")
+
+    def settle_it(tx: Connection) -> Settled:
+        books = shelf.books(tx)
+        fares = fare_lines(tx, book_day, books=books) if books.newest else ()
+        return settle.settle(tx, book_day, (*fares, *parking_lines(tx, book_day)), now())
+
+    settled = database.run(settle_it)
+    yield Step(f"{len(settled.settlements)} operators settled", settled)

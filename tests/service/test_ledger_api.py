@@ -1,0 +1,126 @@
+"""The read endpoints of the books: what finance sees, what a stranger can verify offline, who is kept out."""
+
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+
+import pytest
+from flask.testing import FlaskClient
+
+from access.keyring import Keyring
+from kernel.ids import EntryId, OperatorId, uuid7
+from kernel.money import VND, Money
+from ledger import accounts, close_period, post, settle
+from ledger.rules import chart
+from ledger.rules.entry import Entry, Line
+from ledger.rules.settlement import SettleLine
+from service import staff
+from service.audit import Actor, ActorKind
+from service.services import EXTENSION
+from service.staff import Grant, Role
+
+NOW = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
+TODAY = date(2026, 11, 18)
+
+
+@pytest.fixture
+def booked(app, keyring: Keyring):
+    """A rider who loaded 10,000 and paid 7,000 to alpha, on a closed and settled day."""
+    rider = uuid7(NOW)
+    purse, alpha = chart.rider_stored_value(rider), chart.operator_payable("alpha")
+    provider = chart.provider_clearing("payos")
+
+    def entry(line: Line) -> Entry:
+        return Entry(EntryId(uuid7(NOW)), "test", (line,), rider, TODAY, NOW)
+
+    topup = entry(Line(provider.account_id, purse.account_id, Money(10_000, VND)))
+    fare = entry(Line(purse.account_id, alpha.account_id, Money(7_000, VND)))
+    zero, paid = Money.zero(VND), Money(7_000, VND)
+    line = SettleLine("fare", OperatorId("alpha"), "bus", "01", 1, paid, zero, zero, zero, zero, paid, zero)
+    with app.extensions[EXTENSION].database.begin() as tx:
+        accounts.open_accounts(tx, [purse, alpha, provider], NOW)
+        post.post(tx, [topup, fare], NOW)
+        close_period.close(tx, TODAY, NOW, signer=keyring.bundle_key)
+        settle.settle(tx, TODAY, [line], NOW)
+    return rider, fare
+
+
+@pytest.fixture
+def auditor(app, client: FlaskClient) -> FlaskClient:
+    with app.extensions[EXTENSION].database.begin() as tx:
+        _, token = staff.add_credential(
+            tx,
+            name="audit",
+            grant=Grant(Role.AUDITOR),
+            valid=timedelta(days=1),
+            by=Actor(ActorKind.COMMAND, "test"),
+            now=NOW,
+        )
+    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+    return client
+
+
+def test_strangers_see_nothing(client: FlaskClient, booked) -> None:
+    for path in ("accounts", "trial-balance", "seals"):
+        assert client.get(f"/v1/ledger/{path}").status_code == 401
+    assert client.get("/v1/settlements/2026-11-18").status_code == 401
+
+
+def test_accounts_statements_and_trial_balance(auditor: FlaskClient, booked) -> None:
+    rider, fare = booked
+    found = auditor.get("/v1/ledger/accounts", query_string={"owner_id": str(rider)}).json
+    (account,) = found["accounts"]
+    one = auditor.get(f"/v1/ledger/accounts/{account['account_id']}").json
+    assert one["balance"]["available"] == {"minor": 3_000, "currency": "VND"}
+    span = {"first": "2026-11-18", "last": "2026-11-18"}
+    made = auditor.get(f"/v1/ledger/accounts/{account['account_id']}/statement", query_string=span).json
+    assert [line["change"]["minor"] for line in made["lines"]] in ([10_000, -7_000], [-7_000, 10_000])
+    assert made["closing"]["minor"] == 3_000
+    trial = auditor.get("/v1/ledger/trial-balance").json
+    assert sum(line["net"]["minor"] for line in trial["lines"]) == 0
+    assert auditor.get(f"/v1/ledger/entries/{rider}/{fare.entry_id}").json["lines"][0]["amount"] == 7_000
+
+
+def test_a_stranger_verifies_a_proof_offline(auditor: FlaskClient, booked, keyring: Keyring) -> None:
+    rider, fare = booked
+    (proof,) = auditor.get(f"/v1/ledger/entries/{rider}/{fare.entry_id}/proof").json["proofs"]
+    root, index, last = (
+        sha256(b"\0" + bytes.fromhex(proof["sealed"])).digest(),
+        proof["index"],
+        proof["seal"]["leaf_count"] - 1,
+    )
+    for step in map(bytes.fromhex, proof["path"]):
+        while index % 2 == 0 and index == last:
+            index, last = index // 2, last // 2
+        pair = step + root if index % 2 else root + step
+        root, index, last = sha256(b"\x01" + pair).digest(), index // 2, last // 2
+    seal = proof["seal"]
+    assert root.hex() == seal["root"]
+    message = bytes.fromhex(seal["message"])
+    assert seal["root"] in message.hex()
+    assert keyring.bundle_key.public.verify(
+        b"lienthong/ledger-head/1", message, bytes.fromhex(seal["signature"])
+    )
+
+
+def test_settlement_of_a_day(auditor: FlaskClient, booked) -> None:
+    document = auditor.get("/v1/settlements/2026-11-18").json
+    (one,) = document["settlements"]
+    assert (one["operator_id"], one["net"]["minor"], one["reconciled"]) == ("alpha", 7_000, True)
+    assert document["coverage"]["covered"] is True
+    assert auditor.get("/v1/settlements/2026-11-19").status_code == 404
+    assert auditor.get("/v1/settlements/yesterday").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("accounts?limit=0", 422),
+        ("accounts?stray=1", 422),
+        ("accounts/00000000-0000-7000-8000-000000000000", 404),
+        ("entries/00000000-0000-7000-8000-000000000000/00000000-0000-7000-8000-000000000000", 404),
+    ],
+)
+def test_bad_questions_are_problems(auditor: FlaskClient, path: str, status: int) -> None:
+    answer = auditor.get(f"/v1/ledger/{path}")
+    assert answer.status_code == status
+    assert answer.content_type == "application/problem+json"
