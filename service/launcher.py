@@ -6,23 +6,24 @@ used: their own Python wrappers make accounts and change permissions when they r
 """
 
 import contextlib
-import fcntl
 import os
 import secrets
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import sleep
 from typing import Final
 
 import psycopg
 import redis
 
+from kernel.clock import stopwatch
 from service import server_binaries
 from service.server_binaries import Binaries, LauncherError, Unrooted
+from service.server_lock import locked
 
 OWNER: Final = "lienthong_owner"
 LOGIN: Final = "lienthong"
@@ -91,7 +92,7 @@ def servers(
         lock = None
         if not (given_database and given_redis):
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = stack.enter_context(_locked(home))
+            lock = stack.enter_context(locked(home))
         if given_database:
             database_url, owner_url = given_database, given_owner
             described.append("PostgreSQL as given")
@@ -119,40 +120,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-@contextlib.contextmanager
-def _locked(home: Path) -> Iterator[int]:
-    """Hold `home` for this launcher; the servers inherit the lock, so a dying pair is waited for."""
-    descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        deadline = time.monotonic() + STOP_TIMEOUT_S
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
-                if (holder.isdigit() and _alive(int(holder))) or time.monotonic() > deadline:
-                    raise LauncherError(
-                        f"{home} is in use by process {holder}: stop it first, or use another data directory"
-                    ) from None
-                time.sleep(0.1)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 @contextlib.contextmanager
@@ -221,15 +188,15 @@ def _initdb(runner: Unrooted, cluster: Path, password: str) -> None:
 
 
 def _await_postgres(child: "subprocess.Popen[bytes]", url: str, log_path: Path) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
+    deadline = stopwatch() + START_TIMEOUT_S
     while True:
         try:
             psycopg.connect(url, connect_timeout=2).close()
         except psycopg.OperationalError as error:
-            if child.poll() is not None or time.monotonic() > deadline:
+            if child.poll() is not None or stopwatch() > deadline:
                 tail = log_path.read_text(errors="replace")[-2000:]
                 raise LauncherError(f"PostgreSQL did not start: {error}\n{tail}") from error
-            time.sleep(0.02)
+            sleep(0.02)
         else:
             return
 
@@ -284,15 +251,15 @@ def _redis(binaries: Binaries, home: Path) -> Iterator[str]:
 
 
 def _await_redis(child: "subprocess.Popen[bytes]", url: str) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
+    deadline = stopwatch() + START_TIMEOUT_S
     with redis.Redis.from_url(url) as client:
         while True:
             try:
                 client.ping()
             except redis.RedisError as error:
-                if child.poll() is not None or time.monotonic() > deadline:
+                if child.poll() is not None or stopwatch() > deadline:
                     raise LauncherError(f"Redis did not start: {error}") from error
-                time.sleep(0.02)
+                sleep(0.02)
             else:
                 return
 

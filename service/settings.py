@@ -59,6 +59,23 @@ class Settings(BaseSettings):
         description="The key-encryption key; keep it on another medium than the keyring",
     )
     provider_checksum_key: str = secret("The key with which the payment provider signs its notifications")
+    casso_checksum_key: str = secret(
+        "The key with which Casso signs its notifications; empty: they are refused"
+    )
+    topup_provider: str = Field(
+        default="payos",
+        pattern="^(payos|casso)$",
+        description="The provider that watches the guarantee account for new top-ups: payos or casso",
+    )
+    topup_minutes: int = Field(
+        default=60, ge=1, le=10_080, description="A top-up's QR is to be paid within this many minutes"
+    )
+    notification_days: int = Field(
+        default=30,
+        ge=1,
+        le=365,
+        description="Payments older than this many days, notified for the first time, wait for a person",
+    )
     topup_bank_bin: str = Field(
         default="970436",
         pattern=r"^\d{6}$",
@@ -68,6 +85,11 @@ class Settings(BaseSettings):
         default="0011001234567",
         pattern=r"^[0-9A-Za-z]{1,19}$",
         description="Number of the guarantee account (VietQR)",
+    )
+    topup_also_accounts: str = Field(
+        default="",
+        pattern=r"^[0-9A-Za-z]{0,19}(,[0-9A-Za-z]{1,19})*$",
+        description="Further numbers, comma-separated, under which money to the guarantee account is notified",
     )
     topup_account_name: str = Field(
         default="LIEN THONG",
@@ -83,7 +105,7 @@ class Settings(BaseSettings):
         default=300, ge=1, description="How far a device's clock may be off for a signed request (RFC 9421)"
     )
     late_days: int = Field(
-        default=35,
+        default=45,
         ge=0,
         description="Taps later than this many days go to the exception queue instead of a re-fold",
     )

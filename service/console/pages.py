@@ -12,6 +12,7 @@ from flask_wtf.csrf import generate_csrf
 from werkzeug.wrappers import Response as BaseResponse
 
 from service import auth, headers, metrics, staff
+from service.audit import ActorKind
 from service.auth import STAFF, public, requires
 from service.console import format as shown
 from service.console.day import read_day, today
@@ -102,7 +103,8 @@ def sign_in() -> Response | BaseResponse:
 def sign_out() -> BaseResponse:
     """End all sign-ins of this staff user: a copied cookie must not outlive the sign-out."""
     actor = auth.principal().actor
-    services().database.run(lambda tx: staff.end_sign_ins(tx, by=actor, now=services().clock.now()))
+    if actor.kind is ActorKind.STAFF:  # a credential has no sign-in to end
+        services().database.run(lambda tx: staff.end_sign_ins(tx, by=actor, now=services().clock.now()))
     auth.sign_out()
     return redirect(url_for("console.sign_in_form"))
 
