@@ -2,23 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 import pytest
 
-from fare.gtfs.load import load_tariff
 from fare.gtfs.taps import NamedTap, price_taps, read_riders, read_taps
 from fare.rules.bill import Bill, Closed, Component
 from fare.rules.tariff import TariffBook
-
-HERE = Path(__file__).parent / "tariffs"
-HANOI = Path(__file__).parents[2] / "fare" / "tariffs" / "hanoi"
-
-
-@cache
-def book_of(name: str) -> TariffBook:
-    return load_tariff(HANOI if name == "hanoi" else HERE / name)
+from tests.fare.cities import book_of
 
 
 @dataclass(frozen=True)
