@@ -42,7 +42,8 @@ class Reader:
     kind: str
     operator: str
     place: str
-    duties: tuple[dict[str, object], ...]
+    duties: tuple[dict[str, object], ...] = ()
+    purpose: str = "AUTO"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +110,8 @@ READERS: Final = (
         "2A-YEN-NGHIA-G1",
         (_duty(at(4), route_id="2A", stop_id="2A-yen-nghia", purpose="AUTO"),),
     ),
-    Reader(PARK_IN, "parking", "dongda-parking", "dong-da-01", (_duty(at(4), purpose="PARK_IN"),)),
-    Reader(PARK_OUT, "parking", "dongda-parking", "dong-da-01", (_duty(at(4), purpose="PARK_OUT"),)),
+    Reader(PARK_IN, "parking", "dongda-parking", "dong-da-01-in", (), "PARK_IN"),
+    Reader(PARK_OUT, "parking", "dongda-parking", "dong-da-01-out", (), "PARK_OUT"),
 )
 
 
@@ -162,18 +163,16 @@ def make_plan() -> DayPlan:
                 Presentation(enters + timedelta(minutes=85), PARK_OUT, card),
             ]
     taps.append(Presentation(at(8, 5), BUS_1, REFUSED_CARD))
-    taps += _missing_tap_offs(taps)
+    _forget_tap_offs(taps)
     taps = _tear(sorted(taps, key=lambda tap: (tap.at, tap.card)))
     torn = sum(tap.fault is not None for tap in taps)
     return DayPlan(_concessions(dice), tuple(taps), DRIVERS, torn)
 
 
-def _missing_tap_offs(taps: list[Presentation]) -> list[Presentation]:
+def _forget_tap_offs(taps: list[Presentation]) -> None:
     """Take the last tap-off of two riders away; the tariff closes their journeys."""
     for card in (7, BUS_RIDERS + 7):
-        last = max((tap for tap in taps if tap.card == card), key=lambda tap: tap.at)
-        taps.remove(last)
-    return []
+        taps.remove(max((tap for tap in taps if tap.card == card), key=lambda tap: tap.at))
 
 
 def _tear(taps: list[Presentation]) -> list[Presentation]:
