@@ -1,5 +1,6 @@
 """Bills against the real evidence, tables and ledger: differences only, in whatever order evidence comes."""
 
+import itertools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -203,7 +204,7 @@ def test_any_order_and_repetition_of_uploads_ends_in_the_bill_of_a_fold_from_scr
     pieces = []
     for reader in readers:
         cuts = sorted({0, len(reader.records), *(dice.randint(0, len(reader.records)) for _ in range(3))})
-        pieces += [(reader, low + 1, high) for low, high in zip(cuts, cuts[1:], strict=False)]
+        pieces += [(reader, low + 1, high) for low, high in itertools.pairwise(cuts)]
     pieces += dice.choices(pieces, k=len(pieces) // 2)
     dice.shuffle(pieces)
     for reader, first, last in pieces:
