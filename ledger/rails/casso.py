@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from hashlib import sha512
 from typing import Final
 
@@ -24,6 +23,7 @@ from ledger.rails.notification import (
     Notified,
     StaleNotificationError,
     parse_object,
+    whole_number,
 )
 
 HEADER: Final = "x-casso-signature"
@@ -32,12 +32,7 @@ _SIGNATURE: Final = re.compile(r"t=([0-9]{1,15}),v1=([0-9a-f]{128})", re.ASCII)
 
 def canonical(body: Mapping[str, object]) -> str:
     """Return the body as compact JSON with the keys of every object sorted, letters unescaped."""
-    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_number)
-
-
-def _number(value: object) -> int | float:
-    assert isinstance(value, Decimal), "the parser makes nothing else that JSON cannot write"
-    return int(value) if value == value.to_integral_value() else float(value)
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=whole_number)
 
 
 def sign(body: Mapping[str, object], sent_ms: int, key: bytes) -> str:

@@ -95,6 +95,16 @@ def parse_object(raw: bytes) -> dict[str, object]:
     return value
 
 
+def whole_number(value: object) -> int:
+    """Return a Decimal of the parser as the whole number that JavaScript writes for it; for `json.dumps`.
+
+    ValueError for a fraction: how another language prints it is not ours to guess, and VND has none.
+    """
+    if isinstance(value, Decimal) and value == value.to_integral_value() and abs(value) < 1 << 53:
+        return int(value)
+    raise ValueError("a number with a fraction cannot be signed")
+
+
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):

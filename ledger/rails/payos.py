@@ -21,6 +21,7 @@ from ledger.rails.notification import (
     Notified,
     UnreadableNotificationError,
     parse_object,
+    whole_number,
 )
 
 _HEX: Final = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
@@ -50,7 +51,7 @@ def _value(value: object) -> str:
             return _number(value)
         case list():
             ordered = [dict(sorted(item.items())) if isinstance(item, dict) else item for item in value]
-            return json.dumps(ordered, separators=(",", ":"), ensure_ascii=False, default=_json_number)
+            return json.dumps(ordered, separators=(",", ":"), ensure_ascii=False, default=whole_number)
         case _:
             raise ValueError("an object cannot be signed outside a list")
 
@@ -61,11 +62,6 @@ def _number(value: int | Decimal) -> str:
             raise ValueError("a number beyond JavaScript's plain notation")
         return str(int(value)) if value == value.to_integral_value() else f"{value.normalize():f}"
     return str(value)
-
-
-def _json_number(value: object) -> int | float:
-    assert isinstance(value, Decimal), "the parser makes nothing else that JSON cannot write"
-    return int(value) if value == value.to_integral_value() else float(value)
 
 
 def sign(fields: Mapping[str, object], key: bytes) -> str:

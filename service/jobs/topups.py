@@ -1,0 +1,87 @@
+"""Top-ups composed from the houses: the ledger books, access locks the rider and lifts a debt's denial."""
+
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from access import deny, issue
+from access.deny import DenyReason
+from kernel.clock import Clock
+from ledger import notify
+from ledger.notify import CREDITED, Applied
+from ledger.rails.providers import UnknownProviderError
+from ledger.topup import Merchant, expire_intents
+from service import logs
+from service.database import Database
+from service.settings import Settings
+
+_LIMIT: Final = 100
+
+
+def merchant_of(settings: Settings) -> Merchant:
+    """Return the bank account that riders pay to."""
+    return Merchant(
+        bin=settings.topup_bank_bin,
+        account=settings.topup_account,
+        name=settings.topup_account_name,
+        also=frozenset(number for number in settings.topup_also_accounts.split(",") if number),
+    )
+
+
+def secret_of(settings: Settings, provider: str) -> bytes:
+    """Return the key a provider signs with; UnknownProviderError where none is set: an empty key verifies nothing."""
+    secret = {"payos": settings.provider_checksum_key, "casso": settings.casso_checksum_key}.get(provider, "")
+    if not secret:
+        raise UnknownProviderError(provider=provider)
+    return secret.encode()
+
+
+def apply_stored(tx: Connection, stored: UUID, *, settings: Settings, now: datetime) -> Applied:
+    """Give a stored notification's payment its home, and lift the rider's denial when the debt is paid off."""
+    applied = notify.apply_notification(
+        tx,
+        stored,
+        merchant=merchant_of(settings),
+        now=now,
+        # Locks the fare account and raises the version that the cache orders its writes by (DESIGN §8.15).
+        lock_rider=lambda held, rider: issue.raise_versions(held, (rider,)),
+        replay_window=timedelta(days=settings.notification_days),
+    )
+    if applied.outcome == CREDITED and applied.cleared and not applied.owed and applied.fare_account_id:
+        deny.clear_accounts(
+            tx,
+            (applied.fare_account_id,),
+            reason=DenyReason.DEBT,
+            cause=f"payment:{applied.payment_id}",
+            now=now,
+        )
+    return applied
+
+
+def sweep(
+    database: Database, *, settings: Settings, clock: Clock, limit: int = _LIMIT
+) -> tuple[Applied, ...]:
+    """Apply what is stored and was never applied, oldest first, each in a transaction; return what each did.
+
+    One that fails is logged and left for the next run; it does not stop the others.
+    """
+    with database.read() as tx:
+        due = notify.list_due(tx, limit=limit)
+    done = []
+    for stored in due:
+
+        def work(tx: Connection, one: UUID = stored) -> Applied:
+            return apply_stored(tx, one, settings=settings, now=clock.now())
+
+        try:
+            done.append(database.run(work))
+        except Exception:  # noqa: BLE001  (the next payment must not wait for this one)
+            logs.logger("service.topups").exception("notification.failed", notification_id=str(stored))
+    return tuple(done)
+
+
+def expire(database: Database, *, clock: Clock) -> int:
+    """Write down which intents have expired; return how many."""
+    return database.run(lambda tx: expire_intents(tx, clock.now()))
