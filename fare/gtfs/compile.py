@@ -141,6 +141,7 @@ class _Compiler:
             currency=self.money,
             routes=routes,
             route_of_stop=only_route(positions),
+            stop_names={row.text("stop_id"): row.text("stop_name") for row in of("stops.txt")},
             areas_of_stop=areas(of("stops.txt"), of("stop_areas.txt")) if with_areas else {},
             legs=LegIndex(legs, by_priority=self.feed.has_column("fare_leg_rules.txt", "rule_priority")),
             timeframes=timeframes(

@@ -90,4 +90,4 @@ def _text(value: object) -> str:
 def _dates(row: Row) -> str:
     start = "" if row.valid_from == EPOCH else row.valid_from.isoformat()
     end = "" if row.valid_to == FOREVER else row.valid_to.isoformat()
-    return f" [{start} … {end}]" if start or end else ""
+    return f" [{f'{start} … {end}'.strip()}]" if start or end else ""

@@ -41,6 +41,7 @@ class Tariff:
     currency: Currency
     routes: Mapping[str, Route]
     route_of_stop: Mapping[str, str]
+    stop_names: Mapping[str, str]
     areas_of_stop: Mapping[str, frozenset[str]]
     legs: LegIndex
     timeframes: Timeframes

@@ -4,11 +4,17 @@ from typing import Final
 
 from apiflask import APIBlueprint
 
+from service.api.bundles import blueprint as bundles
+from service.api.decisions import blueprint as decisions
+from service.api.devices import blueprint as devices
+from service.api.fares import blueprint as fares
 from service.api.health import blueprint as health
 from service.api.ledger import blueprint as ledger
 from service.api.notifications import blueprint as notifications
+from service.api.parking import blueprint as parking
 from service.api.problems import blueprint as problems
 from service.api.settlements import blueprint as settlements
+from service.api.taps import blueprint as taps
 from service.api.topups import blueprint as topups
 
 BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
@@ -16,6 +22,12 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     problems,
     ledger,
     settlements,
+    parking,
     topups,
     notifications,
+    fares,
+    taps,
+    devices,
+    decisions,
+    bundles,
 )
