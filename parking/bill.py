@@ -19,10 +19,12 @@ from access.rules.tap import Tap
 from access.taps import list_taps
 from kernel.ids import FareAccountId, OperatorId
 from kernel.wire.tap import Phase, Purpose
-from parking.places import stay_day
+from ledger.post import book_day
+from parking.places import HANOI, stay_day
 from parking.post_bills import StayChange, post_changes
 from parking.publish_rates import Rates
 from parking.rules.bill import StayBill, price_folded, stay_ref
+from parking.rules.book import RateBook
 from parking.rules.difference import differences, wanted
 from parking.rules.quote import ENGINE_VERSION
 from parking.rules.session import RUNNING, Case, EventKind, State
@@ -77,6 +79,8 @@ def bill_stays(
         since[account] = min(at, since.get(account, at))
     if not since:
         return BilledStays()
+    for day in sorted({at.astimezone(HANOI).date() for at in since.values()}):
+        book_day(tx, day, now)
     lock_accounts(tx, since)
     return bill_accounts(tx, since, now=now)
 
@@ -103,7 +107,7 @@ def bill_accounts(
     for account, bill in bills:
         old = stored.pop((account, bill.stay.stay_id), None)
         row = _row(account, bill, old, rates, guest=account in guests, now=now)
-        found = differences(wanted(bill), booked.get(row.stay_id, {}))
+        found = () if row.guest else differences(wanted(bill), booked.get(row.stay_id, {}))
         if found or old is None or _differs(row, old):
             changes.append(StayChange(row, found))
     for old in stored.values():
@@ -160,6 +164,19 @@ def stay_event(tap: Tap, rates: Rates) -> StayEvent:
         vehicle_class=tap.vehicle_class,
         order=tap.order,
     )
+
+
+def list_stay_events(tx: Connection, row: StayRow, rates: Rates) -> tuple[Stay, RateBook]:
+    """Return a stored stay folded anew from its account's events, and the book that prices it.
+
+    A stay that was merged into another has nothing left and is a stay without events: LookupError.
+    """
+    guests = frozenset({row.fare_account_id}) if row.guest else frozenset[FareAccountId]()
+    gathered = _gather(tx, _cut(tx, {row.fare_account_id: row.first_at}), rates, guests)
+    for stay in fold_stays(gathered.get(row.fare_account_id, ())):
+        if stay.stay_id == row.stay_id:
+            return stay, rates.version(row.rates_version)
+    raise LookupError(f"stay {row.stay_id} has no events of its own")
 
 
 def _bill(stay: Stay, rates: Rates) -> StayBill:

@@ -13,6 +13,7 @@ from kernel.ids import OperatorId
 from kernel.service_day import service_day
 from parking.publish_rates import Rates
 from parking.rules.book import RateBook
+from parking.rules.errors import UnknownPlaceError
 from parking.rules.place import Place, PlaceKind
 from parking.rules.stay import Stay
 from parking.store import stays as store
@@ -49,6 +50,14 @@ def list_places(
     ]
     counted = store.count_running(tx, [place.place_id for place in mine])
     return tuple(PlaceNow(place, counted.get(place.place_id, 0), now) for place in mine)
+
+
+def place_in_force(tx: Connection, place_id: str, *, now: datetime) -> Place:
+    """Return a place of the rates in force; UnknownPlaceError."""
+    book = Rates(tx).at(now)
+    if book is None:
+        raise UnknownPlaceError(place_id=place_id)
+    return book.place(place_id)
 
 
 def stay_day(stay: Stay, book: RateBook | None) -> date:

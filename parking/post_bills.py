@@ -11,13 +11,11 @@ from sqlalchemy import Connection
 
 from kernel.ids import EntryId, FareAccountId, LedgerAccountId, uuid8
 from kernel.money import Currency, Money, currency
-from kernel.service_day import local_date
 from ledger.accounts import lock_balances, open_accounts, read_balances
-from ledger.post import post
+from ledger.post import book_day, post
 from ledger.rules import chart
 from ledger.rules.account import AccountSpec
 from ledger.rules.entry import Entry, Line, Refused
-from parking.places import HANOI
 from parking.rules.bill import Component, stay_ref
 from parking.rules.difference import Difference, fund_charge, fund_refund
 from parking.store import stays as store
@@ -53,27 +51,34 @@ class _Purse:
 def post_changes(tx: Connection, changes: Sequence[StayChange], *, now: datetime) -> PostedStays:
     """Post the differences and write the revisions; the caller holds the accounts' locks.
 
-    A charge beyond the balance goes to the account's receivable, so money never refuses a bill. A guest's
-    lines are written without entries: what a guest owes is paid at the exit.
+    A charge beyond the balance goes to the account's receivable, so money never refuses a bill. A guest has
+    no account to book on and so no lines: what a guest owes is paid at the exit.
     """
+    if not changes:
+        return PostedStays(0, frozenset())
     purses = _lock_purses(tx, changes, now)
     owing: set[FareAccountId] = set()
     entries: list[Entry] = []
     lines: list[LineRow] = []
     for change in changes:
+        assert not (change.row.guest and change.differences), "a guest's stay has no lines"
         for number, difference in enumerate(change.differences, 1):
-            entry = None if change.row.guest else _entry(change.row, number, difference, purses, owing, now)
+            entry = _entry(change.row, number, difference, purses, owing, now)
             if entry is not None:
                 entries.append(entry)
-            lines.append(_line(change.row, number, difference, entry, local_date(now, HANOI)))
+            lines.append(_line(change.row, number, difference, entry))
     days: dict[EntryId, date] = {}
     for outcome in post(tx, entries, now):
         assert not isinstance(outcome, Refused), f"a stay's entry was refused under its lock: {outcome}"
         days[outcome.entry_id] = outcome.book_day
     store.upsert_stays(tx, [change.row for change in changes])
+    shared = {day: book_day(tx, day, now) for day in {line.book_day for line in lines}}
     store.insert_lines(
         tx,
-        [replace(line, book_day=days[EntryId(line.entry_id)]) if line.entry_id else line for line in lines],
+        [
+            replace(line, book_day=days[EntryId(line.entry_id)] if line.entry_id else shared[line.book_day])
+            for line in lines
+        ],
     )
     return PostedStays(len(entries), frozenset(owing))
 
@@ -91,15 +96,18 @@ def _lock_purses(
     for change in changes:
         money = currency(change.row.currency)
         for each in change.differences:
-            if not each.minor or change.row.guest or each.key.component is Component.PASS_COVERED:
+            if not each.minor or each.key.component is Component.PASS_COVERED:
                 continue
-            payable = chart.parking_payable(each.key.operator_id, money)
-            specs[payable.account_id] = payable
             if each.key.component is Component.CHARGED:
+                payable = chart.parking_payable(each.key.operator_id, money)
+                specs[payable.account_id] = payable
                 riders.add((change.row.fare_account_id, money))
             elif each.key.funder:
-                funder = chart.funder_receivable(each.key.funder, money)
-                specs[funder.account_id] = funder
+                for spec in (
+                    chart.funder_receivable(each.key.funder, money),
+                    chart.operator_subsidy(each.key.operator_id, money),
+                ):
+                    specs[spec.account_id] = spec
     stored = {each: chart.rider_stored_value(*each) for each in riders}
     owed = {each: chart.rider_receivable(*each) for each in riders}
     specs.update({spec.account_id: spec for spec in (*stored.values(), *owed.values())})
@@ -139,6 +147,7 @@ def _entry(
             (chart.rider_receivable(row.fare_account_id, money).account_id, split.owed),
         )
     elif change.key.funder:
+        payee = chart.operator_subsidy(change.key.operator_id, money).account_id
         sources = ((chart.funder_receivable(change.key.funder, money).account_id, amount),)
     else:
         return None
@@ -160,7 +169,7 @@ def _entry(
     )
 
 
-def _line(row: StayRow, number: int, change: Difference, entry: Entry | None, today: date) -> LineRow:
+def _line(row: StayRow, number: int, change: Difference, entry: Entry | None) -> LineRow:
     return LineRow(
         fare_account_id=row.fare_account_id,
         stay_day=row.stay_day,
@@ -175,6 +184,6 @@ def _line(row: StayRow, number: int, change: Difference, entry: Entry | None, to
         currency=row.currency,
         delta_minor=change.minor,
         stays_delta=change.stays,
-        book_day=today,
+        book_day=row.stay_day,  # replaced by the day that the ledger gives
         entry_id=entry.entry_id if entry else None,
     )

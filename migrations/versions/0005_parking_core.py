@@ -40,7 +40,7 @@ CREATE TABLE parking_event (
     CONSTRAINT parking_event_pk PRIMARY KEY (fare_account_id, event_day, event_id),
     CONSTRAINT parking_event_kind CHECK (kind IN ('reserved', 'entered', 'paid', 'extended', 'left',
         'no_show', 'voided', 'disputed', 'upheld', 'refunded')),
-    CONSTRAINT parking_event_until CHECK (until_at IS NULL OR kind IN ('reserved', 'paid', 'extended'))
+    CONSTRAINT parking_event_until CHECK (until_at IS NULL OR kind IN ('reserved', 'paid', 'extended', 'left'))
 ) PARTITION BY RANGE (event_day);
 CREATE TABLE parking_event_default PARTITION OF parking_event DEFAULT;
 """

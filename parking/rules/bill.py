@@ -66,6 +66,7 @@ class StayBill:
     lines: tuple[BillLine, ...] = ()
     cases: tuple[Case, ...] = ()
     reason: str = ""
+    priced_class: str = ""
 
     def charged(self) -> Money | None:
         """Return what the rider pays; None where nothing was priced."""
@@ -128,6 +129,7 @@ def price_folded(stay: Stay, rates: RateBook, rights: Iterable[AssignedRight] = 
         quote=quote,
         lines=_lines(quote, place.operator_id, cuts),
         cases=cases,
+        priced_class=vehicle_class,
     )
 
 
@@ -143,7 +145,7 @@ def _unpriced(bill: StayBill, error: DomainError) -> StayBill:
 
 def _ends(stay: Stay, table: RateTable) -> _Ends:
     """Return the two instants that are priced, or the policy for a stay that lacks one of them."""
-    entered, left = stay.entered_at, stay.left_at
+    entered, left = stay.entered_at, stay.priced_until
     if entered is None:
         at = stay.events[0].at
         return _Ends(at, at, table.edges.missing_entry, None)

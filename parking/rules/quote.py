@@ -219,7 +219,7 @@ def quote(events: Iterable[StayEvent], table: RateTable, *, asked_at: datetime |
     """
     stays = fold_stays(events)
     entered = stays[0].entered_at if stays else None
-    left = stays[0].left_at if stays else None
+    left = stays[0].priced_until if stays else None
     end = left or asked_at
     if entered is None or end is None or len(stays) > 1:
         reason = "no entry is known" if entered is None else "no exit is known"

@@ -21,7 +21,8 @@ class StayEvent:
     """One fact about a stay, with its own time.
 
     `subject` is what parks: a card, a ticket or a plate. `order` is the card's own order of its taps (§8.3), None
-    for facts that only a clock orders. `until` is the end of time paid or extended.
+    for facts that only a clock orders. `until` is the end of time paid or extended; on
+    an exit it is the instant of the binding quote that was paid.
     """
 
     event_id: UUID
@@ -64,6 +65,12 @@ class Stay:
         return found.at if found else None
 
     @property
+    def priced_until(self) -> datetime | None:
+        """Return the end that is priced: the exit, or the earlier instant of a quote that still bound at it."""
+        found = self.first(EventKind.LEFT)
+        return (found.until or found.at) if found else None
+
+    @property
     def vehicle_class(self) -> str:
         """Return the class the first event that names one names."""
         return next((each.vehicle_class for each in self.events if each.vehicle_class), "")
@@ -76,7 +83,8 @@ class Stay:
     @property
     def paid_until(self) -> datetime | None:
         """Return the latest instant that was paid or extended to."""
-        return max((each.until for each in self.events if each.until is not None), default=None)
+        paid = (each.until for each in self.events if each.kind is not EventKind.LEFT)
+        return max((each for each in paid if each is not None), default=None)
 
 
 def in_order(events: Iterable[StayEvent]) -> list[StayEvent]:

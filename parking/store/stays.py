@@ -64,6 +64,20 @@ class LineRow:
     entry_id: UUID | None
 
 
+@dataclass(frozen=True, slots=True)
+class BookDayRow:
+    """A book day's sums; `raised` and `lowered` are never negative."""
+
+    operator_id: str
+    place_id: str
+    component: str
+    funded: bool
+    currency: str
+    raised: int
+    lowered: int
+    stays: int
+
+
 _STAY = ", ".join(each.name for each in fields(StayRow))
 _LINE = ", ".join(each.name for each in fields(LineRow))
 _KEY = ("fare_account_id", "stay_day", "stay_id")
@@ -217,21 +231,23 @@ def list_booked(
     return found
 
 
-def list_book_day(tx: Connection, book_day: date) -> tuple[tuple[object, ...], ...]:
-    """Return (operator, place, stay day, currency, component, funder, minor, stays) booked on a day, summed."""
+def list_book_day(tx: Connection, book_day: date) -> tuple[BookDayRow, ...]:
+    """Return what was booked on a day by operator, place, component and whether somebody funds it."""
     rows = tx.execute(
         text(
             """
-            SELECT operator_id, place_id, stay_day, currency, component, funder,
-                   sum(delta_minor)::bigint, sum(stays_delta)::bigint
+            SELECT operator_id, place_id, component, funder <> '' AS funded, currency,
+                   coalesce(sum(delta_minor) FILTER (WHERE delta_minor > 0), 0)::bigint AS raised,
+                   coalesce(-sum(delta_minor) FILTER (WHERE delta_minor < 0), 0)::bigint AS lowered,
+                   sum(stays_delta)::bigint AS stays
             FROM parking_bill_line WHERE book_day = :book_day
-            GROUP BY operator_id, place_id, stay_day, currency, component, funder
-            ORDER BY operator_id, place_id, stay_day, currency, component, funder
+            GROUP BY operator_id, place_id, component, funder <> '', currency
+            ORDER BY operator_id, place_id, component, funded, currency
             """
         ),
         {"book_day": book_day},
     )
-    return tuple(tuple(row) for row in rows)
+    return tuple(BookDayRow(*row) for row in rows)
 
 
 def _stay(row: Iterable[object]) -> StayRow:

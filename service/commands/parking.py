@@ -1,4 +1,4 @@
-"""`lienthong parking`: check rate files, price a stay from them, and recompute a price proof. No database needed."""
+"""`lienthong parking`: check and publish rate files, price a stay from them, recompute a price proof."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import click
 
 from kernel.errors import DomainError
 from parking.proof import check_proof
-from parking.rate_dir import HANOI, load_rate_dir
+from parking.rate_dir import HANOI, load_rate_dir, read_rate_dir
 from parking.rules.book import RateBook
 from parking.rules.errors import RateFilesInvalidError
 from parking.rules.quote import Quote, quote_between
@@ -28,12 +28,12 @@ RATES = click.option(
 )
 
 
-@click.group("parking", help="Parking rates: check them, price a stay with them, prove a price.")
-def group() -> None:
-    """Hold the parking commands."""
+@click.group()
+def parking() -> None:
+    """Check and publish parking rates, price a stay with them, prove a price (docs/parking-rates.md)."""
 
 
-@group.command("check")
+@parking.command("check")
 @RATES
 def check(rates: Path) -> None:
     """Check rate files and name every problem by file, row and field.
@@ -45,7 +45,7 @@ def check(rates: Path) -> None:
     click.echo(f"{book.version}: {len(book.places)} places, {len(book.classes)} vehicle classes, no problems")
 
 
-@group.command("quote")
+@parking.command("quote")
 @RATES
 @click.option("--place", "place_id", required=True, help="Where: a place_id of places.csv, or a gate.")
 @click.option("--class", "vehicle_class", required=True, help="What: a class_id of vehicle_classes.csv.")
@@ -86,7 +86,38 @@ def quote(
         _show(found)
 
 
-@group.command("prove")
+@parking.command("publish")
+@RATES
+@click.option("--from", "begins", required=True, help="When they begin to hold, e.g. 2026-12-01T00:00+07:00.")
+def publish(rates: Path, begins: str) -> None:
+    """Publish rates from an instant on, unchangeably: stays that begin from then on are priced by them.
+
+    \b
+    Example: lienthong parking publish --rates parking/rates/hanoi --from 2026-12-01T00:00+07:00
+    """  # noqa: D301 click reads \b
+    from parking.publish_rates import publish_rates
+    from service import audit
+    from service.commands import context
+
+    book, now, actor = _load(rates), context.clock().now(), context.actor()
+    effective_at = _instant(begins, next(iter(book.places.values())).zone)
+    with context.database() as database, database.begin() as tx:
+        done = publish_rates(tx, read_rate_dir(rates), effective_at=effective_at, by=actor.actor_id, now=now)
+        if not done.again:
+            audit.record(
+                tx,
+                actor=actor,
+                action="parking.publish",
+                subject_kind="rates",
+                subject_id=done.version,
+                now=now,
+                detail={"effective_at": effective_at.isoformat()},
+            )
+    told = "were published already and hold" if done.again else "hold"
+    click.echo(f"{done.version} {told} from {done.effective_at.isoformat()}")
+
+
+@parking.command("prove")
 @RATES
 @click.argument("proof", type=click.File("r", encoding="utf-8"))
 def prove(rates: Path, proof: Any) -> None:

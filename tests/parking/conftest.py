@@ -78,39 +78,39 @@ def store_taps(tx: Connection, taps: list[Tap]) -> None:
             until=datetime(2100, 1, 1, tzinfo=UTC),
         )
     }
-    rows = []
-    for tap in {each.tap_id: each for each in taps if each.tap_id not in known}.values():
-        rows.append(
-            evidence.TapRow(
-                tap.card_id,
-                tap.tapped_at.astimezone(UTC).date(),
-                tap.tap_id,
-                tap.device_id,
-                tap.journal_id,
-                tap.sequence,
-                bytes(32),
-                tap.counter,
-                tap.tapped_at,
-                tap.received_at,
-                int(tap.clock_state),
-                int(tap.purpose),
-                int(tap.phase),
-                tap.operator_id,
-                tap.place,
-                tap.stop_id,
-                tap.route_id,
-                tap.trip_id,
-                tap.direction,
-                tap.vehicle_class,
-                int(tap.concession),
-                tap.tariff_version,
-                tap.mac_valid,
-                "",
-                tap.fare_account_id,
-                b"",
-            )
-        )
-    evidence.copy_in(tx, rows)
+    fresh = {each.tap_id: each for each in taps if each.tap_id not in known}.values()
+    evidence.copy_in(tx, [_row(tap) for tap in fresh])
+
+
+def _row(tap: Tap) -> evidence.TapRow:
+    return evidence.TapRow(
+        tap.card_id,
+        tap.tapped_at.astimezone(UTC).date(),
+        tap.tap_id,
+        tap.device_id,
+        tap.journal_id,
+        tap.sequence,
+        bytes(32),
+        tap.counter,
+        tap.tapped_at,
+        tap.received_at,
+        int(tap.clock_state),
+        int(tap.purpose),
+        int(tap.phase),
+        tap.operator_id,
+        tap.place,
+        tap.stop_id,
+        tap.route_id,
+        tap.trip_id,
+        tap.direction,
+        tap.vehicle_class,
+        int(tap.concession),
+        tap.tariff_version,
+        tap.mac_valid,
+        "",
+        tap.fare_account_id,
+        b"",
+    )
 
 
 def load(tx: Connection, account: FareAccountId, minor: int, now: datetime) -> None:

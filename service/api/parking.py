@@ -1,0 +1,261 @@
+"""Parking: quotes with their proof, sessions that no tap tells of, and places with what is free."""
+
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+from apiflask import APIBlueprint
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
+
+from kernel.ids import FareAccountId, uuid8
+from parking import enter as verbs
+from parking.places import list_places, place_in_force
+from parking.rules.plate import normal_plate
+from service import audit
+from service.auth import principal, public, require_operator, requires, scope
+from service.services import services
+from service.staff import Role
+
+blueprint: Final = APIBlueprint("parking", __name__, tag="Parking", url_prefix="/v1/parking")
+OPERATOR: Final = Role.PARKING_OPERATOR
+Name = Annotated[str, Field(min_length=1, max_length=80)]
+
+
+class QuoteAsked(BaseModel):
+    """A stay to price."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    place_id: Name
+    vehicle_class: Name
+    user: Name = "casual"
+    entered_at: AwareDatetime
+    left_at: AwareDatetime
+
+
+class Medium(BaseModel):
+    """What parks: a plate, or the number of a ticket. Stored as a keyed hash only."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["plate", "ticket"]
+    value: Name
+
+
+class EnterAsked(BaseModel):
+    """An entry. The caller mints `event_id` (a UUID) and saves it before sending.
+
+    With `fare_account_id` the stay is charged to that account; without, it is paid at the exit.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    event_id: UUID
+    place_id: Name
+    vehicle_class: Name
+    user: Name = "casual"
+    medium: Medium
+    fare_account_id: UUID | None = None
+    entered_at: AwareDatetime | None = None
+
+
+class ExtendAsked(BaseModel):
+    """A longer stay."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    event_id: UUID
+    until: AwareDatetime
+
+
+class LeaveAsked(BaseModel):
+    """An exit; `quoted_at` is the `asked_at` of the quote that the driver saw."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    event_id: UUID
+    left_at: AwareDatetime | None = None
+    quoted_at: AwareDatetime | None = None
+
+
+@blueprint.post("/quotes")
+@public("prices are public, and a quote tells of nobody")
+@blueprint.input(QuoteAsked, location="json")
+def create_quote(json_data: QuoteAsked) -> dict[str, Any]:
+    """Price a stay by the rates in force at its begin; the answer is the price proof."""
+    running = services()
+    with running.database.read() as tx:
+        found = verbs.quote_stay(
+            tx,
+            json_data.place_id,
+            json_data.vehicle_class,
+            json_data.entered_at,
+            json_data.left_at,
+            user=json_data.user,
+            asked_at=running.clock.now(),
+        )
+    return {
+        "place_id": json_data.place_id,
+        "vehicle_class": json_data.vehicle_class,
+        "user": json_data.user,
+        **found.to_json(),
+    }
+
+
+@blueprint.post("/sessions")
+@requires(OPERATOR)
+@blueprint.input(EnterAsked, location="json")
+def create_session(json_data: EnterAsked) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Begin a session. The same event again gets the first answer, with 200 and `Idempotency-Hit: true`."""
+    running = services()
+    now = running.clock.now()
+    medium = json_data.medium
+    value = normal_plate(medium.value) if medium.kind == "plate" else medium.value
+    hashed = running.keyring.lookup(f"parking {medium.kind}".encode(), value.encode())
+    entering = verbs.Entering(
+        event_id=json_data.event_id,
+        place_id=json_data.place_id,
+        vehicle_class=json_data.vehicle_class,
+        user=json_data.user,
+        subject=uuid8("parks", medium.kind, hashed),
+        account=FareAccountId(json_data.fare_account_id) if json_data.fare_account_id else None,
+        at=json_data.entered_at or now,
+    )
+    with running.database.begin() as tx:
+        require_operator(place_in_force(tx, json_data.place_id, now=now).operator_id)
+        made = verbs.enter(tx, entering, actor=_actor(), now=now)
+        _record(tx, "parking.enter", made)
+    return _answer(made, 201)
+
+
+@blueprint.post("/sessions/<uuid:session_id>/extend")
+@requires(OPERATOR)
+@blueprint.input(ExtendAsked, location="json")
+def extend_session(session_id: UUID, json_data: ExtendAsked) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Extend a session to an instant."""
+    running = services()
+    now = running.clock.now()
+    with running.database.begin() as tx:
+        require_operator(verbs.operator_of(tx, session_id))
+        made = verbs.extend(
+            tx, session_id, event_id=json_data.event_id, until=json_data.until, actor=_actor(), now=now
+        )
+        _record(tx, "parking.extend", made)
+    return _answer(made, 200)
+
+
+@blueprint.post("/sessions/<uuid:session_id>/leave")
+@requires(OPERATOR)
+@blueprint.input(LeaveAsked, location="json")
+def leave_session(session_id: UUID, json_data: LeaveAsked) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """End a session; what it costs is charged to its account, or due at the exit."""
+    running = services()
+    now = running.clock.now()
+    with running.database.begin() as tx:
+        require_operator(verbs.operator_of(tx, session_id))
+        made = verbs.leave(
+            tx,
+            session_id,
+            event_id=json_data.event_id,
+            at=json_data.left_at or now,
+            quoted_at=json_data.quoted_at,
+            actor=_actor(),
+            now=now,
+        )
+        _record(tx, "parking.leave", made)
+    return _answer(made, 200)
+
+
+@blueprint.get("/sessions/<uuid:session_id>")
+@requires(OPERATOR, Role.AUDITOR)
+def get_session(session_id: UUID) -> dict[str, Any]:
+    """Return a session with the proof of its price; while it runs, of what leaving now would cost."""
+    running = services()
+    with running.database.read() as tx:
+        require_operator(verbs.operator_of(tx, session_id))
+        return _shown(verbs.find_session(tx, session_id, now=running.clock.now()))
+
+
+@blueprint.get("/places")
+@requires(OPERATOR, Role.AUDITOR)
+def get_places() -> dict[str, Any]:
+    """Return the places that the caller may see, each with the sessions running in it and the spaces free."""
+    running = services()
+    with running.database.read() as tx:
+        found = list_places(tx, now=running.clock.now(), operators=scope())
+    return {
+        "places": [
+            {
+                "place_id": each.place.place_id,
+                "name": each.place.name,
+                "operator_id": each.place.operator_id,
+                "capacity": each.place.capacity,
+                "occupied": each.occupied,
+                "free": each.free,
+                "counted_at": each.counted_at.isoformat(),
+            }
+            for each in found
+        ]
+    }
+
+
+def _actor() -> str:
+    actor = principal().actor
+    return f"{actor.kind.value}:{actor.actor_id}"
+
+
+def _record(tx: Connection, action: str, made: verbs.Session) -> None:
+    if not made.again:
+        audit.record(
+            tx,
+            actor=principal().actor,
+            action=action,
+            subject_kind="parking_session",
+            subject_id=str(made.row.stay_id),
+            now=services().clock.now(),
+            detail={"place_id": made.row.place_id, "state": made.row.state},
+        )
+
+
+def _answer(made: verbs.Session, status: int) -> tuple[dict[str, Any], int, dict[str, str]]:
+    return (_shown(made), 200, {"Idempotency-Hit": "true"}) if made.again else (_shown(made), status, {})
+
+
+def _shown(found: verbs.Session) -> dict[str, Any]:
+    row, bill = found.row, found.bill
+    priced = bill.quote or found.asked
+    return {
+        "session_id": str(row.stay_id),
+        "place_id": row.place_id,
+        "operator_id": row.operator_id,
+        "vehicle_class": row.vehicle_class,
+        "state": row.state,
+        "cases": row.cases.split(),
+        "entered_at": row.entered_at.isoformat() if row.entered_at else None,
+        "left_at": row.left_at.isoformat() if row.left_at else None,
+        "payment": _payment(row.guest, bool(bill.lines)),
+        "lines": [
+            {
+                "component": line.component.value,
+                "funder": line.funder,
+                "rule": line.rule,
+                "amount": line.amount.to_json(),
+            }
+            for line in bill.lines
+        ],
+        "asked_at": found.asked_at.isoformat() if found.asked else None,
+        "proof": None
+        if priced is None
+        else {
+            "place_id": row.place_id,
+            "vehicle_class": bill.priced_class,
+            "user": bill.stay.user,
+            **priced.to_json(),
+        },
+    }
+
+
+def _payment(guest: bool, ended: bool) -> str:
+    if not ended:
+        return "open"
+    return "due_at_exit" if guest else "account"
