@@ -121,6 +121,7 @@ def world(home: Path, announce: Callable[[str], None]) -> Iterator[World]:
         "LIENTHONG_PUBLIC_URL": url,
         # World time runs a thousand times as fast: five minutes of world time are 0.3 s of ours.
         "LIENTHONG_SIGNATURE_SKEW_S": "36000",
+        "LIENTHONG_PASSBACK_S": "1800",
         "LIENTHONG_NEW_PASSWORD": PASSWORD,
     }
     private = {name: value for name, value in os.environ.items() if not name.startswith("LIENTHONG_")}
