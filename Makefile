@@ -7,6 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
 UV := $(PY) -m uv --quiet
+BABEL := $(PY) -m babel.messages.frontend --quiet
 
 export UV_SYSTEM_CERTS := 1
 export UV_PYTHON_DOWNLOADS := never
@@ -28,12 +29,14 @@ setup: ## make .venv with the locked packages (the other targets do it for you)
 	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: apt-get install python3 python3-venv"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) -V). Name another: make PYTHON=python3.12"; exit 1; }
-	@key="$$(cat requirements.lock requirements-uv.lock pyproject.toml | sha256sum) $$($(PYTHON) -V) $$PWD"; \
+	@made="$$($(PYTHON) -V) $$PWD"; \
+	key="$$(cat requirements.lock requirements-uv.lock pyproject.toml | sha256sum) $$made"; \
 	if [ "$$(cat .venv/.ready 2>/dev/null || true)" != "$$key" ]; then \
 		$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
 			|| { echo "Python's venv is missing. On Debian: apt-get install python3-venv"; exit 1; }; \
 		echo "setup: installing the locked packages into .venv (once)"; \
-		$(PYTHON) -m venv --clear .venv; \
+		[ "$$(cat .venv/.made 2>/dev/null || true)" = "$$made" ] || $(PYTHON) -m venv --clear .venv; \
+		printf '%s' "$$made" > .venv/.made; \
 		$(PY) -m pip install --quiet --require-hashes --requirement requirements-uv.lock; \
 		$(UV) pip sync --python $(PY) --require-hashes requirements.lock; \
 		$(UV) pip install --python $(PY) --no-deps --no-build-isolation --editable .; \
@@ -73,10 +76,11 @@ faults: setup ## kill processes and servers again and again; nothing may be lost
 	@LIENTHONG_TEST_FAULTS=full $(PY) -m pytest -m faults $(ARGS)
 
 messages: setup ## collect the pages' texts and compile their translations
-	@$(PY) -m babel.messages.frontend extract --quiet --mapping-file service/translations/babel.cfg --no-location --sort-output \
-		--project "Lien Thong" --output-file service/translations/messages.pot service
-	@$(PY) -m babel.messages.frontend update --quiet --no-fuzzy-matching --ignore-obsolete --input-file service/translations/messages.pot --output-dir service/translations
-	@$(PY) -m babel.messages.frontend compile --quiet --directory service/translations
+	@$(BABEL) extract --mapping-file service/translations/babel.cfg --no-location --sort-output --omit-header \
+		--output-file service/translations/messages.pot service
+	@$(BABEL) update --no-fuzzy-matching --ignore-obsolete --input-file service/translations/messages.pot \
+		--output-dir service/translations --locale vi
+	@$(BABEL) compile --directory service/translations
 
 clean: ## remove .venv, caches and what the demo left
 	@rm -rf .venv .lienthong .mypy_cache .ruff_cache .import_linter_cache .hypothesis .pytest_cache bench/results.json

@@ -11,11 +11,12 @@ from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import generate_csrf
 from werkzeug.wrappers import Response as BaseResponse
 
+from access.keyring import KeyringError
 from service import auth, headers, metrics, staff
 from service.audit import ActorKind
 from service.auth import STAFF, public, requires
 from service.console import format as shown
-from service.console.day import read_day, today
+from service.console.day import Keys, read_day, today
 from service.console.language import LANGUAGES, address_in, choose_language, remember_language
 from service.errors import FormExpiredError, NotAuthenticatedError
 from service.services import services
@@ -53,6 +54,7 @@ def day() -> str | Response:
             tx,
             chosen or today(tx, services_.clock.now()),
             operators=auth.scope(),
+            keys=_keys(),
             now=services_.clock.now(),
         )
     return render_template("day.html", page=page, principal=auth.principal())
@@ -124,6 +126,14 @@ def to_the_door(error: NotAuthenticatedError) -> BaseResponse | tuple[str, int]:
     if request.method == "GET" and "Authorization" not in request.headers:
         return redirect(url_for("console.sign_in_form", next=request.full_path.rstrip("?")))
     return str(error), 401
+
+
+def _keys() -> Keys | None:
+    """Return the public keys; None where this process cannot read the keyring."""
+    try:
+        return Keys(services().keyring.bundle_key.public, services().shelf)
+    except KeyringError:
+        return None
 
 
 def _inside(address: str | None) -> str:

@@ -2,9 +2,11 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date
 
 from sqlalchemy import Connection, text
+
+from kernel.service_day import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +38,55 @@ class BillSum:
         return self.charged + self.waived + self.discounted + self.covered
 
 
+@dataclass(frozen=True, slots=True)
+class StaySum:
+    """One operator's parking stays that began on a day: how many, how many run, and minor units by component."""
+
+    operator_id: str
+    currency: str
+    stays: int
+    running: int
+    charged: int
+    discounted: int
+    covered: int
+
+    @property
+    def face_value(self) -> int:
+        """The components of a stay sum to its price."""
+        return self.charged + self.discounted + self.covered
+
+
 def latest_day(tx: Connection) -> date | None:
-    """Return the newest service day that has a bill, or None."""
-    day: date | None = tx.execute(text("SELECT max(service_day) FROM fare_bill")).scalar_one()
+    """Return the newest service day that has a bill or a stay, or None."""
+    day: date | None = tx.execute(
+        text(
+            "SELECT greatest((SELECT max(service_day) FROM fare_bill), (SELECT max(stay_day) FROM parking_stay))"
+        )
+    ).scalar_one()
     return day
 
 
-def count_taps(tx: Connection, tap_day: date, operators: Collection[str] | None) -> tuple[TapCount, ...]:
-    """Return tap counts by operator; `operators` None means all."""
+def count_taps(tx: Connection, window: Window, operators: Collection[str] | None) -> tuple[TapCount, ...]:
+    """Return counts by operator of the taps made inside `window`; `operators` None means all."""
     rows = tx.execute(
         text(
             "SELECT operator_id, count(*) AS stored, count(*) FILTER (WHERE phase = 2) AS torn,"
             " count(*) FILTER (WHERE NOT mac_valid AND phase <> 2) AS unproven,"
             " count(*) FILTER (WHERE received_at > tapped_at + interval '1 hour') AS late"
-            " FROM tap WHERE tap_day = :day AND (CAST(:all AS boolean) OR operator_id = ANY(:operators))"
+            " FROM tap WHERE tapped_at >= :start AND tapped_at < :end"
+            # The partition is the UTC date of the tap.
+            " AND tap_day BETWEEN CAST(:first AS date) AND CAST(:last AS date)"
+            " AND (CAST(:all AS boolean) OR operator_id = ANY(:operators))"
             " GROUP BY operator_id ORDER BY operator_id"
         ),
-        {"day": tap_day, "all": operators is None, "operators": list(operators or ())},
+        {
+            "start": window.start,
+            "end": window.end,
+            "first": window.start.astimezone(UTC).date(),
+            "last": window.end.astimezone(UTC).date(),
+            "all": operators is None,
+            "operators": list(operators or ()),
+        },
     )
     return tuple(TapCount(*row) for row in rows)
 
@@ -73,6 +107,26 @@ def sum_bills(tx: Connection, service_day: date, operators: Collection[str] | No
         {"day": service_day, "all": operators is None, "operators": list(operators or ())},
     )
     return tuple(BillSum(row[0], row[1].strip(), *(int(number) for number in row[2:])) for row in rows)
+
+
+def sum_stays(tx: Connection, stay_day: date, operators: Collection[str] | None) -> tuple[StaySum, ...]:
+    """Return parking sums by operator and currency; `operators` None means all."""
+    rows = tx.execute(
+        text(
+            "WITH bill AS (SELECT operator_id, currency,"
+            " coalesce(sum(delta_minor) FILTER (WHERE component = 'charged'), 0) AS charged,"
+            " coalesce(sum(delta_minor) FILTER (WHERE component = 'discounted'), 0) AS discounted,"
+            " coalesce(sum(delta_minor) FILTER (WHERE component = 'pass_covered'), 0) AS covered"
+            " FROM parking_bill_line WHERE stay_day = :day GROUP BY operator_id, currency),"
+            " stay AS (SELECT operator_id, currency, count(*) AS stays, count(*) FILTER (WHERE running) AS running"
+            " FROM parking_stay WHERE stay_day = :day GROUP BY operator_id, currency)"
+            " SELECT operator_id, currency, stays, running, coalesce(charged, 0), coalesce(discounted, 0),"
+            " coalesce(covered, 0) FROM stay LEFT JOIN bill USING (operator_id, currency)"
+            " WHERE CAST(:all AS boolean) OR operator_id = ANY(:operators) ORDER BY operator_id, currency"
+        ),
+        {"day": stay_day, "all": operators is None, "operators": list(operators or ())},
+    )
+    return tuple(StaySum(row[0], row[1].strip(), *(int(number) for number in row[2:])) for row in rows)
 
 
 def count_accounts(tx: Connection, service_day: date) -> int:
