@@ -8,17 +8,15 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from kernel.clock import clock_from, stopwatch
 from kernel.errors import DomainError
 from readers import lamp as lights
+from readers.antenna import Antenna, Field
 from readers.bundle import Bundle, load_bundle
-from readers.card import CardChannel
 from readers.config import Config
-from readers.errands import Errands
 from readers.errors import BundleError, ConfigError, JournalError
 from readers.frontend import FieldLostError, open_frontend
 from readers.gate import Gate
@@ -26,12 +24,11 @@ from readers.health import Tally, ailments, describe_bundle, free_mb
 from readers.identity import load_identity, locked, write_private
 from readers.keeper import Keeper
 from readers.lamp import Lamp, Shown, sinks_of
+from readers.links import Links
 from readers.notify import tell_systemd
-from readers.server import Server
 from readers.states import Event, Machine, State
 from readers.tap import Desk, tap
 from readers.timekeeping import Timekeeper
-from readers.uplink import Uplink
 from readers.validator import DutyBook
 
 STATUS_FILE: Final = "status.json"
@@ -41,27 +38,6 @@ _TIDY_EVERY_S: Final = 1.0
 _TIDY_EVERY_TAPS: Final = 100
 _REPAIR_MIN_S: Final = 0.2
 _REPAIR_MAX_S: Final = 30.0
-_PRESENCE_EVERY_S: Final = 0.02
-
-
-class Field(Protocol):
-    """The antenna."""
-
-    def wait_for_card(self, timeout_s: float) -> CardChannel | None:
-        """Return the next card, or None in time."""
-        ...
-
-    def close(self) -> None:
-        """Switch the field off."""
-        ...
-
-
-@dataclass(slots=True)
-class _Gone:
-    """The card that left last, and until when it is taken for the same presentation."""
-
-    uid: bytes = b""
-    until: float = 0.0
 
 
 class Daemon:
@@ -69,9 +45,7 @@ class Daemon:
 
     def __init__(self, config: Config, *, open_field: Callable[[str], Field] = open_frontend) -> None:
         self.config = config
-        self._open_field = open_field
         self._over = threading.Event()
-        self._lock = locked(config.state_dir)
         self.identity = load_identity(config.state_dir)
         try:
             self.clock = clock_from(config.clock)
@@ -79,42 +53,30 @@ class Daemon:
             raise ConfigError(f"{config.file}: clock.text: {error}") from error
         self.time = Timekeeper(self.clock, simulated=config.clock != "system")
         self._duty = DutyBook(config.device)
+        self._antenna = Antenna(config.field, open_field)
+        self._lock = locked(config.state_dir)
         self.lamp = Lamp(sinks_of(config))
         self.machine = Machine(self._watch)
         self.tally = Tally()
         self._gate = Gate(config.gate, clock=self.clock, lamp=self.lamp)
         self._bundle = self._kept_bundle()
-        self._errands = Errands(
+        links = Links(
+            config,
             identity=self.identity,
-            server=self._server(),
-            settings=config.server,
-            state_dir=config.state_dir,
+            time=self.time,
             held=self._bundle,
             report=self._report,
             noted=self._note,
         )
-        self._uplink = Uplink(
-            identity=self.identity,
-            server=self._server(),
-            settings=config.server,
-            heard=self.time.server_said,
-            noted=lambda words: self._note("uplink", {"problem": words}),
-        )
+        self._links, self._errands, self._uplink = links, links.errands, links.uplink
         self._keeper = Keeper(config, device_id=self.identity.device_id, clock=self.clock)
         self.desk: Desk | None = None
-        self._field: Field | None = None
-        self._gone = _Gone()
+        self._told = State.BOOT
         self._fsync_ms = 0.0
         self._why: tuple[str, ...] = ()
         self._taps_untidied = 0
         self._tidied_at = 0.0
         self._repair_s = _REPAIR_MIN_S
-
-    def _server(self) -> Server:
-        settings = self.config.server
-        return Server(
-            settings.url, timeout_s=settings.timeout_s, clock=self.clock, key=self.identity.keys.signing
-        )
 
     def _kept_bundle(self) -> Bundle | None:
         try:
@@ -131,8 +93,7 @@ class Daemon:
         """Serve cards until stopped, then close everything in order."""
         # Another thread's Python must not hold up a tap for the interpreter's usual 5 ms.
         sys.setswitchinterval(0.0005)
-        self._errands.start()
-        self._uplink.start()
+        self._links.start()
         try:
             while not self._over.is_set():
                 self._turn()
@@ -163,19 +124,24 @@ class Daemon:
             self._bundle = self._errands.take_bundle() or self._bundle
             desk = self.desk or self._open_journal()
             desk.bundle = self._bundle
-            self._fsync_ms = desk.journal.fsync_ms()
+            self._keeper.acknowledge(desk.journal, self._uplink.chained_up_to, passback=self._passback())
+            self._fsync_ms = desk.journal.probe()
             if self._bundle is None:
                 self._break("no bundle yet: without the card keys in it no card can be read")
                 return
             self.time.not_before(self._bundle.made_at)
-            if self._field is None:
-                self._field = self._open_field(self.config.field.path)
-        except (JournalError, FieldLostError) as error:
+            self._antenna.open()
+        except FieldLostError as error:
+            self._break(str(error))
+            return
+        except JournalError as error:
+            self._close_journal()
             self._break(str(error))
             return
         self._repair_s = _REPAIR_MIN_S
         self._why = self._ailments(desk)
         self.machine.on(Event.TEST_POOR if self._why else Event.TEST_GOOD)
+        self._uplink.nudge()
         tell_systemd("READY=1")
 
     def _open_journal(self) -> Desk:
@@ -195,27 +161,22 @@ class Daemon:
             memory=kept.memory,
             bundle=self._bundle,
         )
-        self._uplink.follow(self.config.journal.path, chained_up_to=kept.acknowledged)
+        self._uplink.follow(
+            self.config.journal.path, journal_id=kept.journal.journal_id, chained_up_to=kept.acknowledged
+        )
         return self.desk
 
     def _passback(self) -> timedelta:
         return timedelta(seconds=self._bundle.passback_s if self._bundle else 0)
 
     def _serve(self) -> None:
-        desk = self.desk
-        assert desk is not None, "the self-test opened the journal"
-        assert self._field is not None, "the self-test opened the field"
+        assert self.desk is not None, "the self-test opened the journal"
         try:
-            self._housekeeping(desk)
+            desk = self._housekeeping(self.desk)
             if self.machine.state not in {State.IDLE, State.DEGRADED}:
                 return
-            channel = self._field.wait_for_card(self.config.field.poll_ms / 1000)
-            # Only an answer of the device feeds the watchdog: a reader that hangs is restarted.
-            tell_systemd("WATCHDOG=1")
+            channel = self._antenna.next_card(self._over)
             if channel is None:
-                return
-            if channel.uid == self._gone.uid and stopwatch() < self._gone.until:
-                self._wait_removal(channel)
                 return
             desk.unsent = max(0, desk.journal.head.sequence - self._uplink.chained_up_to)
             shown = tap(desk, channel)
@@ -223,29 +184,23 @@ class Daemon:
             self._keeper.shown = shown.sequence or self._keeper.shown
             self._taps_untidied += 1
             self._uplink.nudge()
-            self._wait_removal(channel)
+            self._antenna.wait_removal(channel, self._over)
             self.machine.on(Event.REMOVED)
+            if self._why:
+                self.machine.on(Event.TEST_POOR)
         except FieldLostError as error:
-            self._close_field()
+            self._antenna.close()
             self._break(str(error))
         except JournalError as error:
             self._close_journal()
             self._break(str(error))
 
-    def _wait_removal(self, channel: CardChannel) -> None:
-        while not self._over.is_set() and channel.present():
-            tell_systemd("WATCHDOG=1")
-            self._over.wait(_PRESENCE_EVERY_S)
-        channel.close()
-        self._gone = _Gone(channel.uid, stopwatch() + self.config.field.wait_removal_ms / 1000)
-
     def _break(self, why: str) -> None:
-        self._why = (why,)
         if self.machine.state is not State.OUT_OF_SERVICE:
             self.machine.on(Event.BROKEN)
-        shown = Shown(at=self.clock.now(), message=lights.OUT_OF_SERVICE, reason=why)
-        self.lamp.show(shown)
-        self._uplink.nudge()
+        if self._why != (why,):
+            self.lamp.show(Shown(at=self.clock.now(), message=lights.OUT_OF_SERVICE, reason=why))
+        self._why = (why,)
 
     def _repair(self) -> None:
         if self._bundle is None:
@@ -262,18 +217,18 @@ class Daemon:
     def _asked_for_maintenance(self) -> bool:
         return (self.config.state_dir / MAINTENANCE_FILE).exists()
 
-    def _housekeeping(self, desk: Desk) -> None:
-        """Everything that may wait for a moment without a card, and must not take long there."""
+    def _housekeeping(self, desk: Desk) -> Desk:
+        """Do what may wait for a moment without a card, and must not take long there; return the desk to use."""
         fresh = self._errands.take_bundle()
         if fresh is not None:
             self._bundle = desk.bundle = fresh
         due = stopwatch() - self._tidied_at >= _TIDY_EVERY_S or self._taps_untidied >= _TIDY_EVERY_TAPS
         if not due:
-            return
+            return desk
         self._tidied_at = stopwatch()
         if self._asked_for_maintenance():
             self.machine.on(Event.MAINTENANCE_ASKED)
-            return
+            return desk
         try:
             self._duty.reload()
         except ConfigError as error:
@@ -287,10 +242,10 @@ class Daemon:
         if self._taps_untidied:
             desk.journal.tidy()
             self._taps_untidied = 0
-        why = self._ailments(desk)
-        if bool(why) != (self.machine.state is State.DEGRADED):
-            self.machine.on(Event.TEST_POOR if why else Event.TEST_GOOD)
-        self._why = why
+        self._why = self._ailments(desk)
+        if bool(self._why) != (self.machine.state is State.DEGRADED):
+            self.machine.on(Event.TEST_POOR if self._why else Event.TEST_GOOD)
+        return desk
 
     def _ailments(self, desk: Desk) -> tuple[str, ...]:
         return ailments(
@@ -302,7 +257,7 @@ class Daemon:
         )
 
     def _report(self) -> Mapping[str, object]:
-        desk, bundle = self.desk, self._bundle
+        desk = self.desk
         head = desk.journal.head.sequence if desk else 0
         report: dict[str, object] = {
             "at": self.clock.now().isoformat(),
@@ -312,12 +267,11 @@ class Daemon:
             "sequence": head,
             "unsent": max(0, head - self._uplink.chained_up_to),
             "uplink": self._uplink.problem,
-            "bundle": describe_bundle(bundle),
-            "clock_offset_s": self.time.offset.total_seconds() if self.time.offset is not None else None,
+            "bundle": describe_bundle(self._bundle),
+            "clock_offset_s": self.time.offset_s(),
             "fsync_ms": round(self._fsync_ms, 2),
             "disk_mb": free_mb(self.config.journal.path.parent),
-            "paid_not_passed": self._gate.paid_not_passed,
-            "passed_unpaid": self._gate.passed_unpaid,
+            **self._gate.counts(),
             **self.tally.report(),
         }
         with suppress(OSError):
@@ -325,17 +279,13 @@ class Daemon:
         return report
 
     def _watch(self, before: State, event: Event, after: State) -> None:
-        if after in _TOLD and before is not State.WAIT_REMOVAL:
-            self._note("state", {"state": after.value, "because": event.value})
+        # Passing through IDLE on the way from one card to the next is no news.
+        if after in _TOLD and after is not self._told and before is not State.WAIT_REMOVAL:
+            self._told = after
+            self._note("state", {"state": after.value, "because": event.value, "why": list(self._why)})
 
     def _note(self, event: str, fields: Mapping[str, object]) -> None:
         self.lamp.note(self.clock.now(), event, **fields)
-
-    def _close_field(self) -> None:
-        field, self._field = self._field, None
-        if field is not None:
-            with suppress(FieldLostError, OSError):
-                field.close()
 
     def _close_journal(self) -> None:
         desk, self.desk = self.desk, None
@@ -345,9 +295,8 @@ class Daemon:
 
     def _close(self) -> None:
         tell_systemd("STOPPING=1")
-        self._close_field()
-        self._uplink.stop(flush_s=min(5.0, self.config.server.timeout_s))
-        self._errands.stop()
+        self._antenna.close()
+        self._links.stop()
         self._gate.close()
         desk = self.desk
         if desk is not None:

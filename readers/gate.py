@@ -41,6 +41,10 @@ class Gate:
             self._thread = threading.Thread(target=self._run, name="gate", daemon=True)
             self._thread.start()
 
+    def counts(self) -> dict[str, int]:
+        """Return what the sensor contradicted since the start."""
+        return {"paid_not_passed": self.paid_not_passed, "passed_unpaid": self.passed_unpaid}
+
     def open_for(self, tap: TapRecord) -> None:
         """Have the barrier opened for this tap; returns at once."""
         if self._thread is not None:

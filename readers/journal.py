@@ -40,6 +40,7 @@ _SCHEMA: Final = (
     "CREATE TABLE probe (only INTEGER PRIMARY KEY, n INTEGER NOT NULL)",
 )
 _PROBES: Final = 5
+_ROOM: Final = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,14 +237,21 @@ class Journal:
         with guarded("tidied"):
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
-    def fsync_ms(self) -> float:
-        """Return the median time of one durable commit on this disk."""
+    def probe(self) -> float:
+        """Return the median milliseconds of a durable commit; JournalError where there is no room for a tap."""
         times = []
         for n in range(_PROBES):
             started = stopwatch()
             with guarded("written"):
                 self._db.execute("INSERT OR REPLACE INTO probe (only, n) VALUES (1, ?)", (n,))
             times.append((stopwatch() - started) * 1000)
+        with guarded("written"):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.execute("INSERT OR REPLACE INTO probe (only, n) VALUES (2, zeroblob(?))", (_ROOM,))
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
         return sorted(times)[_PROBES // 2]
 
     def close(self) -> None:

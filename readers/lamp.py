@@ -19,6 +19,7 @@ from typing import Final, Protocol, TextIO
 from kernel.wire.tap import Purpose
 from readers.config import Config
 from readers.decide import Reason
+from readers.errors import ConfigError
 
 _WAITING_MAX: Final = 1_000
 
@@ -106,6 +107,10 @@ class Sink(Protocol):
         """Take note of something that is no light: a state, a passage, a heartbeat."""
         ...
 
+    def close(self) -> None:
+        """Let go of whatever it writes to."""
+        ...
+
 
 class TerminalLamp:
     """A line a tap, coloured where a person looks at it."""
@@ -130,14 +135,20 @@ class TerminalLamp:
         words = " ".join(f"{name}={value}" for name, value in fields.items())
         print(f"{at:%H:%M:%S} {self._name}  {event} {words}".rstrip(), file=self._out, flush=True)
 
+    def close(self) -> None:
+        """Leave the terminal as it is."""
+
 
 class EventFile:
     """JSON lines: {"at", "reader", "event": "light" or another, …}; for the demo and the tests."""
 
     def __init__(self, path: Path, name: str) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("a", encoding="utf-8", buffering=1)
+        except OSError as error:
+            raise ConfigError(f"lamp.events: {path} cannot be written ({error.strerror})") from error
         self._name = name
-        self._file = path.open("a", encoding="utf-8", buffering=1)
 
     def show(self, shown: Shown) -> None:
         """Append the light."""
@@ -155,6 +166,10 @@ class EventFile:
         """Append the event."""
         line = {"at": at.isoformat(), "reader": self._name, "event": event, **fields}
         self._file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
 
 class Lamp:
@@ -200,6 +215,9 @@ class Lamp:
         except queue.Full:
             return
         self._thread.join(timeout=2)
+        if not self._thread.is_alive():
+            for sink in self._sinks:
+                sink.close()
 
 
 def sinks_of(config: Config) -> tuple[Sink, ...]:

@@ -136,6 +136,7 @@ class Server:
                 raise TimeoutError("the answer took too long")
         if answer.length:
             raise http.client.IncompleteRead(bytes(content), answer.length)
+        answer.close()
         return bytes(content)
 
     def close(self) -> None:

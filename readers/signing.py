@@ -15,7 +15,7 @@ from kernel.crypto.ed25519 import SigningKey
 # A proxy in front of the server may change scheme and host, so those are not signed (service/device_auth.py).
 COVERED: Final = ("@method", "@path")
 LABEL: Final = "device"
-TAG: Final = "lienthong"
+TAG: Final = "lienthong-device"
 
 
 @dataclass(slots=True)

@@ -36,6 +36,10 @@ class Timekeeper:
             self._agreed_ms = self.clock.monotonic_ms()
             self._lost = False
 
+    def offset_s(self) -> float | None:
+        """Return by how many seconds the server's clock was ahead of ours when it last said; None before."""
+        return self.offset.total_seconds() if self.offset is not None else None
+
     def not_before(self, at: datetime) -> None:
         """Take an instant that is surely past (a bundle's making, a record): a clock that shows less is wrong."""
         if not self._simulated and self.clock.now() < at - AGREES_WITHIN:

@@ -69,6 +69,7 @@ class Uplink(threading.Thread):
         self._heard, self._noted = heard, noted
         self._wake = threading.Event()
         self._lock = threading.Lock()
+        self._journal_id: UUID | None = None
         self._target: tuple[Path, int] | None = None
         self._moved = False
         self._stopping_until: float | None = None
@@ -82,10 +83,15 @@ class Uplink(threading.Thread):
         self.server_ahead = 0
         self.problem = ""
 
-    def follow(self, path: Path, *, chained_up_to: int) -> None:
-        """Send the journal at `path` from now on, from the record after `chained_up_to`."""
+    def follow(self, path: Path, *, journal_id: UUID, chained_up_to: int) -> None:
+        """Send the journal at `path` from now on, from the record after `chained_up_to`.
+
+        The journal that is followed already, opened again, changes nothing.
+        """
         with self._lock:
-            self._target, self._moved = (path, chained_up_to), True
+            if self._journal_id == journal_id:
+                return
+            self._journal_id, self._target, self._moved = journal_id, (path, chained_up_to), True
             self.chained_up_to, self.server_ahead = chained_up_to, 0
         self._wake.set()
 
@@ -108,7 +114,7 @@ class Uplink(threading.Thread):
             if stopping is not None and (pause is None or self._failures or stopwatch() >= stopping):
                 break
             if pause is None:
-                self._wake.wait()
+                self._wake.wait(max(0.0, self._resend_at - stopwatch()) if self._resend_at else None)
                 pause = self._settings.linger_ms / 1000
             self._wake.clear()
             if pause and stopping is None:

@@ -314,7 +314,13 @@ def test_verify_chain_names_where_it_breaks(path):
         verify_chain([whole[0], whole[1].replace(b"hanoi-1", b"hanoi-2"), whole[2]])
 
 
-def test_fsync_is_measured(path):
-    journal = opened(path)
-    assert journal.fsync_ms() > 0
+def test_the_probe_measures_the_disk_and_finds_it_full(path):
+    journal = opened(path, max_pages=16)
+    assert journal.probe() > 0
+    with pytest.raises(JournalError, match="full"):
+        fill_with_taps(journal)
+    with pytest.raises(JournalError, match="full"):
+        journal.probe()
+    journal.prune(journal.head.sequence, older_than=NOW + timedelta(days=1))
+    assert journal.probe() > 0
     journal.close()

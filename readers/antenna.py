@@ -1,0 +1,73 @@
+"""The field as the daemon uses it: opened and re-opened, one presentation of a card at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final, Protocol
+
+from kernel.clock import stopwatch
+from readers.card import CardChannel
+from readers.config import FieldConfig
+from readers.frontend import FieldLostError
+from readers.notify import tell_systemd
+
+_PRESENCE_EVERY_S: Final = 0.02
+
+
+class Field(Protocol):
+    """A reader's antenna, as `readers.frontend` gives it."""
+
+    def wait_for_card(self, timeout_s: float) -> CardChannel | None:
+        """Return the next card, or None in time."""
+        ...
+
+    def close(self) -> None:
+        """Switch the field off."""
+        ...
+
+
+class Antenna:
+    """One antenna. FieldLostError from any method means: close it, and open it again later."""
+
+    def __init__(self, config: FieldConfig, open_field: Callable[[str], Field]) -> None:
+        self._config, self._open_field = config, open_field
+        self._field: Field | None = None
+        self._last_uid = b""
+        self._last_until = 0.0
+
+    def open(self) -> None:
+        """Open the device unless it is open."""
+        if self._field is None:
+            self._field = self._open_field(self._config.path)
+
+    def next_card(self, over: threading.Event) -> CardChannel | None:
+        """Return the next card, or None when none came within the poll time.
+
+        The card that has just left is taken for the same presentation for `wait_removal_ms`.
+        """
+        assert self._field is not None, "the self-test opened the field"
+        channel = self._field.wait_for_card(self._config.poll_ms / 1000)
+        # Only an answer of the device feeds the watchdog: a reader that hangs is restarted.
+        tell_systemd("WATCHDOG=1")
+        if channel is None or channel.uid != self._last_uid or stopwatch() >= self._last_until:
+            return channel
+        self.wait_removal(channel, over)
+        return None
+
+    def wait_removal(self, channel: CardChannel, over: threading.Event) -> None:
+        """Return once the card has left the field, or `over` is set."""
+        while not over.is_set() and channel.present():
+            tell_systemd("WATCHDOG=1")
+            over.wait(_PRESENCE_EVERY_S)
+        channel.close()
+        self._last_uid = channel.uid
+        self._last_until = stopwatch() + self._config.wait_removal_ms / 1000
+
+    def close(self) -> None:
+        """Switch the field off and release the device, whatever state it is in."""
+        field, self._field = self._field, None
+        if field is not None:
+            with suppress(FieldLostError, OSError):
+                field.close()

@@ -1,0 +1,63 @@
+"""The reader's two threads towards the server: evidence out, bundles in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from readers.bundle import Bundle
+from readers.config import Config
+from readers.errands import Errands
+from readers.identity import Identity
+from readers.server import Server
+from readers.timekeeping import Timekeeper
+from readers.uplink import Uplink
+
+_FLUSH_S = 5.0
+
+
+class Links:
+    """Uplink and errands, each on a connection of its own, so that neither waits for the other."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        identity: Identity,
+        time: Timekeeper,
+        held: Bundle | None,
+        report: Callable[[], Mapping[str, object]],
+        noted: Callable[[str, Mapping[str, object]], None],
+    ) -> None:
+        settings = config.server
+
+        def server() -> Server:
+            key = identity.keys.signing
+            return Server(settings.url, timeout_s=settings.timeout_s, clock=time.clock, key=key)
+
+        self.errands = Errands(
+            identity=identity,
+            server=server(),
+            settings=settings,
+            state_dir=config.state_dir,
+            held=held,
+            report=report,
+            noted=noted,
+        )
+        self.uplink = Uplink(
+            identity=identity,
+            server=server(),
+            settings=settings,
+            heard=time.server_said,
+            noted=lambda words: noted("uplink", {"problem": words}),
+        )
+        self._flush_s = min(_FLUSH_S, settings.timeout_s)
+
+    def start(self) -> None:
+        """Start both threads."""
+        self.errands.start()
+        self.uplink.start()
+
+    def stop(self) -> None:
+        """Send what is left, for a few seconds at most, and end both threads."""
+        self.uplink.stop(flush_s=self._flush_s)
+        self.errands.stop()

@@ -1,0 +1,475 @@
+"""The daemon's loop: in this process with a field of soft cards, and as real processes over nfcpy's udp driver."""
+
+import json
+import os
+import queue
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+
+from kernel.crypto.card_keys import card_key
+from kernel.wire import cardinfo
+from kernel.wire.tap import Phase, decode_tap
+from readers.bundle import FILE
+from readers.config import load_config
+from readers.daemon import MAINTENANCE_FILE, STATUS_FILE, Daemon
+from readers.errors import ConfigError, EnrolmentError, ReaderError
+from readers.frontend import FieldLostError
+from readers.records import JournalReader, verify_chain
+from readers.softcard.card import Fault
+from readers.softcard.direct import DirectChannel
+from readers.states import State
+from tests.readers.kit import (
+    AUTH_MASTERS,
+    DEVICE,
+    NOW,
+    TMAC_MASTERS,
+    BackOffice,
+    enrolled,
+    envelope,
+    info_of,
+    proven,
+    soft_card,
+    uid_of,
+    wait_until,
+    write_config,
+)
+
+
+@pytest.fixture
+def office():
+    office = BackOffice()
+    yield office
+    office.close()
+
+
+class CardField:
+    """A field into which a test puts cards; `broken` makes the device fail as a pulled cable does."""
+
+    def __init__(self):
+        self.cards = queue.Queue()
+        self.broken = False
+        self.opened = 0
+
+    def open(self, _path):
+        if self.broken:
+            raise FieldLostError("no such device")
+        self.opened += 1
+        return self
+
+    def wait_for_card(self, timeout_s):
+        if self.broken:
+            raise FieldLostError("usb gone")
+        try:
+            card = self.cards.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+        return LeavingChannel(card)
+
+    def close(self):
+        pass
+
+
+class LeavingChannel(DirectChannel):
+    """A card that is taken away once the reader asks whether it is still there."""
+
+    def present(self):
+        return False
+
+
+@contextmanager
+def running(config, field=None):
+    field = field or CardField()
+    daemon = Daemon(config, open_field=field.open)
+    daemon.field = field
+    thread = threading.Thread(target=daemon.run)
+    thread.start()
+    try:
+        yield daemon
+    finally:
+        daemon.stop()
+        thread.join(timeout=10)
+        assert not thread.is_alive()
+
+
+def events(config, name=None):
+    lines = [json.loads(line) for line in config.lamp.events.read_text().splitlines()]
+    return [line for line in lines if name in {None, line["event"]}]
+
+
+def lights(config):
+    return [(line["light"], line["phase"]) for line in events(config, "light")]
+
+
+def in_service(daemon):
+    return daemon.machine.state in {State.IDLE, State.DEGRADED}
+
+
+def present(daemon, card):
+    before = len(lights(daemon.config))
+    daemon.field.cards.put(card)
+    wait_until(lambda: len(lights(daemon.config)) > before)
+    return lights(daemon.config)[-1]
+
+
+def taps(config):
+    reader = JournalReader(config.journal.path)
+    bodies = list(reader.bodies())
+    reader.close()
+    verify_chain(bodies)
+    return [decode_tap(body) for body in bodies]
+
+
+def test_a_day_of_a_reader(tmp_path, office):
+    config = enrolled(tmp_path, url=office.url)
+    with running(config) as daemon:
+        wait_until(lambda: in_service(daemon))
+        assert present(daemon, soft_card(1)) == ("green", "DONE")
+        torn = soft_card(2)
+        torn.fault = Fault.TEAR_AFTER
+        assert present(daemon, torn) == ("amber", "TORN")
+        torn.fault = None
+        assert present(daemon, torn) == ("green", "RECOVERED")
+        assert present(daemon, torn) == ("amber", "REFUSED")
+        wait_until(lambda: daemon._uplink.chained_up_to == 4)
+    stored = [decode_tap(raw) for _, raw in sorted(office.stored.items())]
+    assert [tap.phase for tap in stored] == [Phase.DONE, Phase.TORN, Phase.RECOVERED, Phase.REFUSED]
+    assert [proven(tap) for tap in stored] == [True, False, True, False]
+    assert [event["state"] for event in events(config, "state")] == ["IDLE"]
+    assert events(config)[-1]["event"] == "stopped"
+
+
+def test_sigterm_sends_what_is_left(tmp_path, office):
+    config = enrolled(tmp_path, url=office.url)
+    with running(config) as daemon:
+        wait_until(lambda: in_service(daemon))
+        office.faults = ["503"]
+        for serial in range(1, 6):
+            present(daemon, soft_card(serial))
+    assert len(office.stored) == 5
+
+
+def test_a_restart_goes_on_in_the_same_journal(tmp_path, office):
+    config = enrolled(tmp_path, url=office.url)
+    for serial in (1, 2):
+        with running(config) as daemon:
+            wait_until(lambda daemon=daemon: in_service(daemon))
+            present(daemon, soft_card(serial))
+    assert [tap.sequence for tap in taps(config)] == [1, 2]
+    assert len({journal for journal, _ in office.stored}) == 1
+    status = json.loads((config.state_dir / STATUS_FILE).read_text())
+    assert (status["sequence"], status["unsent"], status["state"]) == (2, 0, "IDLE")
+
+
+def test_after_a_clean_stop_no_light_is_owed(tmp_path, office):
+    config, card = enrolled(tmp_path, url=office.url), soft_card(1)
+    with running(config) as daemon:
+        wait_until(lambda: in_service(daemon))
+        present(daemon, card)
+    with running(config) as daemon:
+        wait_until(lambda: in_service(daemon))
+        assert present(daemon, card) == ("amber", "REFUSED")
+
+
+def test_without_a_bundle_it_is_out_of_service_until_one_arrives(tmp_path, office):
+    office.envelope = None
+    config = enrolled(tmp_path, url=office.url)
+    (config.state_dir / FILE).unlink()
+    with running(config) as daemon:
+        wait_until(lambda: daemon.machine.state is State.OUT_OF_SERVICE)
+        wait_until(lambda: ("red", "") in lights(config))
+        office.envelope = envelope(version=3)
+        wait_until(lambda: in_service(daemon))
+        assert present(daemon, soft_card(1)) == ("green", "DONE")
+    assert (config.state_dir / FILE).read_bytes() == office.envelope
+
+
+def test_a_newer_bundle_is_taken_between_taps_and_an_older_one_never(tmp_path, office):
+    config = enrolled(tmp_path, url=office.url)
+    with running(config) as daemon:
+        wait_until(lambda: in_service(daemon))
+        office.envelope = envelope(version=7, denied=(5,))
+        wait_until(lambda: daemon.desk.bundle.version == 7)
+        assert present(daemon, soft_card(5)) == ("red", "REFUSED")
+        office.envelope = envelope(version=6)
+        wait_until(lambda: any("older than 7" in event["why"] for event in events(config, "bundle-refused")))
+        assert present(daemon, soft_card(5)) == ("red", "REFUSED")
+    assert [tap.deny_version for tap in taps(config)] == [7, 7]
+
+
+def test_a_kept_bundle_that_was_tampered_with_is_not_used(tmp_path, office):
+    office.envelope = None
+    config = enrolled(tmp_path, url=office.url)
+    (config.state_dir / FILE).write_bytes(envelope().replace(b"A", b"B", 1))
+    with running(config) as daemon:
+        wait_until(lambda: daemon.machine.state is State.OUT_OF_SERVICE)
+        assert daemon.desk is None or daemon.desk.bundle is None
+    assert events(config, "bundle-refused")
+
+
+def test_a_lost_device_is_opened_again(tmp_path, office):
+    config = enrolled(tmp_path, url=office.url)
+    with running(config) as daemon:
+        wait_until(lambda: in_service(daemon))
+        daemon.field.broken = True
+        wait_until(lambda: daemon.machine.state is State.OUT_OF_SERVICE)
+        time.sleep(0.3)
+        assert daemon.machine.state in {State.OUT_OF_SERVICE, State.SELFTEST}
+        daemon.field.broken = False
+        wait_until(lambda: in_service(daemon))
+        assert present(daemon, soft_card(1)) == ("green", "DONE")
+    assert lights(config).count(("red", "")) <= 2, "one trouble is shown once"
+
+
+def test_a_full_journal_is_out_of_service_and_never_green(tmp_path, office, monkeypatch):
+    monkeypatch.setattr("readers.keeper._PAGES_PER_MB", 14)
+    office.faults = ["503"] * 100_000
+    office.envelope = envelope(version=2, passback_s=0)
+    config = enrolled(tmp_path, url=office.url)
+    config.file.write_text(
+        config.file.read_text().replace('dir = "state"', 'dir = "state"\njournal_max_mb = 1')
+    )
+    with running(load_config(config.file)) as daemon:
+        wait_until(lambda: in_service(daemon) and daemon.desk.bundle.version == 2)
+        daemon.clock.advance(timedelta(seconds=1))
+        shown = []
+        while "red" not in shown:
+            shown.append(present(daemon, soft_card(len(shown) + 1))[0])
+        assert shown.count("green") == len(shown) - 1 > 10
+        wait_until(lambda: daemon.machine.state is State.OUT_OF_SERVICE)
+        daemon.field.cards.put(soft_card(500))
+        time.sleep(0.5)
+        assert len(taps(config)) == len(shown) - 1, "nobody is served while there is no room"
+        daemon.clock.advance(timedelta(seconds=1))
+        office.faults = []
+        # The server takes the records, so they may go, so there is room again.
+        wait_until(lambda: lights(config)[-1] == ("green", "DONE"), timeout_s=20)
+        wait_until(lambda: len(office.stored) == len(shown))
+
+
+def test_a_journal_that_was_rolled_back_is_set_aside(tmp_path, office):
+    config = enrolled(tmp_path, url=office.url)
+    with running(config) as daemon:
+        wait_until(lambda: in_service(daemon))
+        present(daemon, soft_card(1))
+        wait_until(lambda: daemon._uplink.chained_up_to == 1)
+    old = config.journal.path.read_bytes()
+    with running(config) as daemon:
+        wait_until(lambda: in_service(daemon))
+        present(daemon, soft_card(2))
+        wait_until(lambda: daemon._uplink.chained_up_to == 2)
+    config.journal.path.write_bytes(old)
+    with running(config) as daemon:
+        wait_until(lambda: in_service(daemon))
+        assert present(daemon, soft_card(3)) == ("green", "DONE")
+        wait_until(lambda: len(office.stored) == 3)
+    assert "acknowledged" in events(config, "journal-replaced")[0]["why"]
+    assert len({journal for journal, _ in office.stored}) == 2
+    assert list(config.state_dir.glob("journal-*.sqlite"))
+
+
+def test_a_server_that_knows_more_of_the_journal_has_it_replaced(tmp_path, office):
+    config = enrolled(tmp_path, url=office.url)
+    with running(config) as daemon:
+        wait_until(lambda: in_service(daemon))
+        first = daemon.desk.journal.journal_id
+        honest = office.chained
+        office.chained = lambda journal: 50 if journal == first else honest(journal)
+        present(daemon, soft_card(1))
+        wait_until(lambda: events(config, "journal-replaced"))
+        office.chained = honest
+        wait_until(lambda: in_service(daemon))
+        assert present(daemon, soft_card(2)) == ("green", "DONE")
+        wait_until(lambda: daemon._uplink.chained_up_to == 1)
+    assert len({journal for journal, _ in office.stored}) == 2
+
+
+def test_records_are_pruned_only_after_the_server_has_them(tmp_path, office):
+    office.envelope = envelope(version=2, passback_s=0)
+    office.faults = ["500"] * 100_000
+    config = enrolled(tmp_path, url=office.url)
+    with running(config) as daemon:
+        wait_until(lambda: in_service(daemon) and daemon.desk.bundle.version == 2)
+        daemon.clock.advance(timedelta(seconds=1))
+        for serial in range(1, 4):
+            present(daemon, soft_card(serial))
+        daemon.clock.advance(timedelta(hours=1))
+        time.sleep(1.2)
+        assert len(taps(config)) == 3
+        office.faults = []
+        wait_until(lambda: taps(config) == [])
+        present(daemon, soft_card(9))
+        wait_until(lambda: len(office.stored) == 4)
+    assert office.chained(next(iter(office.stored))[0]) == 4
+
+
+def test_maintenance_serves_nobody_until_it_is_over(tmp_path, office):
+    config = enrolled(tmp_path, url=office.url)
+    flag = config.state_dir / MAINTENANCE_FILE
+    with running(config) as daemon:
+        wait_until(lambda: in_service(daemon))
+        flag.touch()
+        wait_until(lambda: daemon.machine.state is State.MAINTENANCE)
+        daemon.field.cards.put(soft_card(1))
+        time.sleep(0.3)
+        assert lights(config) == []
+        flag.unlink()
+        wait_until(lambda: ("green", "DONE") in lights(config))
+
+
+def test_disk_low_is_degraded_and_still_serves(tmp_path, office):
+    config = enrolled(tmp_path, url=office.url)
+    text = config.file.read_text().replace('dir = "state"', 'dir = "state"\ndisk_low_mb = 1000000')
+    config.file.write_text(text)
+    config = load_config(config.file)
+    with running(config) as daemon:
+        wait_until(lambda: daemon.machine.state is State.DEGRADED)
+        assert present(daemon, soft_card(1)) == ("green", "DONE")
+        wait_until(lambda: daemon.machine.state is State.DEGRADED)
+    assert [(e["state"], e["why"]) for e in events(config, "state")] == [("DEGRADED", ["disk-low"])]
+
+
+def test_heartbeats_are_sent_where_the_server_takes_them(tmp_path, office):
+    config = enrolled(tmp_path, url=office.url)
+    text = config.file.read_text().replace("bundle_every_s", "heartbeat_every_s = 0.1\nbundle_every_s")
+    config.file.write_text(text)
+    with running(load_config(config.file)) as daemon:
+        wait_until(lambda: in_service(daemon))
+        present(daemon, soft_card(1))
+        wait_until(lambda: any(beat["sequence"] == 1 for beat in office.heartbeats))
+    beat = office.heartbeats[-1]
+    assert {"unsent", "bundle", "clock_offset_s", "own_ms", "total_ms", "fsync_ms", "disk_mb"} <= beat.keys()
+    assert beat["lights"] == {"green": 1}
+    assert uid_of(1).hex() not in json.dumps(beat)
+
+
+def test_two_readers_never_share_a_folder(tmp_path, office):
+    config = enrolled(tmp_path, url=office.url)
+    with running(config), pytest.raises(ReaderError, match="another reader runs"):
+        Daemon(config, open_field=CardField().open)
+
+
+def test_a_reader_that_is_not_enrolled_says_how(tmp_path):
+    with pytest.raises(EnrolmentError, match="python -m readers enrol"):
+        Daemon(load_config(write_config(tmp_path)), open_field=CardField().open)
+
+
+def test_a_wrong_clock_is_refused_by_key(tmp_path):
+    config = enrolled(tmp_path, clock="sundial")
+    with pytest.raises(ConfigError, match=r"clock\.text"):
+        Daemon(config, open_field=CardField().open)
+
+
+# Real processes from here on.
+
+
+def run(folder, *arguments):
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "readers", *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": os.getcwd()},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_enrolment_from_the_command_line(tmp_path, office):
+    config = load_config(write_config(tmp_path, url=office.url))
+    refused = run(tmp_path, "enrol", "--config", "reader.toml", "--code", "BAD")
+    assert refused.returncode == 1
+    assert "403 The one-time code is not valid" in refused.stderr
+    done = run(tmp_path, "enrol", "--config", "reader.toml", "--code", "GOOD")
+    assert done.returncode == 0, done.stderr
+    assert str(DEVICE) in done.stdout
+    first, second = office.enrolments
+    assert first | {"code": ""} == second | {"code": ""}, "a second try sends the same keys"
+    assert second["name"] == "bus-01"
+    assert stat.S_IMODE((config.state_dir / "device.json").stat().st_mode) == 0o600
+    again = run(tmp_path, "enrol", "--config", "reader.toml", "--code", "GOOD")
+    assert again.returncode == 1
+    assert "enrolled already" in again.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "enrol", "status", "journal", "replay", "states"])
+def test_every_command_teaches(tmp_path, command):
+    said = run(tmp_path, command, "--help")
+    assert said.returncode == 0
+    assert f"example: python -m readers {command}" in said.stdout
+
+
+def test_bad_input_is_one_clear_line(tmp_path):
+    for arguments, why in (
+        (("run", "--config", "none.toml"), "none.toml: cannot be read"),
+        (("status", "--config", "reader.toml"), "not enrolled"),
+        (("journal", "--config", "reader.toml"), "there is no journal"),
+    ):
+        write_config(tmp_path)
+        said = run(tmp_path, *arguments)
+        assert said.returncode == 1
+        assert why in said.stderr
+        assert len(said.stderr.splitlines()) == 1
+
+
+def card_row(serial):
+    uid = uid_of(serial)
+    return {
+        "serial": serial,
+        "uid": uid.hex(),
+        "keys": {
+            "AUTH": card_key(AUTH_MASTERS[1], uid, 1).hex(),
+            "TMAC": card_key(TMAC_MASTERS[1], uid, 1).hex(),
+        },
+        "generation": 1,
+        "info": cardinfo.encode(info_of(serial)).hex(),
+    }
+
+
+def test_whole_taps_over_nfcpy_udp_in_real_processes(tmp_path, office):
+    port = 54_300 + os.getpid() % 90
+    config = enrolled(tmp_path, url=office.url, port=port, removal=100)
+    (tmp_path / "cards.json").write_text(json.dumps([card_row(serial) for serial in range(1, 6)]))
+    plan = [(1, None), (2, None), (3, "tear"), (3, None), (4, "wrong_mac"), (5, "garbage"), (5, None)]
+    lines = [{"at": NOW.isoformat(), "port": port, "card": card, "fault": fault} for card, fault in plan]
+    (tmp_path / "plan.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    env = os.environ | {"PYTHONPATH": os.getcwd()}
+    reader = subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "readers", "run", "--config", "reader.toml"],
+        cwd=tmp_path,
+        env=env,
+    )
+    try:
+        wait_until(lambda: config.lamp.events.exists() and events(config, "state"), timeout_s=20)
+        field = subprocess.run(
+            [sys.executable, "-m", "readers.softcard", "--plan", "plan.jsonl", "--ports", str(port), "--cards",
+             "cards.json", "--clock", f"fixed:{NOW.isoformat()}", "--report", "report.json"],
+            cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert field.returncode == 0, field.stderr
+    finally:
+        reader.send_signal(signal.SIGTERM)
+        assert reader.wait(timeout=15) == 0
+    counters = {
+        row["serial"]: row["tmc"] for row in json.loads((tmp_path / "report.json").read_text())["cards"]
+    }
+    assert counters == {1: 1, 2: 1, 3: 1, 4: 0, 5: 1}
+    stored = [decode_tap(raw) for _, raw in sorted(office.stored.items())]
+    charged = [tap for tap in stored if tap.phase in {Phase.DONE, Phase.RECOVERED}]
+    assert all(proven(tap) for tap in charged)
+    assert sorted(tap.card_serial for tap in charged) == [1, 2, 3, 5]
+    assert [tap.card_serial for tap in stored if tap.phase is Phase.TORN] == [3]
+    listed = run(tmp_path, "journal", "--config", "reader.toml", "--verify", "--json")
+    assert "chain whole from 1 to" in listed.stderr
+    assert len(listed.stdout.splitlines()) == len(stored)
+    status = json.loads(run(tmp_path, "status", "--config", "reader.toml", "--json").stdout)
+    assert (status["unsent"], status["sequence"]) == (0, len(stored))
+    replayed = run(tmp_path, "replay", "--config", "reader.toml")
+    assert f"{len(stored)} records sent: {len(stored)} duplicate" in replayed.stdout
