@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -55,9 +55,15 @@ def clear_accounts(
     return clear(tx, serials, reason=reason, cause=cause, now=now)
 
 
+def list_reasons(tx: Connection, serials: Sequence[int]) -> dict[int, tuple[DenyReason, ...]]:
+    """Return why each of these cards is denied now; cards that are not are absent."""
+    found = denials.list_reasons(tx, serials)
+    return {serial: tuple(map(DenyReason, why)) for serial, why in found.items()}
+
+
 def reasons(tx: Connection, serial: int) -> tuple[DenyReason, ...]:
     """Return why this card is denied now; empty when it is not."""
-    return tuple(DenyReason(reason) for reason in denials.list_reasons(tx, (serial,)).get(serial, ()))
+    return list_reasons(tx, (serial,)).get(serial, ())
 
 
 def publish(tx: Connection) -> int:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import Connection
 
 from access.keyring import Keyring
 from access.rules.device import DeviceEvent, DeviceKind, DeviceState, next_device_state
-from access.store import devices
+from access.store import devices, heads
 from access.store.devices import Code, Device, DeviceKey
+from access.store.heads import Journal
 from kernel.crypto.ed25519 import VerifyKey
 from kernel.crypto.sealing import box_to
 from kernel.errors import DomainError
@@ -147,6 +150,16 @@ def get_device(tx: Connection, device_id: DeviceId) -> Device:
     if device is None:
         raise UnknownDeviceError(device_id=str(device_id))
     return device
+
+
+def list_devices(tx: Connection, *, operator_id: str | None = None) -> tuple[Device, ...]:
+    """Return all devices, or one operator's, by name."""
+    return devices.list_devices(tx, operator_id=operator_id)
+
+
+def list_journals(tx: Connection, device_ids: Iterable[UUID]) -> dict[UUID, tuple[Journal, ...]]:
+    """Return how far each of these devices' journals is stored, by device, the longest unchanged first."""
+    return {device: tuple(heads_) for device, heads_ in heads.list_heads(tx, device_ids).items()}
 
 
 def active_key(tx: Connection, device_id: DeviceId, key_id: bytes) -> tuple[Device, VerifyKey] | None:

@@ -79,6 +79,30 @@ def raise_many(tx: Connection, raised: Sequence[Raised], *, now: datetime) -> in
     )
 
 
+def settle_days(
+    tx: Connection,
+    house: House,
+    days: Iterable[tuple[FareAccountId, date]],
+    still: Sequence[Raised],
+    *,
+    actor: str,
+    now: datetime,
+) -> int:
+    """Queue what `still` is wrong with these account-days, close the rest of what was open; return how many are new.
+
+    For a house that has just judged whole account-days again: what it no longer names has come right.
+    """
+    standing = {(each.reason, each.ref) for each in still}
+    closed = [
+        exception_id
+        for exception_id, reason, ref in queue.list_open_of_days(tx, house.value, sorted(set(days)))
+        if (reason, ref) not in standing
+    ]
+    if closed:
+        queue.close_many(tx, closed, resolution="came right", by=actor, at=now)
+    return raise_many(tx, still, now=now)
+
+
 def resolve(
     tx: Connection, house: House, refs: Iterable[str], *, resolution: str, actor: str, now: datetime
 ) -> int:

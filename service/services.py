@@ -8,6 +8,7 @@ from flask import current_app
 from flask_limiter import Limiter
 
 from access.keyring import Keyring, load_kek
+from fare.publish import Shelf
 from kernel.clock import Clock
 from service.cache import Cache
 from service.database import Database
@@ -33,6 +34,11 @@ class Services:
         if self.given_keyring is not None:
             return self.given_keyring
         return Keyring.load(self.settings.keyring_file, load_kek(self.settings.kek_file))
+
+    @cached_property
+    def shelf(self) -> Shelf:
+        """Return the compiled tariffs; each published bundle is verified and compiled once a process."""
+        return Shelf(self.keyring.bundle_key.public)
 
     def close(self) -> None:
         """Close every connection."""

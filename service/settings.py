@@ -110,6 +110,18 @@ class Settings(BaseSettings):
         description="Taps later than this many days go to the exception queue instead of a re-fold",
     )
 
+    passback_s: int = Field(
+        default=60,
+        ge=0,
+        le=3_600,
+        description="A card shown again at the same reader within these seconds is the same tap (readers' bundle)",
+    )
+    decision_max_age_s: int = Field(
+        default=900,
+        ge=1,
+        description="Cached card states older than this are read from the database again (online decisions)",
+    )
+
     bind: str = Field(default="127.0.0.1:8080", description="Where `lienthong serve` listens")
     public_url: str = Field(
         default="http://127.0.0.1:8080",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
 from access.rules.chain import START, Head, Link
+from access.store.arrays import uuids
 
 
 def lock_head(tx: Connection, device_id: UUID, journal_id: UUID, *, now: datetime) -> Head:
@@ -97,8 +99,17 @@ def replace_waiting(
         )
 
 
-def list_heads(tx: Connection, device_ids: list[UUID]) -> dict[UUID, list[tuple[UUID, int, int, datetime]]]:
-    """Return, by device, its journals as (journal, head sequence, links waiting beyond it, last change)."""
+class Journal(NamedTuple):
+    """One journal: where its head stands, how many links wait beyond a gap, and when it last moved."""
+
+    journal_id: UUID
+    sequence: int
+    waiting: int
+    changed_at: datetime
+
+
+def list_heads(tx: Connection, device_ids: Iterable[UUID]) -> dict[UUID, list[Journal]]:
+    """Return the journals of these devices, by device, the longest unchanged first."""
     rows = tx.execute(
         text(
             "SELECT h.device_id, h.journal_id, h.sequence, h.changed_at,"
@@ -106,11 +117,10 @@ def list_heads(tx: Connection, device_ids: list[UUID]) -> dict[UUID, list[tuple[
             "   WHERE u.device_id = h.device_id AND u.journal_id = h.journal_id) AS waiting"
             " FROM device_head h WHERE h.device_id = ANY(CAST(:ids AS uuid[])) ORDER BY h.changed_at"
         ),
-        {"ids": device_ids},
+        {"ids": uuids(device_ids)},
     )
-    found: dict[UUID, list[tuple[UUID, int, int, datetime]]] = {}
+    found: dict[UUID, list[Journal]] = {}
     for row in rows:
-        found.setdefault(row.device_id, []).append(
-            (row.journal_id, row.sequence, row.waiting, row.changed_at)
-        )
+        journal = Journal(row.journal_id, row.sequence, row.waiting, row.changed_at)
+        found.setdefault(row.device_id, []).append(journal)
     return found

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from access.store.arrays import uuids
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -61,6 +63,35 @@ def close_refs(
         {"at": at, "by": by, "resolution": resolution, "house": house, "refs": list(refs)},
     )
     return done.rowcount
+
+
+def list_open_of_days(
+    tx: Connection, house: str, days: Sequence[tuple[UUID, date]]
+) -> list[tuple[UUID, str, str]]:
+    """Return the house's open rows about these (fare account, service day) as (id, reason, ref)."""
+    rows = tx.execute(
+        text(
+            "SELECT q.exception_id, q.reason, q.ref FROM exception_queue q"
+            " JOIN unnest(CAST(:accounts AS uuid[]), CAST(:days AS date[])) AS d (account, day)"
+            " ON q.fare_account_id = d.account AND q.service_day = d.day"
+            " WHERE q.resolved_at IS NULL AND q.house = :house"
+        ),
+        {"house": house, "accounts": uuids(account for account, _ in days), "days": [day for _, day in days]},
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def close_many(
+    tx: Connection, exception_ids: Sequence[UUID], *, resolution: str, by: str, at: datetime
+) -> None:
+    """Close these open rows."""
+    tx.execute(
+        text(
+            "UPDATE exception_queue SET resolved_at = :at, resolved_by = :by, resolution = :resolution"
+            " WHERE resolved_at IS NULL AND exception_id = ANY(CAST(:ids AS uuid[]))"
+        ),
+        {"at": at, "by": by, "resolution": resolution, "ids": uuids(exception_ids)},
+    )
 
 
 def close_one(tx: Connection, exception_id: UUID, *, resolution: str, by: str, at: datetime) -> bool:

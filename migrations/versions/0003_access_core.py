@@ -265,6 +265,7 @@ CREATE TABLE exception_queue (
         AND (resolved_at IS NULL) = (resolution IS NULL))
 );
 CREATE UNIQUE INDEX exception_queue_open ON exception_queue (house, reason, ref) WHERE resolved_at IS NULL;
+CREATE INDEX exception_queue_day ON exception_queue (fare_account_id, service_day) WHERE resolved_at IS NULL;
 CREATE INDEX exception_queue_age ON exception_queue (raised_at) WHERE resolved_at IS NULL;
 """
 

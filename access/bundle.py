@@ -1,0 +1,85 @@
+"""The bundle: what one reader needs to decide alone, for it only, signed by the back office (READERS.md)."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from access.keyring import Keyring
+from access.rules.denylist import DenyList
+from access.store.devices import Device
+from kernel.crypto.sealing import box_to
+
+CONTEXT: Final = b"lienthong/bundle/1"
+STALE_AFTER: Final = timedelta(days=2)
+"""A reader that heard nothing for so long says so; it keeps accepting, for a bus may stand a weekend in a yard."""
+UNSENT_MAX: Final = 20_000
+"""Offline exposure: 20,000 unsent records are three days of the busiest gate (165,000 taps a day over 30 gates)."""
+_VERSION_EPOCH: Final = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A signed bundle and its version, by which a reader asks whether there is a newer one."""
+
+    version: int
+    envelope: bytes
+
+
+def bundle_version(
+    *, now: datetime, deny_version: int, tariff_versions: Sequence[str], generations: Sequence[int]
+) -> int:
+    """Return the bundle's version. It rises whenever one of its parts does, and each hour, so that it stays fresh.
+
+    A sum of numbers that never fall: two bundles of one version are the same but for the moment of making.
+    """
+    return (
+        (now - _VERSION_EPOCH) // timedelta(hours=1) + deny_version + len(tariff_versions) + len(generations)
+    )
+
+
+def make_bundle(
+    device: Device,
+    *,
+    keyring: Keyring,
+    denied: DenyList,
+    tariff_versions: Sequence[str],
+    passback_s: int,
+    now: datetime,
+) -> Bundle:
+    """Return the bundle for one device: {"bundle": base64 JSON, "signature": base64 Ed25519 under CONTEXT}.
+
+    The card keys in it open with that device's box key alone. `tariff_versions` are the published ones, the one
+    in force last.
+    """
+    version = bundle_version(
+        now=now,
+        deny_version=denied.version,
+        tariff_versions=tariff_versions,
+        generations=keyring.generations,
+    )
+    keys = {"AUTH": {str(generation): key.hex() for generation, key in keyring.auth_masters().items()}}
+    document: Mapping[str, object] = {
+        "version": version,
+        "made_at": now.isoformat(),
+        "device_id": str(device.device_id),
+        "tariff_version": tariff_versions[-1] if tariff_versions else "",
+        "deny_version": denied.version,
+        "deny": _base64(denied.encode()),
+        "generations": list(keyring.generations),
+        "passback_s": passback_s,
+        "risk": {"stale_after_s": int(STALE_AFTER.total_seconds()), "unsent_max": UNSENT_MAX},
+        "keys": _base64(box_to(device.box_key, json.dumps(keys).encode())),
+    }
+    content = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+    signature = keyring.bundle_key.sign(CONTEXT, content)
+    envelope = json.dumps({"bundle": _base64(content), "signature": _base64(signature)}).encode()
+    return Bundle(version, envelope)
+
+
+def _base64(raw: bytes) -> str:
+    return b64encode(raw).decode()

@@ -1,0 +1,174 @@
+"""Devices: they join with a one-time code; staff see what each of them has delivered."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from datetime import datetime
+from typing import Annotated, Final
+from uuid import UUID
+
+from apiflask import APIBlueprint
+from flask import Response, jsonify, request
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
+
+from access import enrol
+from access.enrol import DeviceKeyRefusedError, Enrolled
+from access.rules.device import DeviceKind, DeviceState
+from service import audit, auth
+from service.audit import Actor, ActorKind
+from service.auth import one_time_code, requires
+from service.services import services
+from service.staff import Role
+
+blueprint: Final = APIBlueprint("devices", __name__, tag="Devices")
+_MAX_BODY: Final = 4_096
+Key = Annotated[str, Field(min_length=40, max_length=48, description="32 bytes, base64")]
+
+
+class Enrolment(BaseModel):
+    """The code a person was shown, and the public halves of two keys that the device made itself."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    code: Annotated[str, Field(max_length=64)]
+    public_key: Key
+    box_key: Key
+    name: Annotated[
+        str, Field(max_length=64, description="What the device calls itself; the code's name counts")
+    ] = ""
+
+
+class EnrolledBody(BaseModel):
+    """Who the device is from now on, and the server's bundle key (base64), which it pins."""
+
+    device_id: UUID
+    key_id: str
+    name: str
+    kind: DeviceKind
+    operator_id: str
+    place: str
+    state: DeviceState
+    bundle_key: str
+
+
+class JournalBody(BaseModel):
+    """One journal: stored up to `chained_up_to` without a gap; `waiting` records lie beyond one."""
+
+    journal_id: UUID
+    chained_up_to: int
+    waiting: int
+    changed_at: datetime
+
+
+class DeviceBody(BaseModel):
+    """One device and its journals."""
+
+    device_id: UUID
+    name: str
+    kind: DeviceKind
+    operator_id: str
+    place: str
+    state: DeviceState
+    enrolled_at: datetime
+    journals: list[JournalBody]
+
+
+class DevicesBody(BaseModel):
+    """All devices that the caller may see, by name."""
+
+    devices: list[DeviceBody]
+
+
+@blueprint.before_request
+def _small() -> None:
+    request.max_content_length = _MAX_BODY
+
+
+@blueprint.post("/v1/devices/enrol")
+@one_time_code
+@blueprint.input(Enrolment, location="json")
+@blueprint.output(EnrolledBody, status_code=201)
+def enrol_device(json_data: Enrolment) -> Response:
+    """Enrol the device that holds a valid one-time code. The same code and keys get the same answer again."""
+    running = services()
+    public_key, box_key = _key("signing key", json_data.public_key), _key("box key", json_data.box_key)
+    now = running.clock.now()
+
+    def work(tx: Connection) -> Enrolled:
+        joined = enrol.enrol(
+            tx,
+            keyring=running.keyring,
+            code=json_data.code,
+            public_key=public_key,
+            box_key=box_key,
+            now=now,
+        )
+        audit.record(
+            tx,
+            actor=Actor(ActorKind.DEVICE, str(joined.device_id)),
+            action="access.enrol",
+            subject_kind="device",
+            subject_id=str(joined.device_id),
+            now=now,
+            detail={"name": joined.name, "says": json_data.name},
+        )
+        return joined
+
+    joined = running.database.run(work)
+    body = EnrolledBody(
+        device_id=joined.device_id,
+        key_id=joined.key_id.hex(),
+        name=joined.name,
+        kind=joined.kind,
+        operator_id=joined.operator_id,
+        place=joined.place,
+        state=joined.state,
+        bundle_key=b64encode(joined.bundle_key).decode(),
+    )
+    answer = jsonify(body.model_dump(mode="json"))
+    answer.status_code = 201
+    return answer
+
+
+@blueprint.get("/v1/devices")
+@requires(Role.ADMINISTRATOR, Role.AUDITOR, Role.INSPECTOR, Role.PARKING_OPERATOR)
+@blueprint.output(DevicesBody)
+def list_devices() -> Response:
+    """Return the devices with how far each journal is stored; a parking operator sees its own."""
+    limited = auth.scope()
+    with services().database.read() as tx:
+        found = enrol.list_devices(tx)
+        seen = [each for each in found if limited is None or each.operator_id in limited]
+        heads = enrol.list_journals(tx, [each.device_id for each in seen])
+    body = DevicesBody(
+        devices=[
+            DeviceBody(
+                device_id=each.device_id,
+                name=each.name,
+                kind=each.kind,
+                operator_id=each.operator_id,
+                place=each.place,
+                state=each.state,
+                enrolled_at=each.enrolled_at,
+                journals=[
+                    JournalBody(
+                        journal_id=head.journal_id,
+                        chained_up_to=head.sequence,
+                        waiting=head.waiting,
+                        changed_at=head.changed_at,
+                    )
+                    for head in heads.get(each.device_id, ())
+                ],
+            )
+            for each in seen
+        ]
+    )
+    return jsonify(body.model_dump(mode="json"))
+
+
+def _key(name: str, text: str) -> bytes:
+    try:
+        return b64decode(text, validate=True)
+    except ValueError:
+        raise DeviceKeyRefusedError(key=name, why="it is not base64") from None
