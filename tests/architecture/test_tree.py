@@ -132,7 +132,8 @@ def test_only_the_kernel_reads_the_clock():
         name(path): lines
         for path in sources(*HOUSES)
         # The bank of the demo is somebody else's program: it shares nothing with us, the clock included.
-        if name(path) not in {"kernel/clock.py", "demo/bank.py"} and (lines := clock_reads(path))
+        if name(path) not in {"kernel/clock.py", "demo/bank.py", "demo/bank_wire.py"}
+        and (lines := clock_reads(path))
     }
     assert not found, f"take `now` or a Clock; for time-outs kernel.clock.stopwatch: {found}"
 
