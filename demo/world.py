@@ -122,7 +122,6 @@ def world(home: Path, announce: Callable[[str], None]) -> Iterator[World]:
         # World time runs a thousand times as fast: five minutes of world time are 0.3 s of ours.
         "LIENTHONG_SIGNATURE_SKEW_S": "36000",
         "LIENTHONG_PASSBACK_S": "1800",
-        "LIENTHONG_NEW_PASSWORD": PASSWORD,
     }
     private = {name: value for name, value in os.environ.items() if not name.startswith("LIENTHONG_")}
     with launcher.servers(home / "servers", environ=private) as running:
@@ -170,10 +169,10 @@ def prepare(city: World) -> None:
     city.environment["LIENTHONG_PROVIDER_CHECKSUM_KEY_FILE"] = str(provider_key)
     for email, name, roles in STAFF:
         grants = [part for role in roles for part in ("--role", role)]
-        city.lienthong("user", "add", email, "--name", name, *grants)
+        city.lienthong("user", "add", email, "--name", name, "--password", PASSWORD, *grants)
     two = ("--prepared-by", STAFF[0][0], "--approved-by", STAFF[1][0])
     city.lienthong("tariff", "publish", str(TARIFF), *two)
-    city.lienthong("parking", "publish", "--rates", str(RATES), *two)
+    city.lienthong("parking", "publish", "--rates", str(RATES), "--from", "2026-01-01T00:00+07:00")
 
 
 def udp_port() -> int:
