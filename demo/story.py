@@ -230,7 +230,7 @@ def _checks(
 ) -> tuple[tuple[str, int, int], ...]:
     """What cards, bills and books say of the same day, counted on each side for itself."""
     token = city.lienthong("credential", "add", f"demo checks {uuid.uuid4()}", "--role", "auditor").strip()
-    told = city.ask("GET", "/v1/evidence/summary", token)
+    told = city.ask("GET", f"/v1/evidence/{DAY.isoformat()}", token)["total"]
     rows = settled["settlements"]
     face = sum(row["face_value"]["minor"] for row in rows)
     parts = sum(
