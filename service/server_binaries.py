@@ -139,22 +139,31 @@ def unrooted(home: Path, binaries: Binaries, *, namespaces: bool = True) -> Unro
     return Unrooted(prefix, staged_home, staged, ", as nobody", uid=NOBODY)
 
 
+def staged_folder(key: Path) -> Path:
+    """Return where files stand that nobody must reach on behalf of `key`, a data directory or an installation."""
+    digest = hashlib.sha256(os.fsencode(key)).hexdigest()[:16]
+    return Path("/var/tmp") / f"lienthong-{digest}"  # noqa: S108  (ownership is checked before use)
+
+
 def _stage(home: Path, binaries: Binaries) -> tuple[Path, Binaries]:
-    digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
-    base = Path("/var/tmp") / f"lienthong-{digest}"  # noqa: S108  (ownership is checked below)
+    folder = binaries.folder
+    if not str(folder).startswith("/usr/"):
+        # One copy an installation and version, however many data directories use it.
+        folder = _copy_wheel(folder, _private(staged_folder(folder / binaries.version)))
+    data = _private(staged_folder(home)) / "data"
+    data.mkdir(mode=0o700, exist_ok=True)
+    os.chown(data, NOBODY, NOBODY)
+    staged = Binaries(binaries.name, binaries.version, binaries.origin, folder, binaries.aliases)
+    return data, staged
+
+
+def _private(base: Path) -> Path:
     with contextlib.suppress(FileExistsError):
         base.mkdir(mode=0o755)
     status = base.lstat()
     if base.is_symlink() or not base.is_dir() or status.st_uid != 0 or status.st_mode & 0o022:
         raise LauncherError(f"{base} exists and is not ours: remove it")
-    folder = binaries.folder
-    if not str(folder).startswith("/usr/"):
-        folder = _copy_wheel(folder, base)
-    data = base / "data"
-    data.mkdir(mode=0o700, exist_ok=True)
-    os.chown(data, NOBODY, NOBODY)
-    staged = Binaries(binaries.name, binaries.version, binaries.origin, folder, binaries.aliases)
-    return data, staged
+    return base
 
 
 def _copy_wheel(folder: Path, base: Path) -> Path:

@@ -21,7 +21,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Connection, Engine, create_engine, make_url, pool, text
 
 from access.keyring import Keyring
-from service import launcher, migrate
+from service import launcher, migrate, server_binaries
 
 TEMPLATE = "lienthong_template"
 _controller = contextlib.ExitStack()
@@ -33,7 +33,8 @@ def _ensure_servers() -> dict[str, str]:
     """Start the servers of this run once and leave a migrated template in them; return their URLs."""
     if not _urls:
         folder = _fresh_folder()
-        _controller.callback(shutil.rmtree, folder, ignore_errors=True)
+        for made in (folder, server_binaries.staged_folder(folder)):
+            _controller.callback(shutil.rmtree, made, ignore_errors=True)
         running = _controller.enter_context(
             launcher.servers(folder, environ={"PREFER": os.environ.get("PREFER", "")})
         )
@@ -50,6 +51,7 @@ def _fresh_folder() -> Path:
     for left in base.glob(f"lienthong-tests-{os.geteuid()}-*"):
         if not Path("/proc", left.name.rpartition("-")[2]).exists():
             shutil.rmtree(left, ignore_errors=True)
+            shutil.rmtree(server_binaries.staged_folder(left), ignore_errors=True)
     folder = base / f"lienthong-tests-{os.geteuid()}-{os.getpid()}"
     folder.mkdir(mode=0o700)
     return folder
