@@ -103,6 +103,9 @@ class _Compiler:
         networks = self._networks(of)
         listed = of("ride_rules.txt")
         odd = closings(of("incomplete_rides.txt"), of("same_station_exits.txt"))
+        rules = {name: ride_rule(listed, odd, name) for name in {"", *networks.values()}}
+        # Equal rules are one object, so a thousand routes touch no more memory than one.
+        shared = {rule: rule for rule in rules.values()}
         agencies = of("agency.txt")
         only = agencies[0].text("agency_id") if len(agencies) == 1 else ""
         routes = {
@@ -110,7 +113,7 @@ class _Compiler:
                 row.text("route_id"),
                 OperatorId(row.text("agency_id") or only),
                 frozenset({networks[row.text("route_id")]} if row.text("route_id") in networks else ()),
-                ride_rule(listed, odd, networks.get(row.text("route_id"), "")),
+                shared[rules[networks.get(row.text("route_id"), "")]],
                 row.text("route_long_name") or row.text("route_short_name"),
                 MODES.get(row.whole("route_type") or 0, "other"),
             )

@@ -39,13 +39,18 @@ def quote_leg(
     No matching rule gives no offer and a reason: the fare is unknown, never zero.
     """
     frames = tariff.timeframes
-    from_areas = tariff.areas_of_stop.get(from_stop, NO_AREAS)
-    to_areas = tariff.areas_of_stop.get(to_stop, NO_AREAS)
     measured = route.route_id if _measured(tariff, networks) else ""
-    key = (
-        networks, from_areas, to_areas, measured, measured and from_stop, measured and to_stop, medium, categories,
-        frames.at(departed), frames.at(arrived),
-    )  # fmt: skip
+    if not measured and tariff.places_and_times_do_not_matter:
+        key: tuple[object, ...] = (networks, medium, categories)
+        from_areas = to_areas = from_frames = to_frames = NO_AREAS
+    else:
+        from_areas = tariff.areas_of_stop.get(from_stop, NO_AREAS)
+        to_areas = tariff.areas_of_stop.get(to_stop, NO_AREAS)
+        from_frames, to_frames = frames.at(departed), frames.at(arrived)
+        key = (
+            networks, from_areas, to_areas, measured, measured and from_stop, measured and to_stop, medium,
+            categories, from_frames, to_frames,
+        )  # fmt: skip
     found = tariff.memo.get(key)
     if found is None:
         if len(tariff.memo) >= _LARGEST_MEMO:
@@ -60,8 +65,8 @@ def quote_leg(
             to_stop,
             medium,
             categories,
-            key[8],
-            key[9],
+            from_frames,
+            to_frames,
         )
     assert isinstance(found, Quote), "the memo of legs holds quotes"
     return found

@@ -61,6 +61,7 @@ class Tariff:
     from_listed: frozenset[str] = field(init=False)
     to_listed: frozenset[str] = field(init=False)
     longest_reach_us: int = field(init=False)
+    places_and_times_do_not_matter: bool = field(init=False)
     memo: dict[object, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -70,6 +71,7 @@ class Tariff:
             rule.limit_us for rules in self.transfers.values() for rule in rules if rule.limit_us is not None
         ]
         self.longest_reach_us = max(limits, default=0)
+        self.places_and_times_do_not_matter = not self.areas_of_stop and not self.timeframes.any_used
 
     def route_for(self, route_id: str, stop_id: str) -> Route | None:
         """Return the route of a tap: the one it names, else the only one its stop lies on."""
