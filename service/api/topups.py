@@ -15,8 +15,10 @@ from kernel.money import Money
 from ledger import suspense, topup
 from ledger.rules.intent import Intent, IntentId, IntentState
 from ledger.topup import Asked
-from service.auth import requires
+from service import audit
+from service.auth import principal, requires
 from service.jobs.topups import merchant_of
+from service.problems import request_id
 from service.services import services
 from service.staff import Role
 
@@ -113,6 +115,16 @@ def create_topup(json_data: TopupAsked) -> tuple[dict[str, Any], int, dict[str, 
                 lifetime=timedelta(minutes=running.settings.topup_minutes),
                 now=now,
             )
+            if not made.hit:
+                audit.record(
+                    tx,
+                    actor=principal().actor,
+                    action="topup.asked",
+                    subject_kind="topup",
+                    subject_id=str(asked.intent_id),
+                    now=now,
+                    request_id=request_id(),
+                )
     first = replace(made.intent, state=IntentState.OPEN)
     shown = _shown(first, first.created_at).model_dump(mode="json")
     return (shown, 200, {"Idempotency-Hit": "true"}) if made.hit else (shown, 201, {})
