@@ -6,8 +6,9 @@ import json
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -15,11 +16,21 @@ from kernel.errors import DomainError
 from parking.rules.book import RateBook, load_rates
 from parking.store import rates as store
 
+_EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 class BackdatedRatesError(DomainError):
     """Rates that begin in the past would change stays that have begun already."""
 
     detail = "Rates cannot begin at {effective_at}, before {now}: stays of that time may have begun."
+
+
+class RatesOnePersonError(DomainError):
+    """Rates take two people: one prepares, another approves."""
+
+    detail = (
+        "Rates are prepared by one person and approved by another, not by {prepared_by} and {approved_by}."
+    )
 
 
 class RatesPublishedError(DomainError):
@@ -65,16 +76,28 @@ def _remembered(version: str) -> list[RateBook]:  # noqa: ARG001 the key of the 
 
 
 def publish_rates(
-    tx: Connection, files: Mapping[str, bytes], *, effective_at: datetime, by: str, now: datetime
+    tx: Connection,
+    files: Mapping[str, bytes],
+    *,
+    prepared_by: str,
+    approved_by: str,
+    now: datetime,
+    effective_at: datetime | None = None,
 ) -> Published:
-    """Publish checked rate files from an instant on, unchangeably.
+    """Publish checked rate files from an instant on, unchangeably; the same files again are the first answer again.
 
-    RateFilesInvalidError with every problem; BackdatedRatesError unless `effective_at` is `now` or later (the
-    first publication may begin earlier); RatesPublishedError. The same files again are the first answer again.
+    Without `effective_at` they begin `now`; the first ones ever hold for all time before, too, within their own
+    rows' dates. RateFilesInvalidError with every problem, RatesOnePersonError, RatesPublishedError, and
+    BackdatedRatesError unless they begin `now` or later (the first ones may begin earlier).
     """
+    preparer, approver = prepared_by.strip(), approved_by.strip()
+    if not preparer or not approver or preparer.casefold() == approver.casefold():
+        raise RatesOnePersonError(prepared_by=preparer, approved_by=approver)
     book = load_rates(files)
     store.lock_publications(tx)
     versions = store.list_versions(tx)
+    if effective_at is None:
+        effective_at = now if versions else _EVER
     for begins, version in versions:
         if version == book.version:
             return Published(version, begins, again=True)
@@ -82,7 +105,15 @@ def publish_rates(
             raise RatesPublishedError(version=version, effective_at=effective_at.isoformat())
     if versions and effective_at < now:
         raise BackdatedRatesError(effective_at=effective_at.isoformat(), now=now.isoformat())
-    store.insert_rates(tx, book.version, _pack(files), effective_at=effective_at, published_at=now, by=by)
+    store.insert_rates(
+        tx,
+        book.version,
+        _pack(files),
+        effective_at=effective_at,
+        published_at=now,
+        prepared_by=preparer,
+        approved_by=approver,
+    )
     return Published(book.version, effective_at, again=False)
 
 

@@ -119,6 +119,7 @@ TABLE: Final[dict[str, Row]] = {
     "plate-invalid": Row(422, "Plate invalid"),
     "proof-malformed": Row(422, "Proof malformed"),
     "rate-files-invalid": Row(422, "Rate files invalid"),
+    "rates-one-person": Row(403, "Two people needed"),
     "rates-published": Row(409, "Rates published"),
     "session-id-reused": Row(409, "Event id reused"),
     "session-state": Row(409, "Session state"),

@@ -13,10 +13,12 @@ CREATE TABLE parking_rates (
     version      text        NOT NULL,
     effective_at timestamptz NOT NULL,
     published_at timestamptz NOT NULL,
-    published_by text        NOT NULL,
+    prepared_by  text        NOT NULL,
+    approved_by  text        NOT NULL,
     files        bytea       NOT NULL,
     CONSTRAINT parking_rates_pk PRIMARY KEY (version),
-    CONSTRAINT parking_rates_effective UNIQUE (effective_at)
+    CONSTRAINT parking_rates_effective UNIQUE (effective_at),
+    CONSTRAINT parking_rates_two_people CHECK (prepared_by <> approved_by)
 );
 """
 

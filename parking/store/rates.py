@@ -13,21 +13,29 @@ def lock_publications(tx: Connection) -> None:
 
 
 def insert_rates(
-    tx: Connection, version: str, files: bytes, *, effective_at: datetime, published_at: datetime, by: str
+    tx: Connection,
+    version: str,
+    files: bytes,
+    *,
+    effective_at: datetime,
+    published_at: datetime,
+    prepared_by: str,
+    approved_by: str,
 ) -> None:
     """Write a publication."""
     tx.execute(
         text(
             """
-            INSERT INTO parking_rates (version, effective_at, published_at, published_by, files)
-            VALUES (:version, :effective_at, :published_at, :by, :files)
+            INSERT INTO parking_rates (version, effective_at, published_at, prepared_by, approved_by, files)
+            VALUES (:version, :effective_at, :published_at, :prepared_by, :approved_by, :files)
             """
         ),
         {
             "version": version,
             "effective_at": effective_at,
             "published_at": published_at,
-            "by": by,
+            "prepared_by": prepared_by,
+            "approved_by": approved_by,
             "files": files,
         },
     )

@@ -88,21 +88,33 @@ def quote(
 
 @parking.command("publish")
 @RATES
-@click.option("--from", "begins", required=True, help="When they begin to hold, e.g. 2026-12-01T00:00+07:00.")
-def publish(rates: Path, begins: str) -> None:
+@click.option("--prepared-by", required=True, help="Who made them, e.g. mai@example.org.")
+@click.option("--approved-by", required=True, help="Who approved them: another person.")
+@click.option("--from", "begins", default="", help="When they begin to hold; without it, now.")
+def publish(rates: Path, prepared_by: str, approved_by: str, begins: str) -> None:
     """Publish rates from an instant on, unchangeably: stays that begin from then on are priced by them.
 
+    The first rates ever also hold for the time before, within the dates of their rows.
+
     \b
-    Example: lienthong parking publish --rates parking/rates/hanoi --from 2026-12-01T00:00+07:00
+    Example:
+      lienthong parking publish --from 2026-12-01T00:00 --prepared-by mai@example.org --approved-by tuan@example.org
     """  # noqa: D301 click reads \b
     from parking.publish_rates import publish_rates
     from service import audit
     from service.commands import context
 
     book, now, actor = _load(rates), context.clock().now(), context.actor()
-    effective_at = _instant(begins, next(iter(book.places.values())).zone)
+    zone = next(iter(book.places.values())).zone
     with context.database() as database, database.begin() as tx:
-        done = publish_rates(tx, read_rate_dir(rates), effective_at=effective_at, by=actor.actor_id, now=now)
+        done = publish_rates(
+            tx,
+            read_rate_dir(rates),
+            prepared_by=prepared_by,
+            approved_by=approved_by,
+            effective_at=_instant(begins, zone) if begins else None,
+            now=now,
+        )
         if not done.again:
             audit.record(
                 tx,
@@ -111,7 +123,11 @@ def publish(rates: Path, begins: str) -> None:
                 subject_kind="rates",
                 subject_id=done.version,
                 now=now,
-                detail={"effective_at": effective_at.isoformat()},
+                detail={
+                    "effective_at": done.effective_at.isoformat(),
+                    "prepared_by": prepared_by,
+                    "approved_by": approved_by,
+                },
             )
     told = "were published already and hold" if done.again else "hold"
     click.echo(f"{done.version} {told} from {done.effective_at.isoformat()}")

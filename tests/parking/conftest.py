@@ -23,6 +23,7 @@ from ledger.rules.entry import Entry, Line, Posted
 from parking.publish_rates import publish_rates
 from parking.rate_dir import HANOI, read_rate_dir
 
+TWO = {"prepared_by": "mai", "approved_by": "tuan"}
 _uids = itertools.count(0x04_00_00_00_00_00_01)
 
 
@@ -147,7 +148,7 @@ def balances(
 def rates(tx: Connection) -> str:
     """Hanoi's rates, in force since 2020."""
     at = datetime(2020, 1, 1, tzinfo=UTC)
-    return publish_rates(tx, read_rate_dir(HANOI), effective_at=at, by="test", now=at).version
+    return publish_rates(tx, read_rate_dir(HANOI), effective_at=at, **TWO, now=at).version
 
 
 @pytest.fixture

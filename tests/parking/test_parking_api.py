@@ -15,7 +15,7 @@ from service import staff
 from service.audit import Actor, ActorKind
 from service.services import EXTENSION
 from service.staff import Grant, Role
-from tests.parking.conftest import balances, load
+from tests.parking.conftest import TWO, balances, load
 
 BASE = "/v1/parking"
 
@@ -26,7 +26,7 @@ def begin(app, now):
     database = app.extensions[EXTENSION].database
     early = now - timedelta(days=100)
     with database.begin() as tx:
-        publish_rates(tx, read_rate_dir(HANOI), effective_at=early, by="test", now=early)
+        publish_rates(tx, read_rate_dir(HANOI), effective_at=early, **TWO, now=early)
     return database.begin
 
 
