@@ -1,0 +1,235 @@
+"""`lienthong card`: issue and personalise, block and unblock, look one up."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import click
+
+from access.issue import NewCard
+from access.rules.medium import MediumEvent
+from kernel.crypto.card_keys import UID_SIZE
+from kernel.wire.cardinfo import Concession
+
+CONCESSIONS = [each.name for each in Concession]
+COLUMNS = ["uid", "concession", "expiry"]
+YEARS = (2020, 2199)  # what CardInfo's sixteen bits of days hold
+_AT_ONCE = 1_000
+_BLOCKS = {"blocked": MediumEvent.BLOCKED, "lost": MediumEvent.REPORTED_LOST}
+_UNBLOCKS = {"blocked": MediumEvent.UNBLOCKED, "lost": MediumEvent.FOUND}
+
+
+@click.group()
+def card() -> None:
+    """Issue, block and look up cards."""
+
+
+@card.command()
+@click.option("--uid", help="One card: its UID, 14 hexadecimal digits.")
+@click.option(
+    "--concession", type=click.Choice(CONCESSIONS, case_sensitive=False), default="NORMAL", show_default=True
+)
+@click.option("--expiry", type=click.DateTime(["%Y-%m-%d"]), help="The last day the one card is good for.")
+@click.option(
+    "--bulk",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help=f"Many cards: CSV with the columns {', '.join(COLUMNS)}.",
+)
+@click.option("--operator", default="", help="Who hands the cards out.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="Where the personalisation data goes: the cards' own keys, readable by you only. Never overwritten.",
+)
+def issue(
+    uid: str | None,
+    concession: str,
+    expiry: click.DateTime | None,
+    bulk: Path | None,
+    operator: str,
+    out: Path,
+) -> None:
+    """Issue cards, open their accounts, and write what the personalisation station puts on them.
+
+    All or none. The file is also what software cards are made of (python -m readers.softcard --cards).
+
+    \b
+    Examples:
+      lienthong card issue --uid 04112233445566 --expiry 2030-12-31 --out cards.json
+      lienthong card issue --bulk personalise.csv --out cards.json
+    """  # noqa: D301  (click reads \b)
+    from access.issue import issue_cards, personalisation
+    from ledger.accounts import open_accounts
+    from ledger.rules import chart
+    from service import audit
+    from service.commands import context
+
+    if (uid is None) == (bulk is None):
+        raise click.UsageError("give either --uid with --expiry, or --bulk")
+    asked = list(_rows(bulk, operator)) if bulk else [_one(uid or "", concession, expiry, operator)]
+    ring, now, actor = context.keyring(), context.clock().now(), context.actor()
+    try:
+        handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise click.ClickException(f"{out}: {error.strerror}") from None
+    kept = False
+    try:
+        with context.database() as database, database.begin() as tx, os.fdopen(handle, "w") as file:
+            issued = [
+                each
+                for first in range(0, len(asked), _AT_ONCE)
+                for each in issue_cards(tx, keyring=ring, asked=asked[first : first + _AT_ONCE], now=now)
+            ]
+            for first in range(0, len(issued), _AT_ONCE):
+                specs = [
+                    spec
+                    for each in issued[first : first + _AT_ONCE]
+                    for spec in (
+                        chart.rider_stored_value(each.fare_account_id),
+                        chart.rider_receivable(each.fare_account_id),
+                    )
+                ]
+                open_accounts(tx, specs, now)
+            audit.record(
+                tx,
+                actor=actor,
+                action="access.issue_cards",
+                subject_kind="cards",
+                subject_id=f"{issued[0].serial}-{issued[-1].serial}" if issued else "none",
+                now=now,
+                detail={"count": len(issued), "operator": operator},
+            )
+            json.dump(
+                [
+                    {
+                        **personalisation(ring, each),
+                        "card_id": str(each.card_id),
+                        "fare_account_id": str(each.fare_account_id),
+                    }
+                    for each in issued
+                ],
+                file,
+                indent=1,
+            )
+            # On disk before the commit: a card that exists in the books and nowhere else cannot be made.
+            file.flush()
+            os.fsync(file.fileno())
+        kept = True
+    finally:
+        if not kept:
+            out.unlink(missing_ok=True)
+    click.echo(
+        f"{len(issued)} cards issued, key generation {ring.generations[-1]}; personalisation data in {out}"
+    )
+
+
+@card.command()
+@click.argument("serial", type=click.IntRange(min=1))
+@click.option("--reason", type=click.Choice(sorted(_BLOCKS)), required=True, help="What happened to it.")
+@click.option("--cause", default="", help="In words, for the card's history.")
+def block(serial: int, reason: str, cause: str) -> None:
+    """Block a card; every reader refuses it after its next bundle.
+
+    \b
+    Example: lienthong card block 4711 --reason lost --cause 'reported by telephone'
+    """  # noqa: D301  (click reads \b)
+    _change(serial, _BLOCKS[reason], cause)
+
+
+@card.command()
+@click.argument("serial", type=click.IntRange(min=1))
+@click.option("--reason", type=click.Choice(sorted(_UNBLOCKS)), required=True, help="What is over.")
+@click.option("--cause", default="", help="In words, for the card's history.")
+def unblock(serial: int, reason: str, cause: str) -> None:
+    """Lift a block; debts and findings of forgery stand until they are lifted themselves.
+
+    \b
+    Example: lienthong card unblock 4711 --reason lost --cause 'found on the bus'
+    """  # noqa: D301  (click reads \b)
+    _change(serial, _UNBLOCKS[reason], cause)
+
+
+@card.command()
+@click.argument("serial", type=click.IntRange(min=1))
+def show(serial: int) -> None:
+    """Show a card's state, its account, and why readers refuse it, if they do.
+
+    \b
+    Example: lienthong card show 4711
+    """  # noqa: D301  (click reads \b)
+    from access import deny, issue
+    from service.commands import context
+
+    with context.database() as database, database.read() as tx:
+        found = issue.get_card(tx, serial=serial)
+        why = deny.reasons(tx, serial)
+    click.echo(f"card {found.card_id}, serial {found.serial}, {found.state.value}, {found.concession.name}")
+    click.echo(f"fare account {found.fare_account_id}, good until {found.expires_on}")
+    click.echo(f"denied: {', '.join(why)}" if why else "not denied")
+
+
+def _change(serial: int, event: MediumEvent, cause: str) -> None:
+    from access import block, issue
+    from kernel.ids import CardId, FareAccountId
+    from service import audit, cards_cache
+    from service.cache import Cache
+    from service.commands import context
+
+    now, actor = context.clock().now(), context.actor()
+    with context.database() as database:
+        with database.begin() as tx:
+            found = issue.get_card(tx, serial=serial)
+            account = FareAccountId(found.fare_account_id)
+            issue.raise_versions(tx, (account,))
+            state = block.change_state(
+                tx, CardId(found.card_id), event, reason=cause, actor=actor.actor_id, now=now
+            )
+            audit.record(
+                tx,
+                actor=actor,
+                action=f"access.card.{event.value}",
+                subject_kind="card",
+                subject_id=str(found.card_id),
+                now=now,
+                detail={"cause": cause},
+            )
+        cache = Cache(context.settings().redis_url)
+        cards_cache.refresh(database, cache, (account,), now)
+        cache.close()
+    click.echo(f"card {serial} is {state.value}")
+
+
+def _one(uid: str, concession: str, expiry: object, operator: str) -> NewCard:
+    if expiry is None:
+        raise click.UsageError("--uid needs --expiry")
+    return _card({"uid": uid, "concession": concession, "expiry": str(expiry)[:10]}, operator, "--uid")
+
+
+def _rows(path: Path, operator: str) -> Iterator[NewCard]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        if reader.fieldnames != COLUMNS:
+            raise click.ClickException(f"{path}: the first line must be {','.join(COLUMNS)}")
+        for number, row in enumerate(reader, 2):
+            yield _card(row, operator, f"{path}, line {number}")
+
+
+def _card(row: dict[str, str], operator: str, where: str) -> NewCard:
+    try:
+        uid, expires_on = bytes.fromhex(row["uid"]), date.fromisoformat(row["expiry"])
+        concession = Concession[row["concession"].upper()]
+    except KeyError:
+        raise click.ClickException(f"{where}: concession must be one of {', '.join(CONCESSIONS)}") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise click.ClickException(f"{where}: {error}") from None
+    if len(uid) != UID_SIZE:
+        raise click.ClickException(f"{where}: a UID has {2 * UID_SIZE} hexadecimal digits")
+    if not YEARS[0] <= expires_on.year < YEARS[1]:
+        raise click.ClickException(f"{where}: a card is good until a day from {YEARS[0]} to {YEARS[1] - 1}")
+    return NewCard(uid=uid, concession=concession, expires_on=expires_on, operator_id=operator)

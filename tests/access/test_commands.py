@@ -1,0 +1,138 @@
+"""`lienthong device` and `lienthong card` as a person types them."""
+
+import json
+import stat
+
+import pytest
+from click.testing import CliRunner
+
+from service.cli import main
+from service.commands import context
+
+
+@pytest.fixture
+def lienthong(database, redis_url, tmp_path, monkeypatch, now):
+    for name, value in {
+        "DATABASE_URL": database.url,
+        "REDIS_URL": redis_url,
+        "KEYRING_FILE": str(tmp_path / "keyring"),
+        "KEK_FILE": str(tmp_path / "kek"),
+        "CLOCK": f"fixed:{now.isoformat()}",
+    }.items():
+        monkeypatch.setenv(f"LIENTHONG_{name}", value)
+    context.settings.cache_clear()
+
+    def run(*arguments, fails=False):
+        done = CliRunner().invoke(main, [str(each) for each in arguments])
+        assert (done.exit_code != 0) is fails, done.output
+        return done.output
+
+    run("keys", "init")
+    yield run
+    context.settings.cache_clear()
+
+
+def cards_csv(tmp_path, *rows):
+    path = tmp_path / "cards.csv"
+    path.write_text("uid,concession,expiry\n" + "".join(row + "\n" for row in rows))
+    return path
+
+
+def test_cards_are_issued_in_bulk_with_their_keys_and_accounts(lienthong, tmp_path, database):
+    from sqlalchemy import text
+
+    source = cards_csv(tmp_path, "04000000000001,NORMAL,2030-12-31", "04000000000002,free_senior,2030-12-31")
+    out = tmp_path / "out.json"
+    assert "2 cards issued" in lienthong("card", "issue", "--bulk", source, "--out", out)
+    cards = json.loads(out.read_text())
+    assert [card["uid"] for card in cards] == ["04000000000001", "04000000000002"]
+    assert set(cards[0]) >= {"serial", "uid", "keys", "generation", "info", "fare_account_id"}
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    with database.engine.begin() as tx:
+        assert tx.execute(text("SELECT count(*) FROM card")).scalar_one() == 2
+        assert tx.execute(
+            text("SELECT count(*) FROM audit_trail WHERE action = 'access.issue_cards'")
+        ).scalar_one()
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("04,NORMAL,2030-12-31", "14 hexadecimal digits"),
+        ("0400000000000z,NORMAL,2030-12-31", "line 3"),
+        ("04000000000002,KING,2030-12-31", "concession must be one of"),
+        ("04000000000002,NORMAL,soon", "line 3"),
+        ("04000000000002,NORMAL,2500-01-01", "2020"),
+        ("04000000000002", "line 3"),
+        ("04000000000001,NORMAL,2030-12-31", "issued already"),
+    ],
+)
+def test_a_bad_line_issues_nothing_and_leaves_no_file(lienthong, tmp_path, database, row, says):
+    from sqlalchemy import text
+
+    out = tmp_path / "out.json"
+    source = cards_csv(tmp_path, "04000000000001,NORMAL,2030-12-31", row)
+    assert says in lienthong("card", "issue", "--bulk", source, "--out", out, fails=True)
+    assert not out.exists()
+    with database.engine.begin() as tx:
+        assert tx.execute(text("SELECT count(*) FROM card")).scalar_one() == 0
+
+
+def test_personalisation_data_is_never_overwritten(lienthong, tmp_path):
+    out = tmp_path / "out.json"
+    out.write_text("keys of issued cards")
+    source = cards_csv(tmp_path, "04000000000001,NORMAL,2030-12-31")
+    assert "exists" in lienthong("card", "issue", "--bulk", source, "--out", out, fails=True)
+    assert out.read_text() == "keys of issued cards"
+
+
+def test_a_card_is_blocked_shown_and_unblocked(lienthong, tmp_path):
+    lienthong(
+        "card", "issue", "--uid", "04112233445566", "--expiry", "2030-12-31", "--out", tmp_path / "out.json"
+    )
+    serial = json.loads((tmp_path / "out.json").read_text())[0]["serial"]
+    assert "is lost" in lienthong("card", "block", serial, "--reason", "lost", "--cause", "telephone")
+    assert "denied: lost" in lienthong("card", "show", serial)
+    assert "cannot be unblocked" in lienthong("card", "unblock", serial, "--reason", "blocked", fails=True)
+    assert "is active" in lienthong("card", "unblock", serial, "--reason", "lost")
+    assert "not denied" in lienthong("card", "show", serial)
+    assert "no such card" in lienthong("card", "show", 999_999, fails=True)
+
+
+def test_a_code_is_printed_first_and_devices_are_listed(lienthong, tmp_path, database, now):
+    from access import enrol
+    from access.keyring import Keyring, load_kek
+    from kernel.crypto.ed25519 import SigningKey
+    from kernel.crypto.sealing import box_public, new_box_key
+
+    said = lienthong("device", "code", "bus-01", "--kind", "bus", "--operator", "transerco", "--place", "29B")
+    ring = Keyring.load(tmp_path / "keyring", load_kek(tmp_path / "kek"))
+    with database.engine.begin() as tx:
+        joined = enrol.enrol(
+            tx,
+            keyring=ring,
+            code=said.split()[0],
+            public_key=SigningKey.generate().public.raw,
+            box_key=box_public(new_box_key()),
+            now=now,
+        )
+    assert "bus-01" in lienthong("device", "list")
+    assert "0 devices" in lienthong("device", "list", "--operator", "nobody")
+    assert "is suspended" in lienthong("device", "suspend", joined.device_id, "--reason", "stolen")
+    assert "cannot be suspended" in lienthong(
+        "device", "suspend", joined.device_id, "--reason", "x", fails=True
+    )
+    assert "is active" in lienthong("device", "reinstate", joined.device_id, "--reason", "found")
+    assert "no device" in lienthong("device", "retire", ring_id(), "--reason", "x", fails=True)
+
+
+def ring_id():
+    return "00000000-0000-7000-8000-000000000000"
+
+
+@pytest.mark.parametrize("group", ["device", "card"])
+def test_every_command_teaches_with_an_example(group):
+    names = main.get_command(None, group).commands
+    for name in names:
+        shown = CliRunner().invoke(main, [group, name, "--help"]).output
+        assert "Example" in shown, name
