@@ -32,6 +32,8 @@ class Database:
             max_overflow=0,
             pool_timeout=10,
             pool_pre_ping=False,
+            # A failed statement is logged; its parameters may be somebody's name or a raw notification.
+            hide_parameters=True,
             connect_args={"options": options, "connect_timeout": 5, "application_name": "lienthong"},
         )
 
