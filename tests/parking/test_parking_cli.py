@@ -1,11 +1,14 @@
 """`lienthong parking` from data files alone."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner
 
+from parking.publish_rates import Rates
 from service.cli import main
+from service.commands import context
 from tests.parking.books import made_up
 from tests.parking.test_rate_edges import HOURLY
 
@@ -51,3 +54,17 @@ def test_bad_files_are_named_by_file_row_and_field(tmp_path):
     found = run("check", "--rates", str(tmp_path))
     assert found.exit_code == 2
     assert "rate_lines.csv:2: value: “ten” is not an amount in VND" in found.output
+
+
+def test_publish_needs_two_people_and_says_from_when(database, monkeypatch):
+    monkeypatch.setenv("LIENTHONG_DATABASE_URL", database.url)
+    context.settings.cache_clear()
+    one = run("publish", "--prepared-by", "mai", "--approved-by", "mai")
+    two = run("publish", "--prepared-by", "mai", "--approved-by", "tuan")
+    again = run("publish", "--prepared-by", "mai", "--approved-by", "tuan", "--from", "2030-01-01T00:00")
+    context.settings.cache_clear()
+    assert (one.exit_code, "one person" in one.output) == (1, True)
+    assert two.exit_code == 0, two.output
+    assert "published already" in again.output
+    with database.engine.connect() as tx:
+        assert Rates(tx).at(datetime(2026, 11, 18, tzinfo=UTC)).place("dong-da-01").capacity == 60
