@@ -7,9 +7,11 @@ order of DESIGN §8.5: book days (shared), then ledger accounts by id.
 
 from __future__ import annotations
 
+import struct
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 from uuid import UUID
@@ -65,15 +67,13 @@ def _post(tx: Connection, entries: Sequence[Entry], now: datetime, *, together: 
         return ()
     homes = [home_day(entry.entry_id, now, entry.service_day) for entry in entries]
     days = _book_days(tx, homes)
-    connection = driver(tx)
     late = any(
         day is not home and carries_time(entry.entry_id)
         for entry, home, day in zip(entries, homes, days, strict=True)
     )
     if not late:
         with suppress(_InTheWayError):
-            _book(connection, entries, days, now, judged=False)
-            return tuple(Posted(entry.entry_id, day, now) for entry, day in zip(entries, days, strict=True))
+            return _book(driver(tx), entries, days, now, judged=False)
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             return _judge_and_book(tx, entries, homes, days, now, together=together)
@@ -106,30 +106,54 @@ def _book_days(tx: Connection, homes: Sequence[date]) -> list[date]:
 
 def _book(
     connection: Driver, entries: Sequence[Entry], days: Sequence[date], now: datetime, *, judged: bool
-) -> None:
+) -> tuple[Posted, ...]:
     """Write entries as one step; _InTheWayError with nothing written when any of them cannot be."""
-    groups: dict[tuple[date, str], list[Entry]] = defaultdict(list)
-    for entry, day in zip(entries, days, strict=True):
-        groups[day, entry.lines[0].amount.currency.code].append(entry)
+    groups = _groups(entries, days)
     # Several groups would lock balances group by group: the slow path has them all locked in order.
     if len(groups) > 1 and not judged:
         raise _InTheWayError
     connection.execute("SAVEPOINT ledger_post")
     try:
-        for (day, currency), group in groups.items():
-            _book_group(connection, group, day, currency, now, judged=judged)
-    except (_InTheWayError, *store.RETRYABLE) as error:
+        outcomes = [_book_group(connection, group, now, judged=judged) for group in groups]
+    except (_InTheWayError, struct.error, *store.RETRYABLE) as error:
         connection.execute("ROLLBACK TO SAVEPOINT ledger_post")
         connection.execute("RELEASE SAVEPOINT ledger_post")
         raise _InTheWayError from error
     connection.execute("RELEASE SAVEPOINT ledger_post")
+    if len(groups) == 1:
+        return outcomes[0]
+    return tuple(Posted(entry.entry_id, day, now) for entry, day in zip(entries, days, strict=True))
 
 
-def _book_group(
-    connection: Driver, entries: Sequence[Entry], day: date, currency: str, now: datetime, *, judged: bool
-) -> None:
-    sums = batch.sums_of(entries)
-    rest = store.apply_sums(connection, sums, currency=currency, book_day=day, judged=judged)
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Entries of one book day and currency, and what they move."""
+
+    day: date
+    currency: str
+    entries: Sequence[Entry]
+    sums: batch.Sums
+
+
+def _groups(entries: Sequence[Entry], days: Sequence[date]) -> list[_Group]:
+    if len(set(days)) == 1:
+        sums = batch.sums_of(entries)
+        if len(sums.units) == 1:
+            return [_Group(days[0], entries[0].lines[0].amount.currency.code, entries, sums)]
+    parts: dict[tuple[date, str], list[Entry]] = defaultdict(list)
+    for entry, day in zip(entries, days, strict=True):
+        parts[day, entry.lines[0].amount.currency.code].append(entry)
+    return [_Group(day, code, part, batch.sums_of(part)) for (day, code), part in parts.items()]
+
+
+def _book_group(connection: Driver, group: _Group, now: datetime, *, judged: bool) -> tuple[Posted, ...]:
+    sums, day, currency = group.sums, group.day, group.currency
+    with store.applying(connection, sums, currency=currency, book_day=day, judged=judged) as applied:
+        # While the server moves balances, this side encodes.
+        rows = batch.copy_rows(group.entries, day, now)
+        registered = batch.derived_rows(group.entries, day)
+        outcomes = tuple([Posted(entry.entry_id, day, now) for entry in group.entries])
+        rest = applied()
     append_only: dict[int, UUID] = {}
     for account in rest:
         if account.state != "open" or account.guarded or account.currency != currency:
@@ -139,11 +163,11 @@ def _book_group(
         if account.owner_kind == "rider" and misowned:
             raise _InTheWayError
         append_only[account.account] = account.owner_id
-    if not sums.shared <= append_only.keys():
-        raise _InTheWayError
-    store.roll_up(connection, batch.rollup_deltas(entries, append_only.keys()), append_only, book_day=day)
-    store.copy_derived(connection, batch.derived_rows(entries, day))
-    store.copy_lines(connection, batch.copy_rows(entries, day, now))
+    deltas = batch.rollup_deltas(group.entries, sums, append_only.keys())
+    store.roll_up(connection, deltas, append_only, book_day=day)
+    store.copy_derived(connection, registered)
+    store.copy_lines(connection, rows)
+    return outcomes
 
 
 def _judge_and_book(

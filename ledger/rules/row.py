@@ -7,7 +7,6 @@ columns, then for each column its type's number, its length and its bytes (docs/
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
@@ -54,6 +53,8 @@ _ERA_ORDINAL: Final = date(2000, 1, 1).toordinal()
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 _FIXED: Final = struct.Struct(">h i16s i16s i16s i16s iq iq iq ii ii ih ih".replace(" ", ""))
+_AMOUNT: Final = struct.Struct(">iqiq")
+_MIDDLE: Final = struct.Struct(">iqiiiiihih")
 _HEAD: Final = struct.Struct(">h i16s i16s".replace(" ", ""))
 _NO_VALUE: Final = struct.pack(">i", -1)
 
@@ -102,9 +103,21 @@ def uuid_field(value: UUID | None) -> bytes:
     return _NO_VALUE if value is None else b"\x00\x00\x00\x10" + value.int.to_bytes(16, "big")
 
 
-def fixed_packer() -> Callable[..., bytes]:
-    """Return the packer of a COPY row's first eleven columns; see `post` for the argument order."""
-    return _FIXED.pack
+class Packs:
+    """The parts of a COPY tuple that a batch's lines have in common; `rules/batch.py` puts them together."""
+
+    __slots__ = ("_booked", "_posted_at", "amount", "start")
+
+    def __init__(self, posted_at: datetime, book_day: date) -> None:
+        self._posted_at = era_micros(posted_at)
+        self._booked = era_days(book_day)
+        self.start: Final = len(COLUMNS).to_bytes(2, "big")
+        self.amount: Final = _AMOUNT.pack
+
+    def middle(self, service_day: date, number: int, count: int) -> bytes:
+        """Return the columns from posted_at to line_count."""
+        days = (4, self._booked, 4, era_days(service_day))
+        return _MIDDLE.pack(8, self._posted_at, *days, 2, number, 2, count)
 
 
 def copy_row(row: Row) -> bytes:

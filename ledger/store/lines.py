@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -14,12 +15,13 @@ from sqlalchemy import Connection, text
 from ledger.rules import row
 from ledger.rules.batch import RollupDelta, Sums
 from ledger.rules.row import COLUMNS, Row
+from ledger.store import arrays
 from ledger.store.connection import Driver, as_sqlalchemy, driver
 
 SELECT_COLUMNS: Final = ", ".join(f"l.{name}" for name in COLUMNS)
 _COPY_LINES: Final = f"COPY ledger_line ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
 _COPY_DERIVED: Final = "COPY ledger_derived (owner_id, entry_id, book_day) FROM STDIN (FORMAT BINARY)"
-_APPLY: Final = "SELECT * FROM ledger_apply(%s::uuid[], %s::uuid[], %s::bigint[], %s::bigint[], %s::text, %s::date, %s::bool)"
+_APPLY: Final = "SELECT * FROM ledger_apply(%s, %s, %s, %s, %s, %s::text, %s::date, %s::bool)"
 _ROLL_UP: Final = """
 INSERT INTO ledger_rollup AS r (owner_id, account_id, book_day, service_day, slot, debits, credits)
 SELECT d.owner_id, d.account_id, %s::date, d.service_day, pg_backend_pid() %% 64, d.debits, d.credits
@@ -58,37 +60,36 @@ def share_days(tx: Connection, days: Iterable[date]) -> date:
     return closed
 
 
-def _uuids(ids: Iterable[int]) -> str:
-    return "{" + ",".join(["%032x" % number for number in ids]) + "}"  # noqa: UP031 — half the time of an f-string's format spec
-
-
 def _numbers(values: Iterable[int]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
 
 
-def apply_sums(
+@contextmanager
+def applying(
     connection: Driver, sums: Sums, *, currency: str, book_day: date, judged: bool
-) -> list[RestAccount]:
-    """Lock the batch's guarded balances in id order and move them; return the accounts that are not such.
+) -> Iterator[Callable[[], list[RestAccount]]]:
+    """Lock the batch's guarded balances in id order and move them, while the caller's block goes on working.
 
-    Not `judged`, an account whose debits alone (taken first) would pass its floor is left as it is and
-    returned, so that what passes here passes in every order. Judged, the floor constraint has the last word.
+    Yields what waits for it and returns the accounts that are not such; call it inside the block, once. Not
+    `judged`, an account whose debits alone (taken first) would pass its floor is left as it is and returned,
+    so that what passes here passes in every order. Judged, the floor constraint has the last word.
     """
-    accounts = sorted(sums.owner)
+    arrays.teach(connection)
+    accounts = sorted(sums.owner.keys() - sums.shared)
     debits, credits_, owner = sums.debits, sums.credits, sums.owner
-    rows = connection.execute(
-        _APPLY,
-        (
-            _uuids([owner[a] for a in accounts]),
-            _uuids(accounts),
-            _numbers([debits.get(a, 0) for a in accounts]),
-            _numbers([credits_.get(a, 0) for a in accounts]),
-            currency,
-            book_day,
-            judged,
-        ),
-    ).fetchall()
-    return [RestAccount(found[0].int, *found[1:]) for found in rows]
+    values = (
+        arrays.uuids([owner[a] for a in accounts]),
+        arrays.uuids(accounts),
+        arrays.bigints([debits.get(a, 0) for a in accounts]),
+        arrays.bigints([credits_.get(a, 0) for a in accounts]),
+        arrays.uuids(sorted(sums.shared)),
+        currency,
+        book_day,
+        judged,
+    )
+    with connection.pipeline():
+        running = connection.execute(_APPLY, values)
+        yield lambda: [RestAccount(found[0].int, *found[1:]) for found in running.fetchall()]
 
 
 def copy_lines(connection: Driver, rows: Sequence[bytes]) -> None:
@@ -118,7 +119,7 @@ def roll_up(
         (
             book_day,
             [owners[d.account] for d in deltas],
-            _uuids([d.account for d in deltas]),
+            [UUID(int=d.account) for d in deltas],
             [d.service_day for d in deltas],
             _numbers([d.debits for d in deltas]),
             _numbers([d.credits for d in deltas]),

@@ -224,17 +224,19 @@ $$
 """
 
 # The planner may only walk the arrays in the order given and look each row up by its key: that is what makes
-# rows lock in id order whatever the table's size. Answers the accounts that are not open guarded ones of
-# this owner and currency, with what the caller needs to judge them.
+# rows lock in id order whatever the table's size. `known` are accounts that cannot be guarded ones of the
+# batch (met under several owners); answered are they and whatever was not an open guarded account of this owner
+# and currency, with what the caller needs to judge them.
 APPLY = """
 CREATE FUNCTION ledger_apply(owners uuid[], accounts uuid[], debit_sums bigint[], credit_sums bigint[],
-                             of_currency text, of_day date, judged boolean)
+                             known uuid[], of_currency text, of_day date, judged boolean)
 RETURNS TABLE (account_id uuid, owner_id uuid, owner_kind text, currency text, state text, guarded boolean)
 LANGUAGE plpgsql VOLATILE
 SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     hit uuid[];
+    rest uuid[] := known;
 BEGIN
     WITH moved AS (
         SELECT * FROM unnest(owners, accounts, debit_sums, credit_sums)
@@ -254,13 +256,12 @@ BEGIN
         DO UPDATE SET debits = c.debits + excluded.debits, credits = c.credits + excluded.credits
     )
     SELECT array_agg(applied.account_id) INTO hit FROM applied;
-    IF coalesce(array_length(hit, 1), 0) = array_length(accounts, 1) THEN
-        RETURN;
+    IF cardinality(accounts) <> coalesce(cardinality(hit), 0) THEN
+        rest := rest || ARRAY(SELECT unnest(accounts) EXCEPT SELECT unnest(hit));
     END IF;
     RETURN QUERY
-        SELECT rest.id, a.owner_id, a.owner_kind, a.currency, a.state, a.guarded
-        FROM (SELECT unnest(accounts) EXCEPT SELECT unnest(hit)) AS rest (id)
-        LEFT JOIN ledger_account a ON a.account_id = rest.id;
+        SELECT r.id, a.owner_id, a.owner_kind, a.currency, a.state, a.guarded
+        FROM unnest(rest) AS r (id) LEFT JOIN ledger_account a ON a.account_id = r.id;
 END
 $$
 """

@@ -1,0 +1,103 @@
+"""Run the benches: `python -m bench [--only PREFIX]`, or `make bench ONLY=prefix`.
+
+Each bench is a module named in BENCHES with a function `run(stage) -> list[Result]`; results are named
+house.what. Prints a table and writes bench/results.json. Ends with 1 when a goal is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from bench.measure import ROUNDS, Bench, Result, Stage
+from service import launcher, migrate
+
+# name of the results: module under bench/. A module that needs more than Stage gives starts it itself.
+BENCHES: Final[dict[str, str]] = {
+    "ledger.post": "bench.ledger_post",
+}
+OUTPUT: Final = Path(__file__).parent / "results.json"
+
+
+def machine() -> dict[str, object]:
+    """Return what the numbers depend on."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                model = line.partition(":")[2].strip()
+                break
+    return {"cpu": model, "cores": os.cpu_count(), "python": platform.python_version()}
+
+
+def selected(only: str) -> dict[str, Bench]:
+    """Return the benches whose names begin with `only`, or that `only` begins with."""
+    return {
+        name: importlib.import_module(module).run
+        for name, module in BENCHES.items()
+        if name.startswith(only) or only.startswith(name)
+    }
+
+
+def show(results: list[Result]) -> None:
+    """Print the table."""
+    print(f"{'name':<34} {'ours':>14} {'baseline':>14} {'ratio':>8}  {'goal':<16} holds")
+    for one in results:
+        baseline = "" if one.baseline is None else f"{one.baseline:,.1f}"
+        ratio = "" if one.ratio is None else f"{one.ratio:.2f}"
+        holds = "" if one.holds is None else ("yes" if one.holds else "NO")
+        print(
+            f"{one.name:<34} {one.ours:>14,.1f} {baseline:>14} {ratio:>8}  {one.goal:<16} {holds:<5} {one.unit}"
+        )
+
+
+def main() -> int:
+    """Run, print, write; return the exit code."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--only", default="", help="a prefix of the names, e.g. ledger.post")
+    parser.add_argument(
+        "--rounds", type=int, default=ROUNDS, help="interleaved rounds, at least 5 to be counted"
+    )
+    parser.add_argument("--output", type=Path, default=OUTPUT)
+    given = parser.parse_args()
+    chosen = selected(given.only)
+    if not chosen:
+        parser.error(f"no bench begins with {given.only}; there are {', '.join(BENCHES)}")
+    results: list[Result] = []
+    with tempfile.TemporaryDirectory(prefix="lienthong-bench-") as folder:
+        # Durable: fsync and synchronous_commit on, or the ratios would flatter the side that commits more.
+        with launcher.servers(
+            Path(folder) / "servers", durable=True, environ={"PREFER": os.environ.get("PREFER", "")}
+        ) as servers:
+            print(servers.line, file=sys.stderr)
+            migrate.migrate(servers.owner_url)
+            stage = Stage(servers, folder, given.rounds)
+            for name, run in chosen.items():
+                print(f"measuring {name} …", file=sys.stderr)
+                results += [one for one in run(stage) if one.name.startswith(given.only)]
+        settings = {
+            "servers": servers.line,
+            "fsync": "on",
+            "synchronous_commit": "on",
+            "rounds": given.rounds,
+        }
+    show(results)
+    document = {
+        "machine": machine(),
+        "settings": settings,
+        "results": [one.to_json() for one in results],
+    }
+    given.output.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    return 0 if all(one.holds is not False for one in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
