@@ -14,6 +14,7 @@ from readers.frontend import FieldLostError
 from readers.notify import tell_systemd
 
 _PRESENCE_EVERY_S: Final = 0.02
+_FLICKERS: Final = 10
 
 
 class Field(Protocol):
@@ -36,6 +37,8 @@ class Antenna:
         self._field: Field | None = None
         self._last_uid = b""
         self._last_until = 0.0
+        self._flickers_until = 0.0
+        self._away_s = config.wait_removal_ms / 1000
 
     def open(self) -> None:
         """Open the device unless it is open."""
@@ -45,7 +48,8 @@ class Antenna:
     def next_card(self, over: threading.Event) -> CardChannel | None:
         """Return the next card, or None when none came within the poll time.
 
-        The card that has just left is taken for the same presentation for `wait_removal_ms`.
+        A card that is back within `wait_removal_ms` of leaving flickers at the field's edge: it is taken for the
+        same presentation, for at most ten times as long.
         """
         assert self._field is not None, "the self-test opened the field"
         channel = self._field.wait_for_card(self._config.poll_ms / 1000)
@@ -53,17 +57,25 @@ class Antenna:
         tell_systemd("WATCHDOG=1")
         if channel is None or channel.uid != self._last_uid or stopwatch() >= self._last_until:
             return channel
-        self.wait_removal(channel, over)
+        self._stay(channel, over)
+        self._last_until = min(stopwatch() + self._away_s, self._flickers_until)
         return None
 
-    def wait_removal(self, channel: CardChannel, over: threading.Event) -> None:
-        """Return once the card has left the field, or `over` is set."""
+    def wait_removal(self, channel: CardChannel, over: threading.Event, *, again: bool) -> None:
+        """Return once the card has left the field, or `over` is set.
+
+        With `again` its rider was asked to tap once more, so it is served as soon as it is back.
+        """
+        self._stay(channel, over)
+        self._last_uid = b"" if again else channel.uid
+        self._last_until = stopwatch() + self._away_s
+        self._flickers_until = stopwatch() + _FLICKERS * self._away_s
+
+    def _stay(self, channel: CardChannel, over: threading.Event) -> None:
         while not over.is_set() and channel.present():
             tell_systemd("WATCHDOG=1")
             over.wait(_PRESENCE_EVERY_S)
         channel.close()
-        self._last_uid = channel.uid
-        self._last_until = stopwatch() + self._config.wait_removal_ms / 1000
 
     def close(self) -> None:
         """Switch the field off and release the device, whatever state it is in."""

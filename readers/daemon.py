@@ -184,7 +184,7 @@ class Daemon:
             self._keeper.shown = shown.sequence or self._keeper.shown
             self._taps_untidied += 1
             self._uplink.nudge()
-            self._antenna.wait_removal(channel, self._over)
+            self._antenna.wait_removal(channel, self._over, again=shown.message is lights.TRY_AGAIN)
             self.machine.on(Event.REMOVED)
             if self._why:
                 self.machine.on(Event.TEST_POOR)
