@@ -146,7 +146,7 @@ def make_plan() -> DayPlan:
     taps: list[Presentation] = []
     for card in range(1, BUS_RIDERS + 1):
         bus = BUS_1 if card % 2 else BUS_2
-        taps += _there_and_back(card, (bus, bus), (bus, bus), timedelta(minutes=35), dice)
+        taps += _there_and_back(card, (bus, bus), (bus, bus), timedelta(minutes=55), dice)
     for card in range(BUS_RIDERS + 1, BUS_RIDERS + METRO_RIDERS + 1):
         to_town = (GATE_YEN_NGHIA, GATE_CAT_LINH)
         taps += _there_and_back(card, to_town, to_town[::-1], timedelta(minutes=26), dice)
@@ -157,7 +157,7 @@ def make_plan() -> DayPlan:
         if card > BUS_RIDERS + METRO_RIDERS:  # the others drive after their evening ride
             taps += [Presentation(enters, PARK_IN, card), Presentation(enters + stays, PARK_OUT, card)]
         else:
-            enters = at(20) + timedelta(minutes=dice.randrange(20))
+            enters = at(19, 35) + timedelta(minutes=dice.randrange(20))
             taps += [
                 Presentation(enters, PARK_IN, card),
                 Presentation(enters + timedelta(minutes=85), PARK_OUT, card),

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from kernel.clock import stopwatch
+
 STOP_PATIENCE_S = 10.0
 
 
@@ -105,8 +107,8 @@ def crew(logs: Path, environment: Mapping[str, str]) -> Iterator[Crew]:
 
 def wait_for_http(url: str, child: Child, patience_s: float = 30.0) -> None:
     """Return when `url` answers 200; raise DemoError when the process dies or patience ends."""
-    until = time.monotonic() + patience_s
-    while time.monotonic() < until:
+    until = stopwatch() + patience_s
+    while stopwatch() < until:
         if not child.running():
             raise DemoError(f"{child.name} ended early:\n{child.tail()}")
         with (
@@ -121,8 +123,8 @@ def wait_for_http(url: str, child: Child, patience_s: float = 30.0) -> None:
 
 def wait_until(what: str, condition: Callable[[], bool], patience_s: float = 60.0) -> None:
     """Poll `condition()` until it is true; raise DemoError naming `what` when patience ends."""
-    until = time.monotonic() + patience_s
+    until = stopwatch() + patience_s
     while not condition():
-        if time.monotonic() > until:
+        if stopwatch() > until:
             raise DemoError(f"waited {patience_s:.0f} s in vain for {what}")
         time.sleep(0.1)

@@ -1,6 +1,7 @@
 """One Hanoi day told in the terminal: every line is something that happened in the running system."""
 
 import json
+import shutil
 import time
 import uuid
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ from demo.world import (
     world,
     write_reader,
 )
-from kernel.clock import clock_from
+from kernel.clock import clock_from, stopwatch
 
 EVE_RATE: Final = 20.0
 DAY_RATE: Final = 1000.0
@@ -52,15 +53,15 @@ class Story:
     @contextmanager
     def doing(self, text: str) -> Iterator[None]:
         """Show that something is under way, then what it took."""
-        start = time.monotonic()
+        start = stopwatch()
         with self.console.status(f"{text} …"):
             yield
-        self.say(f"{text} [dim]({time.monotonic() - start:.1f} s)")
+        self.say(f"{text} [dim]({stopwatch() - start:.1f} s)")
 
 
 def play(home: Path, console: Console) -> int:
     """Play the day under `home`; return 0 when it settles and proves, 1 when anything does not agree."""
-    story = Story(console, time.monotonic())
+    story = Story(console, stopwatch())
     plan = make_plan()
     console.print(
         f"[bold]Liên Thông[/]: one card for buses, metro and car parks. One day in Hanoi, {DAY:%A %d %B %Y}.\n"
@@ -75,7 +76,7 @@ def play(home: Path, console: Console) -> int:
         good = _the_books(city, plan, report, story)
     console.print(Rule(style="dim"))
     verdict = "the day settles and proves" if good else "[red]THE DAY DOES NOT AGREE, see above[/]"
-    console.print(f"[bold]{verdict}[/], {time.monotonic() - story.began:.0f} s in all.\n")
+    console.print(f"[bold]{verdict}[/], {stopwatch() - story.began:.0f} s in all.\n")
     _how_to_look(console, home)
     return 0 if good else 1
 
@@ -112,7 +113,7 @@ def _top_up(city: World, cards: list[dict[str, Any]], story: Story) -> None:
 
 def _the_day(city: World, plan: DayPlan, cards: list[dict[str, Any]], story: Story) -> dict[str, Any]:
     story.chapter("The day")
-    clock = scaled(at(4, 30), DAY_RATE)
+    clock = scaled(at(6, 10), DAY_RATE)
     city.start_service(clock)
     clock = city.environment["LIENTHONG_CLOCK"]
     nowhere = f"http://127.0.0.1:{udp_port()}"
@@ -194,12 +195,16 @@ def _late_and_twice(city: World, story: Story) -> None:
     clock = city.environment["LIENTHONG_CLOCK"]
     waiting = city.reader_says(BUS_2)["unsent"]
     city.readers[BUS_2].stop()
+    journal = city.config(BUS_2).parent / "state" / "journal.sqlite"
+    kept = shutil.copy(journal, journal.with_name("journal-before-upload.sqlite"))
     write_reader(city, next(reader for reader in READERS if reader.name == BUS_2), url=city.url, clock=clock)
     city.start_reader(BUS_2)
     with story.doing(f"bus-02 is back at the depot and uploads the {waiting} records of its day"):
         _drain(city, BUS_2)
     city.readers[BUS_2].stop()
-    again = city.crew.call("-m", "readers", "replay", "--config", str(city.config(BUS_2)))
+    again = city.crew.call(
+        "-m", "readers", "replay", "--config", str(city.config(BUS_2)), "--journal", str(kept)
+    )
     story.say(f"the same upload once more: {again.strip()}")
 
 

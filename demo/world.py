@@ -121,7 +121,7 @@ def world(home: Path, announce: Callable[[str], None]) -> Iterator[World]:
         "LIENTHONG_PUBLIC_URL": url,
         # World time runs a thousand times as fast: five minutes of world time are 0.3 s of ours.
         "LIENTHONG_SIGNATURE_SKEW_S": "36000",
-        "LIENTHONG_PASSBACK_S": "1800",
+        "LIENTHONG_PASSBACK_S": "1200",
     }
     private = {name: value for name, value in os.environ.items() if not name.startswith("LIENTHONG_")}
     with launcher.servers(home / "servers", environ=private) as running:
@@ -172,7 +172,7 @@ def prepare(city: World) -> None:
         city.lienthong("user", "add", email, "--name", name, "--password", PASSWORD, *grants)
     two = ("--prepared-by", STAFF[0][0], "--approved-by", STAFF[1][0])
     city.lienthong("tariff", "publish", str(TARIFF), *two)
-    city.lienthong("parking", "publish", "--rates", str(RATES), "--from", "2026-01-01T00:00+07:00")
+    city.lienthong("parking", "publish", "--rates", str(RATES), "--from", "2026-01-01T00:00+07:00", *two)
 
 
 def udp_port() -> int:
@@ -203,7 +203,8 @@ def write_reader(city: World, reader: Reader, *, url: str, clock: str) -> None:
         device["duty"] = "duty.jsonl"
     tables: dict[str, dict[str, object]] = {
         "device": dict(device),
-        "field": {"path": f"udp:localhost:{port}", "wait_removal_ms": 0, "poll_ms": 20},
+        "state": {"dir": "state"},
+        "reader": {"path": f"udp:localhost:{port}", "wait_removal_ms": 0, "poll_ms": 20},
         "server": {
             "url": url,
             "linger_ms": 200,
@@ -215,10 +216,10 @@ def write_reader(city: World, reader: Reader, *, url: str, clock: str) -> None:
         "clock": {"text": clock},
         "lamp": {"terminal": False, "events": "lamp.jsonl"},
     }
-    lines = ['state_dir = "state"'] + [
+    lines = [
         line
         for name, table in tables.items()
-        for line in (f"\n[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items()))
+        for line in (f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items()))
     ]
     city.config(reader.name).write_text("\n".join(lines) + "\n", "utf-8")
 

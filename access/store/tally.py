@@ -13,7 +13,11 @@ WITH counted AS (
            t.phase = 2 AND EXISTS (
                SELECT FROM tap_torn x JOIN tap_claim c ON c.card_id = x.card_id AND c.counter = x.counter + 1
                 AND c.prior_tmv = x.tmv
-               WHERE x.card_id = t.card_id AND x.counter = t.counter AND x.tap_id = t.tap_id) AS proven_torn,
+               WHERE x.card_id = t.card_id AND x.counter = t.counter AND x.tap_id = t.tap_id)
+             AND NOT EXISTS (
+               SELECT FROM tap_claim r WHERE r.card_id = t.card_id AND r.counter = t.counter) AS proven_torn,
+           EXISTS (
+               SELECT FROM tap_claim r WHERE r.card_id = t.card_id AND r.counter = t.counter) AS claimed,
            t.mac_valid AND EXISTS (
                SELECT FROM tap_claim r WHERE r.card_id = t.card_id AND r.counter = t.counter
                 AND (r.tapped_at, r.tap_id) < (t.tapped_at, t.tap_id)) AS displaced
@@ -23,7 +27,7 @@ WITH counted AS (
 SELECT operator_id, count(*) AS records,
        count(*) FILTER (WHERE mac_valid AND NOT displaced) AS proven,
        count(*) FILTER (WHERE proven_torn) AS torn_proven,
-       count(*) FILTER (WHERE phase = 2 AND NOT proven_torn) AS torn_open,
+       count(*) FILTER (WHERE phase = 2 AND NOT proven_torn AND NOT claimed) AS torn_open,
        count(*) FILTER (WHERE phase = 4) AS refused,
        count(*) FILTER (WHERE exception <> '' OR displaced) AS in_exception
 FROM counted GROUP BY operator_id ORDER BY operator_id

@@ -113,7 +113,10 @@ class Antenna:
         return Outcome.UNSERVED
 
     def _serve(self, card: SoftCard, rats: bytes, before: int) -> tuple[bool, bool]:
-        """Return whether the fault struck, and whether the reader ended the exchange in due form."""
+        """Return whether the fault struck, and whether the exchange is over.
+
+        A reader that waits for the card to leave keeps its field on: then the rider's own leaving ends it.
+        """
         leaves_at = stopwatch() + _STAY_S
 
         def answer(apdu: bytes) -> bytes:
@@ -131,7 +134,7 @@ class Antenna:
             ended = self._emulation.serve(target, rats, silence_s=lambda: leaves_at - stopwatch())
         except CardLeftError:
             return True, False
-        return card.fault is Fault.WRONG_MAC, ended in (Ended.FIELD_OFF, Ended.LEFT) or target.deselected
+        return card.fault is Fault.WRONG_MAC, ended is not Ended.ASKED_ANEW or target.deselected
 
     def close(self) -> None:
         """Release the port."""
