@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 
 from access.rules.tap import Tap
 from access.rules.verdict import Reason
-from access.store import taps
+from access.store import evidence, taps
+from access.store.evidence import Missing
 from kernel.ids import FareAccountId
 
 # A bad MAC is listed with `mac_valid` False, so that a rider can be told why it was not charged; a tap of a card
@@ -27,3 +28,12 @@ def list_taps(
     exception queue are not.
     """
     return taps.list_taps(tx, fare_account_ids, since=since, until=until, listed=_LISTED)
+
+
+def list_missing(tx: Connection, *, since: datetime, limit: int = 100) -> tuple[Missing, ...]:
+    """Return taps that cards remember and no device has delivered, each with the reader that still holds it.
+
+    Told by the reader id that the card sealed into its next tap, made `since` then (READERS.md, check 7). A young
+    one is only late; an old one means a lost or withheld journal.
+    """
+    return evidence.list_missing(tx, since=since, limit=limit)

@@ -73,9 +73,3 @@ def advance(head: Head, waiting: Mapping[int, Link]) -> Advance:
         head = Head(link.sequence, link.hash)
         passed.append(link.sequence)
     return Advance(head, tuple(passed), None)
-
-
-def first_gap(head: Head, waiting: Mapping[int, Link]) -> tuple[int, int] | None:
-    """Return the first and last missing sequence before the nearest waiting link; None when nothing waits."""
-    ahead = [sequence for sequence in waiting if sequence > head.sequence]
-    return (head.sequence + 1, min(ahead) - 1) if ahead and min(ahead) > head.sequence + 1 else None

@@ -100,11 +100,16 @@ def replace_waiting(
 
 
 class Journal(NamedTuple):
-    """One journal: where its head stands, how many links wait beyond a gap, and when it last moved."""
+    """One journal: where its head stands, how many records wait beyond a gap, the gap's last sequence, last change.
+
+    The gap begins right after the head; `missing_to` is 0 where nothing waits, or where the next record hangs
+    elsewhere (the journal has forked).
+    """
 
     journal_id: UUID
     sequence: int
     waiting: int
+    missing_to: int
     changed_at: datetime
 
 
@@ -112,15 +117,18 @@ def list_heads(tx: Connection, device_ids: Iterable[UUID]) -> dict[UUID, list[Jo
     """Return the journals of these devices, by device, the longest unchanged first."""
     rows = tx.execute(
         text(
-            "SELECT h.device_id, h.journal_id, h.sequence, h.changed_at,"
-            " (SELECT count(*) FROM device_unchained u"
-            "   WHERE u.device_id = h.device_id AND u.journal_id = h.journal_id) AS waiting"
-            " FROM device_head h WHERE h.device_id = ANY(CAST(:ids AS uuid[])) ORDER BY h.changed_at"
+            "SELECT h.device_id, h.journal_id, h.sequence, h.changed_at, count(u.sequence) AS waiting,"
+            " min(u.sequence) AS nearest"
+            " FROM device_head h LEFT JOIN device_unchained u USING (device_id, journal_id)"
+            " WHERE h.device_id = ANY(CAST(:ids AS uuid[]))"
+            " GROUP BY h.device_id, h.journal_id, h.sequence, h.changed_at ORDER BY h.changed_at"
         ),
         {"ids": uuids(device_ids)},
     )
     found: dict[UUID, list[Journal]] = {}
     for row in rows:
-        journal = Journal(row.journal_id, row.sequence, row.waiting, row.changed_at)
+        last = (row.nearest or 0) - 1
+        missing_to = last if last > row.sequence else 0
+        journal = Journal(row.journal_id, row.sequence, row.waiting, missing_to, row.changed_at)
         found.setdefault(row.device_id, []).append(journal)
     return found

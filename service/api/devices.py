@@ -53,11 +53,15 @@ class EnrolledBody(BaseModel):
 
 
 class JournalBody(BaseModel):
-    """One journal: stored up to `chained_up_to` without a gap; `waiting` records lie beyond one."""
+    """One journal: stored up to `chained_up_to` without a gap; `waiting` records lie beyond one.
+
+    The gap goes from the sequence after `chained_up_to` to `missing_to`; 0 where there is none.
+    """
 
     journal_id: UUID
     chained_up_to: int
     waiting: int
+    missing_to: int
     changed_at: datetime
 
 
@@ -156,6 +160,7 @@ def list_devices() -> Response:
                         journal_id=head.journal_id,
                         chained_up_to=head.sequence,
                         waiting=head.waiting,
+                        missing_to=head.missing_to,
                         changed_at=head.changed_at,
                     )
                     for head in heads.get(each.device_id, ())

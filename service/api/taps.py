@@ -86,6 +86,13 @@ def post_taps() -> Response:
         count = sum(each.verdict is verdict for each in taken.verdicts)
         if count:
             metrics.TAPS.labels(verdict.value).inc(count)
+    if taken.chained_up_to < taken.verdicts[-1].sequence:
+        logs.logger("service.taps").warning(
+            "journal.gap",
+            device_id=str(upload.device_id),
+            journal_id=str(upload.journal_id),
+            missing_from=taken.chained_up_to + 1,
+        )
     if taken.suspended:
         logs.logger("service.taps").error("device.suspended", device_id=str(upload.device_id))
     return jsonify(Answer(taken.verdicts, taken.chained_up_to).to_json())

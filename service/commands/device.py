@@ -87,9 +87,37 @@ def list_(operator: str | None) -> None:
             f"{each.device_id}  {each.state.value:<9}  {each.kind.value:<9}  {each.operator_id:<18}  {each.name}"
         )
         for journal in journals.get(each.device_id, ()):
-            gap = f", {journal.waiting} wait beyond a gap" if journal.waiting else ""
+            gap = f", {journal.waiting} wait beyond it" if journal.waiting else ""
+            if journal.missing_to:
+                gap += f"; missing: {journal.sequence + 1} to {journal.missing_to}"
             click.echo(f"    journal {journal.journal_id} stored up to {journal.sequence}{gap}")
     click.echo(f"{len(found)} devices")
+
+
+@device.command()
+@click.option(
+    "--days", type=click.IntRange(1, 400), default=2, show_default=True, help="How far to look back."
+)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+def missing(days: int, limit: int) -> None:
+    """List taps that cards remember and no device has delivered, with the device that still holds each.
+
+    A card seals the reader of its last tap into its next one; a reader whose journal was lost is found this way.
+
+    \b
+    Example: lienthong device missing --days 7
+    """  # noqa: D301  (click reads \b)
+    from access import enrol, taps
+    from service.commands import context
+
+    since = context.clock().now() - timedelta(days=days)
+    with context.database() as database, database.read() as tx:
+        found = taps.list_missing(tx, since=since, limit=limit)
+        names = {each.device_id: each.name for each in enrol.list_devices(tx)}
+    for each in found:
+        holder = names.get(each.held_by, f"{each.held_by}, which is no device of ours")
+        click.echo(f"card {each.card_id} tap {each.counter}, before {each.before:%Y-%m-%d %H:%M}: {holder}")
+    click.echo(f"{len(found)} taps missing")
 
 
 def _step(name: str, event: DeviceEvent, help_text: str) -> None:

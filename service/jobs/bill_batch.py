@@ -140,19 +140,16 @@ def _bill_stays(
 
 def _guarded(tx: Connection, work: Callable[[], Result]) -> Result | None:
     """Return what `work` returns; None, with nothing of it kept, when it failed."""
-    savepoint = tx.begin_nested()
     try:
-        done = work()
-        savepoint.commit()
+        with tx.begin_nested():
+            return work()
     except Exception as error:
         if isinstance(error, DBAPIError) and (
             error.connection_invalidated or getattr(error.orig, "sqlstate", None) in REPEATABLE
         ):
             raise
-        savepoint.rollback()
         logs.logger("service.bill_batch").error("pricing.failed", exc_info=error)
         return None
-    return done
 
 
 def _queue(

@@ -226,6 +226,6 @@ def test_the_journals_of_a_device_are_listed(running, city, client):
     send(client, reader.upload(3, 3))
     with running.database.begin() as tx:
         journals = enrol.list_journals(tx, [reader.device_id])[reader.device_id]
-        assert [(one.sequence, one.waiting) for one in journals] == [(0, 1)]
+        assert [(one.sequence, one.waiting, one.missing_to) for one in journals] == [(0, 1, 2)]
         assert [each.name for each in enrol.list_devices(tx, operator_id="transerco")] == ["bus-01"]
         assert enrol.list_devices(tx, operator_id="another") == ()

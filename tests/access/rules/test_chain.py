@@ -3,7 +3,7 @@ from hashlib import sha256
 from hypothesis import given
 from hypothesis import strategies as st
 
-from access.rules.chain import START, Head, Link, Place, advance, first_gap, place_of
+from access.rules.chain import START, Head, Link, Place, advance, place_of
 from kernel.wire.tap import NO_HASH
 
 
@@ -31,13 +31,11 @@ def test_any_order_of_arrival_ends_at_the_same_head(case):
     assert waiting == {}
 
 
-def test_the_head_stops_before_a_gap_and_names_it():
+def test_the_head_stops_before_a_gap():
     links = chain(6)
     del links[3]
     moved = advance(START, links)
     assert (moved.head.sequence, moved.passed) == (2, (1, 2))
-    assert first_gap(moved.head, {4: links[4], 5: links[5], 6: links[6]}) == (3, 3)
-    assert first_gap(moved.head, {}) is None
 
 
 def test_a_link_that_hangs_elsewhere_is_named_and_not_passed():
