@@ -141,7 +141,7 @@ class Daemon:
         self._repair_s = _REPAIR_MIN_S
         self._why = self._ailments(desk)
         self.machine.on(Event.TEST_POOR if self._why else Event.TEST_GOOD)
-        self._uplink.nudge()
+        self._report()
         tell_systemd("READY=1")
 
     def _open_journal(self) -> Desk:
