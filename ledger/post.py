@@ -7,10 +7,9 @@ order of DESIGN §8.5: book days (shared), then ledger accounts by id.
 
 from __future__ import annotations
 
-import struct
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -112,14 +111,9 @@ def _book(
     # Several groups would lock balances group by group: the slow path has them all locked in order.
     if len(groups) > 1 and not judged:
         raise _InTheWayError
-    connection.execute("SAVEPOINT ledger_post")
-    try:
+    # What stops a later group undoes the earlier ones too.
+    with store.all_or_nothing(connection) if len(groups) > 1 else nullcontext():
         outcomes = [_book_group(connection, group, now, judged=judged) for group in groups]
-    except (_InTheWayError, struct.error, *store.RETRYABLE) as error:
-        connection.execute("ROLLBACK TO SAVEPOINT ledger_post")
-        connection.execute("RELEASE SAVEPOINT ledger_post")
-        raise _InTheWayError from error
-    connection.execute("RELEASE SAVEPOINT ledger_post")
     if len(groups) == 1:
         return outcomes[0]
     return tuple(Posted(entry.entry_id, day, now) for entry, day in zip(entries, days, strict=True))
@@ -147,6 +141,14 @@ def _groups(entries: Sequence[Entry], days: Sequence[date]) -> list[_Group]:
 
 
 def _book_group(connection: Driver, group: _Group, now: datetime, *, judged: bool) -> tuple[Posted, ...]:
+    try:
+        return _write_group(connection, group, now, judged=judged)
+    except (_InTheWayError, *store.RETRYABLE) as error:
+        store.undo(connection)
+        raise _InTheWayError from error
+
+
+def _write_group(connection: Driver, group: _Group, now: datetime, *, judged: bool) -> tuple[Posted, ...]:
     sums, day, currency = group.sums, group.day, group.currency
     with store.applying(connection, sums, currency=currency, book_day=day, judged=judged) as applied:
         # While the server moves balances, this side encodes.
@@ -163,10 +165,10 @@ def _book_group(connection: Driver, group: _Group, now: datetime, *, judged: boo
         if account.owner_kind == "rider" and misowned:
             raise _InTheWayError
         append_only[account.account] = account.owner_id
-    deltas = batch.rollup_deltas(group.entries, sums, append_only.keys())
-    store.roll_up(connection, deltas, append_only, book_day=day)
     store.copy_derived(connection, registered)
     store.copy_lines(connection, rows)
+    deltas = batch.rollup_deltas(group.entries, sums, append_only.keys())
+    store.roll_up_and_keep(connection, deltas, append_only, book_day=day)
     return outcomes
 
 

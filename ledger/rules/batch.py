@@ -15,8 +15,10 @@ from kernel.money import Currency
 from ledger.rules import row
 from ledger.rules.book_day import carries_time
 from ledger.rules.entry import Entry, canonical_metadata
+from ledger.rules.errors import BadEntryError
 from ledger.rules.row import Row
 
+MAX_SUM: Final = 2**63 - 1
 _SIXTEEN: Final = b"\x00\x00\x00\x10"
 
 
@@ -47,7 +49,7 @@ class RollupDelta:
 
 
 def sums_of(entries: Sequence[Entry]) -> Sums:
-    """Return debits and credits by account."""
+    """Return debits and credits by account of one entry or more; BadEntryError when one passes 64 bits."""
     owners: dict[int, int] = {}
     debits: dict[int, int] = {}
     credits_: dict[int, int] = {}
@@ -74,6 +76,8 @@ def sums_of(entries: Sequence[Entry]) -> Sums:
                 shared.add(debit)
             if owners.setdefault(credit, owner) != owner:
                 shared.add(credit)
+    if max(*debits.values(), *credits_.values()) > MAX_SUM:
+        raise BadEntryError(field="lines", value="a batch", why=f"no account may move by more than {MAX_SUM}")
     return Sums(owners, debits, credits_, shared, units, service_days)
 
 

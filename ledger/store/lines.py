@@ -18,6 +18,7 @@ from ledger.rules.row import COLUMNS, Row
 from ledger.store import arrays
 from ledger.store.connection import Driver, as_sqlalchemy, driver
 
+SAVEPOINT: Final = "ledger_post"
 SELECT_COLUMNS: Final = ", ".join(f"l.{name}" for name in COLUMNS)
 _COPY_LINES: Final = f"COPY ledger_line ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
 _COPY_DERIVED: Final = "COPY ledger_derived (owner_id, entry_id, book_day) FROM STDIN (FORMAT BINARY)"
@@ -53,8 +54,10 @@ def share_days(tx: Connection, days: Iterable[date]) -> date:
     Waits for a close that is under way on one of them.
     """
     numbers = [row.era_days(day) for day in sorted(days)]
-    with as_sqlalchemy():
-        found = driver(tx).execute("SELECT ledger_share_days(%s::integer[])", (numbers,)).fetchone()
+    connection = driver(tx)
+    # In a pipeline the transaction's BEGIN travels along instead of being waited for.
+    with as_sqlalchemy(), connection.pipeline():
+        found = connection.execute("SELECT ledger_share_days(%s::integer[])", (numbers,)).fetchone()
     assert found is not None
     closed: date = found[0]
     return closed
@@ -68,7 +71,7 @@ def _numbers(values: Iterable[int]) -> str:
 def applying(
     connection: Driver, sums: Sums, *, currency: str, book_day: date, judged: bool
 ) -> Iterator[Callable[[], list[RestAccount]]]:
-    """Lock the batch's guarded balances in id order and move them, while the caller's block goes on working.
+    """Set a savepoint, lock the batch's guarded balances in id order and move them, while the caller's block goes on working.
 
     Yields what waits for it and returns the accounts that are not such; call it inside the block, once. Not
     `judged`, an account whose debits alone (taken first) would pass its floor is left as it is and returned,
@@ -88,6 +91,7 @@ def applying(
         judged,
     )
     with connection.pipeline():
+        connection.execute(f"SAVEPOINT {SAVEPOINT}")
         running = connection.execute(_APPLY, values)
         yield lambda: [RestAccount(found[0].int, *found[1:]) for found in running.fetchall()]
 
@@ -108,23 +112,44 @@ def _copy(connection: Driver, statement: str, rows: Sequence[bytes]) -> None:
         copy.write(b"".join((row.COPY_HEADER, *rows, row.COPY_TRAILER)))
 
 
-def roll_up(
+def roll_up_and_keep(
     connection: Driver, deltas: Sequence[RollupDelta], owners: dict[int, UUID], *, book_day: date
 ) -> None:
-    """Add to the roll-ups of append-only accounts, each connection in a row of its own."""
-    if not deltas:
-        return
-    connection.execute(
-        _ROLL_UP,
-        (
-            book_day,
-            [owners[d.account] for d in deltas],
-            [UUID(int=d.account) for d in deltas],
-            [d.service_day for d in deltas],
-            _numbers([d.debits for d in deltas]),
-            _numbers([d.credits for d in deltas]),
-        ),
-    )
+    """Add to the roll-ups of append-only accounts, each connection in a row of its own, and end the savepoint."""
+    with connection.pipeline():
+        if deltas:
+            connection.execute(
+                _ROLL_UP,
+                (
+                    book_day,
+                    [owners[d.account] for d in deltas],
+                    [UUID(int=d.account) for d in deltas],
+                    [d.service_day for d in deltas],
+                    _numbers([d.debits for d in deltas]),
+                    _numbers([d.credits for d in deltas]),
+                ),
+            )
+        connection.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
+
+
+@contextmanager
+def all_or_nothing(connection: Driver) -> Iterator[None]:
+    """Undo everything the block wrote when it raises."""
+    connection.execute("SAVEPOINT ledger_groups")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK TO SAVEPOINT ledger_groups")
+        raise
+    finally:
+        connection.execute("RELEASE SAVEPOINT ledger_groups")
+
+
+def undo(connection: Driver) -> None:
+    """Go back to the savepoint that `applying` set, and end it."""
+    with connection.pipeline():
+        connection.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+        connection.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
 
 
 def find_derived_days(tx: Connection, keys: Collection[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], date]:
