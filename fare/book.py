@@ -9,15 +9,16 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from fare.rules.bill import Component
-from fare.rules.difference import Difference, fund_charge, fund_refund
+from fare.rules.difference import Difference
 from fare.store import bills
-from kernel.ids import EntryId, FareAccountId, LedgerAccountId, uuid8
+from kernel.ids import EntryId, FareAccountId, uuid8
 from kernel.money import Currency, Money
 from ledger import post
-from ledger.accounts import lock_balances, open_accounts, read_balances
+from ledger.purses import lock_purses
 from ledger.rules import chart
 from ledger.rules.account import AccountSpec
 from ledger.rules.entry import Entry, Line, Refused
+from ledger.rules.purse import Purse
 
 BY_FUNDER: Final = frozenset({Component.WAIVED.value, Component.DISCOUNTED.value})
 CHARGED: Final = Component.CHARGED.value
@@ -41,16 +42,8 @@ class PostedRevisions:
 
 
 @dataclass(slots=True)
-class _Purse:
-    """What an account may still pay and still owes, while one batch is being posted."""
-
-    available: Money
-    debt: Money
-
-
-@dataclass(slots=True)
 class _Batch:
-    purses: dict[FareAccountId, _Purse] = field(default_factory=dict)
+    purses: dict[tuple[FareAccountId, Currency], Purse]
     owing: set[FareAccountId] = field(default_factory=set)
     entries: list[Entry] = field(default_factory=list)
 
@@ -69,8 +62,7 @@ def post_revisions(tx: Connection, revisions: Sequence[Revision], *, now: dateti
     """
     if not revisions:
         return PostedRevisions(0, frozenset())
-    batch = _Batch()
-    batch.purses = _lock_purses(tx, revisions, now)
+    batch = _Batch(_lock_purses(tx, revisions, now))
     for revision in revisions:
         for line_no, change in enumerate(revision.differences, 1):
             entry = _entry(revision, line_no, change, batch, now)
@@ -85,31 +77,26 @@ def post_revisions(tx: Connection, revisions: Sequence[Revision], *, now: dateti
     return PostedRevisions(len(batch.entries), frozenset(batch.owing))
 
 
-def _lock_purses(tx: Connection, revisions: Iterable[Revision], now: datetime) -> dict[FareAccountId, _Purse]:
-    specs: dict[LedgerAccountId, AccountSpec] = {}
-    riders: dict[FareAccountId, Currency] = {}
+def _lock_purses(
+    tx: Connection, revisions: Iterable[Revision], now: datetime
+) -> dict[tuple[FareAccountId, Currency], Purse]:
+    specs: list[AccountSpec] = []
+    riders: set[tuple[FareAccountId, Currency]] = set()
+    places: set[tuple[str, str, str, Currency]] = set()
     for revision in revisions:
-        account = revision.header.fare_account_id
         for change in revision.differences:
-            if change.key.component == CHARGED and change.minor:
-                riders[account] = revision.currency
-                _want(specs, chart.operator_payable(change.key.operator_id, revision.currency))
-            elif change.key.component in BY_FUNDER and change.minor:
-                _want(specs, chart.operator_subsidy(change.key.operator_id, revision.currency))
-                _want(specs, chart.funder_receivable(change.key.funder, revision.currency))
-    for account, currency in riders.items():
-        _want(specs, chart.rider_stored_value(account, currency))
-        _want(specs, chart.rider_receivable(account, currency))
-    open_accounts(tx, tuple(specs.values()), now)
-    stored_value = {a: chart.rider_stored_value(a, unit).account_id for a, unit in riders.items()}
-    receivable = {a: chart.rider_receivable(a, unit).account_id for a, unit in riders.items()}
-    balances = lock_balances(tx, stored_value.values(), now)
-    debts = read_balances(tx, receivable.values(), now)
-    return {a: _Purse(balances[stored_value[a]].available, debts[receivable[a]].posted) for a in riders}
-
-
-def _want(specs: dict[LedgerAccountId, AccountSpec], spec: AccountSpec) -> None:
-    specs.setdefault(spec.account_id, spec)
+            if change.minor:
+                places.add(
+                    (change.key.component, change.key.operator_id, change.key.funder, revision.currency)
+                )
+                if change.key.component == CHARGED:
+                    riders.add((revision.header.fare_account_id, revision.currency))
+    for component, operator, funder, currency in places:
+        if component == CHARGED:
+            specs.append(chart.operator_payable(operator, currency))
+        elif component in BY_FUNDER:
+            specs += chart.operator_subsidy(operator, currency), chart.funder_receivable(funder, currency)
+    return lock_purses(tx, riders, specs, now)
 
 
 def _entry(
@@ -121,11 +108,16 @@ def _entry(
     amount = Money(abs(change.minor), revision.currency)
     header = revision.header
     if change.key.component == CHARGED:
-        lines = _charge_lines(header.fare_account_id, change, amount, batch)
+        purse = batch.purses[header.fare_account_id, revision.currency]
+        operator = chart.operator_payable(change.key.operator_id, revision.currency).account_id
+        owed = purse.debt
+        lines = (purse.refund if change.minor < 0 else purse.charge)(amount, operator)
+        if purse.debt > owed:
+            batch.owing.add(header.fare_account_id)
     elif change.key.component in BY_FUNDER:
         payer = chart.funder_receivable(change.key.funder, revision.currency).account_id
         payee = chart.operator_subsidy(change.key.operator_id, revision.currency).account_id
-        lines = (_moved(payer, payee, amount, back=change.minor < 0),)
+        lines = (Line(payee, payer, amount) if change.minor < 0 else Line(payer, payee, amount),)
     else:
         return None
     return Entry(
@@ -140,37 +132,6 @@ def _entry(
         corrects=EntryId(change.corrects) if change.corrects and change.minor < 0 else None,
         metadata={"route": change.key.route_id, "rule": change.rule, "tariff": header.tariff_version},
     )
-
-
-def _charge_lines(
-    account: FareAccountId, change: Difference, amount: Money, batch: _Batch
-) -> tuple[Line, ...]:
-    currency = amount.currency
-    operator = chart.operator_payable(change.key.operator_id, currency).account_id
-    balance = chart.rider_stored_value(account, currency).account_id
-    debt = chart.rider_receivable(account, currency).account_id
-    purse = batch.purses[account]
-    back = change.minor < 0
-    if back:
-        funding = fund_refund(amount, purse.debt)
-        purse.available += funding.from_balance
-        purse.debt -= funding.owed
-    else:
-        funding = fund_charge(amount, purse.available)
-        purse.available -= funding.from_balance
-        purse.debt += funding.owed
-        if funding.owed:
-            batch.owing.add(account)
-    return tuple(
-        _moved(source, operator, part, back=back)
-        for source, part in ((balance, funding.from_balance), (debt, funding.owed))
-        if part
-    )
-
-
-def _moved(debit: LedgerAccountId, credit: LedgerAccountId, amount: Money, *, back: bool) -> Line:
-    """A line, or the same line with its accounts swapped (§8.9)."""
-    return Line(credit, debit, amount) if back else Line(debit, credit, amount)
 
 
 def _lines(

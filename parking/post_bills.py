@@ -11,13 +11,14 @@ from sqlalchemy import Connection
 
 from kernel.ids import EntryId, FareAccountId, LedgerAccountId, uuid8
 from kernel.money import Currency, Money, currency
-from ledger.accounts import lock_balances, open_accounts, read_balances
 from ledger.post import book_day, post
+from ledger.purses import lock_purses
 from ledger.rules import chart
 from ledger.rules.account import AccountSpec
 from ledger.rules.entry import Entry, Line, Refused
+from ledger.rules.purse import Purse
 from parking.rules.bill import Component, stay_ref
-from parking.rules.difference import Difference, fund_charge, fund_refund
+from parking.rules.difference import Difference
 from parking.store import stays as store
 from parking.store.stays import LineRow, StayRow
 
@@ -38,14 +39,6 @@ class PostedStays:
 
     entries: int
     owing: frozenset[FareAccountId]
-
-
-@dataclass(slots=True)
-class _Purse:
-    """What an account may still pay and still owes, while one batch is being composed."""
-
-    available: Money
-    debt: Money
 
 
 def post_changes(tx: Connection, changes: Sequence[StayChange], *, now: datetime) -> PostedStays:
@@ -90,7 +83,7 @@ def entry_id(row: StayRow, number: int) -> EntryId:
 
 def _lock_purses(
     tx: Connection, changes: Iterable[StayChange], now: datetime
-) -> dict[tuple[FareAccountId, Currency], _Purse]:
+) -> dict[tuple[FareAccountId, Currency], Purse]:
     specs: dict[LedgerAccountId, AccountSpec] = {}
     riders: set[tuple[FareAccountId, Currency]] = set()
     for change in changes:
@@ -108,23 +101,14 @@ def _lock_purses(
                     chart.operator_subsidy(each.key.operator_id, money),
                 ):
                     specs[spec.account_id] = spec
-    stored = {each: chart.rider_stored_value(*each) for each in riders}
-    owed = {each: chart.rider_receivable(*each) for each in riders}
-    specs.update({spec.account_id: spec for spec in (*stored.values(), *owed.values())})
-    open_accounts(tx, tuple(specs.values()), now)
-    locked = lock_balances(tx, [spec.account_id for spec in stored.values()], now)
-    debts = read_balances(tx, [spec.account_id for spec in owed.values()], now)
-    return {
-        each: _Purse(locked[stored[each].account_id].available, debts[owed[each].account_id].posted)
-        for each in riders
-    }
+    return lock_purses(tx, riders, specs.values(), now)
 
 
 def _entry(
     row: StayRow,
     number: int,
     change: Difference,
-    purses: dict[tuple[FareAccountId, Currency], _Purse],
+    purses: dict[tuple[FareAccountId, Currency], Purse],
     owing: set[FareAccountId],
     now: datetime,
 ) -> Entry | None:
@@ -136,29 +120,20 @@ def _entry(
         return None
     if change.key.component is Component.CHARGED:
         purse = purses[row.fare_account_id, money]
-        split = fund_refund(amount, purse.debt) if back else fund_charge(amount, purse.available)
-        sign = -1 if back else 1
-        purse.available -= split.stored * sign
-        purse.debt += split.owed * sign
-        if split.owed and not back:
+        owed = purse.debt
+        lines = (purse.refund if back else purse.charge)(amount, payee)
+        if purse.debt > owed:
             owing.add(row.fare_account_id)
-        sources: tuple[tuple[LedgerAccountId, Money], ...] = (
-            (chart.rider_stored_value(row.fare_account_id, money).account_id, split.stored),
-            (chart.rider_receivable(row.fare_account_id, money).account_id, split.owed),
-        )
     elif change.key.funder:
         payee = chart.operator_subsidy(change.key.operator_id, money).account_id
-        sources = ((chart.funder_receivable(change.key.funder, money).account_id, amount),)
+        payer = chart.funder_receivable(change.key.funder, money).account_id
+        lines = (Line(payee, payer, amount) if back else Line(payer, payee, amount),)
     else:
         return None
     return Entry(
         entry_id=entry_id(row, number),
         kind=f"{_KIND}.{change.key.component.value}",
-        lines=tuple(
-            Line(payee, source, part) if back else Line(source, payee, part)
-            for source, part in sources
-            if part
-        ),
+        lines=lines,
         owner_id=row.fare_account_id,
         service_day=row.stay_day,
         effective_at=now,

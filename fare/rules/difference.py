@@ -6,7 +6,6 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from fare.rules.bill import RIDER_FUNDER, Bill, Closed, Component
-from kernel.money import Money
 
 # A ride the tariff accepts as a trip; a torn or repeated tap and a ride still open are none.
 TRIPS: Final = frozenset(
@@ -77,7 +76,10 @@ def wanted_lines(bill: Bill) -> dict[LineKey, BookedLine]:
 def differences(
     wanted: Mapping[LineKey, BookedLine], booked: Mapping[LineKey, BookedLine]
 ) -> tuple[Difference, ...]:
-    """What must be booked so that `booked` becomes `wanted`, in key order; nothing for what agrees."""
+    """What must be booked so that `booked` becomes `wanted`, refunds first; nothing for what agrees.
+
+    Refunds first: what a corrected line gives back may pay for the line that takes its place.
+    """
     found = []
     for key in sorted(wanted.keys() | booked.keys()):
         want, have = wanted.get(key), booked.get(key)
@@ -86,26 +88,4 @@ def differences(
         if minor or trips or (want and have is None):
             rule = want.rule if want else have.rule if have else ""
             found.append(Difference(key, minor, trips, rule, have.entry_id if have else None))
-    return tuple(found)
-
-
-@dataclass(frozen=True, slots=True)
-class Funding:
-    """How a rider's part is paid: from the card's balance, and what the account stays owing."""
-
-    from_balance: Money
-    owed: Money
-
-
-def fund_charge(amount: Money, available: Money) -> Funding:
-    """Split a charge by what the balance holds above its floor; the rest is the account's debt (§8.8)."""
-    nothing = Money.zero(amount.currency)
-    paid = min(amount, max(available, nothing))
-    return Funding(paid, amount - paid)
-
-
-def fund_refund(amount: Money, debt: Money) -> Funding:
-    """Split a refund: it lowers what the account owes first, and only then raises the balance."""
-    nothing = Money.zero(amount.currency)
-    lowered = min(amount, max(debt, nothing))
-    return Funding(amount - lowered, lowered)
+    return tuple(sorted(found, key=lambda change: change.minor > 0))

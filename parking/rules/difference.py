@@ -1,13 +1,11 @@
-"""The difference between a stay's bill and what is booked of it, line by line (DESIGN §8.9), and who funds it."""
+"""The difference between a stay's bill and what is booked of it, line by line (DESIGN §8.9)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 from uuid import UUID
 
-from kernel.money import Money
 from parking.rules.bill import BillKey, Component, StayBill
 
 
@@ -62,22 +60,3 @@ def differences(want: Mapping[BillKey, Booked], booked: Mapping[BillKey, Booked]
             ),
         )
     )
-
-
-class Funding(NamedTuple):
-    """How a rider's part moves: `stored` on the card's balance, `owed` on what the account owes."""
-
-    stored: Money
-    owed: Money
-
-
-def fund_charge(amount: Money, available: Money) -> Funding:
-    """Return what the balance pays above its floor; the rest is owed (§8.8)."""
-    paid = min(amount, max(available, Money.zero(amount.currency)))
-    return Funding(paid, amount - paid)
-
-
-def fund_refund(amount: Money, debt: Money) -> Funding:
-    """Return how a refund splits: it lowers what is owed before it raises the balance."""
-    lowered = min(amount, max(debt, Money.zero(amount.currency)))
-    return Funding(amount - lowered, lowered)

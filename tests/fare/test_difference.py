@@ -13,8 +13,6 @@ from fare.rules.difference import (
     BookedLine,
     LineKey,
     differences,
-    fund_charge,
-    fund_refund,
     wanted_lines,
 )
 from kernel.ids import FareAccountId, OperatorId, TapId
@@ -87,29 +85,3 @@ def test_booked_plus_difference_is_wanted(old: dict[int, int], new: dict[int, in
         sums[change.key] = (minor + change.minor, trips + change.trips)
     left = {place: value for place, value in sums.items() if value != (0, 0)}
     assert left == {place: (one.amount_minor, one.trips) for place, one in wanted.items()}
-
-
-@pytest.mark.parametrize(
-    ("amount", "available", "paid", "owed"),
-    [
-        (12_000, 50_000, 12_000, 0),
-        (12_000, 12_000, 12_000, 0),
-        (12_000, 11_999, 11_999, 1),
-        (12_000, 0, 0, 12_000),
-        (12_000, -5, 0, 12_000),
-    ],
-)
-def test_a_charge_takes_what_the_floor_leaves_and_owes_the_rest(
-    amount: int, available: int, paid: int, owed: int
-) -> None:
-    funding = fund_charge(vnd(amount), vnd(available))
-    assert (funding.from_balance.minor, funding.owed.minor) == (paid, owed)
-
-
-@pytest.mark.parametrize(
-    ("amount", "debt", "to_balance", "lowered"),
-    [(12_000, 0, 12_000, 0), (12_000, 12_000, 0, 12_000), (12_000, 5_000, 7_000, 5_000), (1, 9, 0, 1)],
-)
-def test_a_refund_lowers_the_debt_first(amount: int, debt: int, to_balance: int, lowered: int) -> None:
-    funding = fund_refund(vnd(amount), vnd(debt))
-    assert (funding.from_balance.minor, funding.owed.minor) == (to_balance, lowered)

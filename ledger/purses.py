@@ -1,0 +1,43 @@
+"""Lock what riders may pay from, for a batch of charges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from kernel.ids import FareAccountId
+from kernel.money import Currency
+from ledger.accounts import lock_balances, open_accounts, read_balances
+from ledger.rules import chart
+from ledger.rules.account import AccountSpec
+from ledger.rules.purse import Purse
+
+
+def lock_purses(
+    tx: Connection,
+    riders: Iterable[tuple[FareAccountId, Currency]],
+    others: Iterable[AccountSpec],
+    now: datetime,
+) -> dict[tuple[FareAccountId, Currency], Purse]:
+    """Open the riders' accounts and `others` where needed, lock the balances in id order and return the purses.
+
+    The debt is read after the balance is locked: whoever changes it locks that row first.
+    """
+    wanted = set(riders)
+    stored = {each: chart.rider_stored_value(*each) for each in wanted}
+    owed = {each: chart.rider_receivable(*each) for each in wanted}
+    specs = {spec.account_id: spec for spec in (*others, *stored.values(), *owed.values())}
+    open_accounts(tx, tuple(specs.values()), now)
+    balances = lock_balances(tx, [spec.account_id for spec in stored.values()], now)
+    debts = read_balances(tx, [spec.account_id for spec in owed.values()], now)
+    return {
+        each: Purse(
+            stored[each].account_id,
+            owed[each].account_id,
+            balances[stored[each].account_id].available,
+            debts[owed[each].account_id].posted,
+        )
+        for each in wanted
+    }
