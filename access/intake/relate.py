@@ -39,13 +39,7 @@ def relate(tx: Connection, batch: Batch, seen: Sequence[Seen], claims: Sequence[
         for one in seen
         if not one.finding.reason and one.record.phase is not Phase.REFUSED
     }
-    losers = _rivals(tx, batch, claims, touched)
-    if claims:
-        for broken in evidence.list_reader_breaks(tx, claims):
-            subject = f"card:{broken.card_id}:{broken.counter}"
-            batch.suspect(
-                CaseKind.READER_CHAIN, subject, str(broken.tap_id), broken.card_id, device_id=broken.device_id
-            )
+    losers = _misfits(tx, batch, claims, touched)
     torn_keys = {(claim.card_id, claim.counter - 1) for claim in claims}
     torn_keys |= {(one.card_id, one.record.tmc) for one in seen if one.torn}
     proven = evidence.list_proven(tx, torn_keys) if torn_keys else ()
@@ -76,35 +70,34 @@ def relate(tx: Connection, batch: Batch, seen: Sequence[Seen], claims: Sequence[
     )
 
 
-def _rivals(
+def _misfits(
     tx: Connection, batch: Batch, claims: Sequence[ClaimRow], touched: set[tuple[UUID, datetime]]
 ) -> dict[UUID, UUID]:
     """Return which claims come second, of these and of those stored before them, with their cards.
 
-    A rival of other content opens a case (READERS.md, check 4).
+    A rival of other content opens a case (READERS.md, check 4), and so does a card that remembers another reader
+    than the one which delivered its tap before (check 7).
     """
     losers: dict[UUID, UUID] = {}
-    if not claims:
-        return losers
-    by_counter: dict[tuple[UUID, int], list[ClaimRow]] = {}
-    for claim in claims:
-        by_counter.setdefault((claim.card_id, claim.counter), []).append(claim)
-    for rival in evidence.list_rivals(tx, claims):
-        touched.add((rival.card_id, rival.tapped_at))
-        subject = f"card:{rival.card_id}:{rival.counter}"
-        for claim in by_counter[rival.card_id, rival.counter]:
-            if claim.tap_id == rival.tap_id:
-                continue
-            comes_first = (rival.tapped_at, rival.tap_id) < (claim.tapped_at, claim.tap_id)
-            losers[claim.tap_id if comes_first else rival.tap_id] = claim.card_id
-            if rival.tmv != claim.tmv:
-                batch.suspect(CaseKind.COUNTER_TAKEN, subject, str(claim.tap_id), claim.card_id)
+    own = {claim.tap_id: claim for claim in claims}
+    for other in evidence.list_misfits(tx, claims) if claims else ():
+        claim = own[other.of]
+        if other.counter != claim.counter:
+            later = max(
+                (claim.counter, claim.tap_id, claim.device_id), (other.counter, other.tap_id, other.device_id)
+            )
+            counter, piece, device_id = later
+            subject = f"card:{claim.card_id}:{counter}"
+            batch.suspect(CaseKind.READER_CHAIN, subject, str(piece), claim.card_id, device_id=device_id)
+            continue
+        touched.add((other.card_id, other.tapped_at))
+        comes_first = (other.tapped_at, other.tap_id) < (claim.tapped_at, claim.tap_id)
+        losers[claim.tap_id if comes_first else other.tap_id] = claim.card_id
+        if other.tmv != claim.tmv:
+            subject = f"card:{claim.card_id}:{claim.counter}"
+            for one in (claim, other):
                 batch.suspect(
-                    CaseKind.COUNTER_TAKEN,
-                    subject,
-                    str(rival.tap_id),
-                    rival.card_id,
-                    device_id=rival.device_id,
+                    CaseKind.COUNTER_TAKEN, subject, str(one.tap_id), one.card_id, device_id=one.device_id
                 )
     return losers
 

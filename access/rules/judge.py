@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from access.rules.mac import PROVEN_PHASES, Proof
 from access.rules.verdict import Reason
@@ -79,6 +80,7 @@ def judge(
     return Finding(reason, proof is not None, concession)
 
 
+@lru_cache(maxsize=65_536)  # the same cards tap again and again; what file 01 says hardly ever changes
 def _card_info(raw: bytes) -> CardInfo | None:
     try:
         return decode(raw)

@@ -11,8 +11,7 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from dataclasses import dataclass
-from typing import Final
-from uuid import UUID
+from typing import Final, NamedTuple
 
 from access.rules.chain import Link
 from access.rules.verdict import Reason
@@ -48,12 +47,13 @@ class Sent:
     fault: Reason | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
+class _Read(NamedTuple):
+    """One record as it came; `owner` are the raw bytes that name device and journal, empty without a header."""
+
     raw: bytes
     hash: bytes
     record: TapRecord | None
-    owner: tuple[UUID, UUID] | None
+    owner: bytes
     sequence: int
     previous_hash: bytes | None
 
@@ -65,7 +65,7 @@ def read_segment(upload: Upload, key: VerifyKey) -> tuple[Sent, ...] | None:
     whose own header is nonsense still has a place.
     """
     read = tuple(_read(raw) for raw in upload.records)
-    own = (upload.device_id, upload.journal_id)
+    own = upload.device_id.bytes + upload.journal_id.bytes
     firsts = Counter(each.sequence - place for place, each in enumerate(read) if each.owner == own)
     for first, _ in firsts.most_common(_ANCHORS_TRIED):
         last = first + len(read) - 1
@@ -77,18 +77,18 @@ def read_segment(upload: Upload, key: VerifyKey) -> tuple[Sent, ...] | None:
     return None
 
 
-def _placed(read: tuple[_Read, ...], first: int, own: tuple[UUID, UUID]) -> tuple[Sent, ...]:
+def _placed(read: tuple[_Read, ...], first: int, own: bytes) -> tuple[Sent, ...]:
     vouched = [True] * len(read)
     for place in range(len(read) - 2, -1, -1):
         vouched[place] = vouched[place + 1] and read[place + 1].previous_hash == read[place].hash
     return tuple(_sent(each, first + place, own, vouched=vouched[place]) for place, each in enumerate(read))
 
 
-def _sent(read: _Read, sequence: int, own: tuple[UUID, UUID], *, vouched: bool) -> Sent:
+def _sent(read: _Read, sequence: int, own: bytes, *, vouched: bool) -> Sent:
     fault: Reason | None = None
     if not vouched:
         fault = Reason.NOT_COVERED
-    elif read.owner is None:
+    elif not read.owner:
         fault = Reason.UNREADABLE
     elif read.owner != own:
         fault = Reason.FOREIGN_RECORD
@@ -101,21 +101,15 @@ def _sent(read: _Read, sequence: int, own: tuple[UUID, UUID], *, vouched: bool) 
 
 
 def _read(raw: bytes) -> _Read:
-    digest = record_hash(raw)
+    record: TapRecord | None = None
     try:
         record = decode_tap(raw)
     except MalformedRecordError:
-        return _header_only(raw, digest)
-    owner = (record.device_id, record.journal_id)
-    return _Read(raw, digest, record, owner, record.sequence, record.previous_hash)
-
-
-def _header_only(raw: bytes, digest: bytes) -> _Read:
-    # A record of a later or a broken make still says where it hangs: the first five fields never move.
-    if len(raw) < 2 + _PREFIX.size or raw[0] != TAP.tag:
-        return _Read(raw, digest, None, None, 0, None)
+        # A record of a later or a broken make still says where it hangs: the first five fields never move.
+        if len(raw) < 2 + _PREFIX.size or raw[0] != TAP.tag:
+            return _Read(raw, record_hash(raw), None, b"", 0, None)
     device, _, journal, sequence, previous = _PREFIX.unpack_from(raw, 2)
-    return _Read(raw, digest, None, (UUID(bytes=device), UUID(bytes=journal)), sequence, previous)
+    return _Read(raw, record_hash(raw), record, device + journal, sequence, previous)
 
 
 def _storable(record: TapRecord) -> bool:

@@ -87,24 +87,19 @@ class Stored(NamedTuple):
     reason: str
 
 
-class Rival(NamedTuple):
-    """A claim of the same (card, counter) as another's."""
+class Neighbour(NamedTuple):
+    """A claim beside one of ours that does not fit it: a rival of the same counter, or a reader chain that breaks.
 
+    `of` is our claim's tap; the rest is the other's.
+    """
+
+    of: UUID
     card_id: UUID
     counter: int
     tap_id: UUID
     tapped_at: datetime
     device_id: UUID
     tmv: bytes
-
-
-class ReaderBreak(NamedTuple):
-    """A tap whose card remembers another reader than the one that holds its tap before."""
-
-    card_id: UUID
-    counter: int
-    tap_id: UUID
-    device_id: UUID
 
 
 class Proven(NamedTuple):
@@ -198,41 +193,33 @@ def list_stored(
     return found
 
 
-def list_rivals(tx: Connection, claims: Sequence[ClaimRow]) -> tuple[Rival, ...]:
-    """Return the claims that hold the same (card, counter) as one of these, and are not that one."""
+def list_misfits(tx: Connection, claims: Sequence[ClaimRow]) -> tuple[Neighbour, ...]:
+    """Return the stored claims right before, at and right after these that do not fit them; mostly none.
+
+    At the same counter any other claim is a rival. One counter earlier it is a misfit when its device is not the
+    reader that ours remembers, one later when it remembers another reader than ours. Pair by pair: an honest
+    record beside a clone's does not hide it, whichever came first.
+    """
     rows = tx.execute(
         text(
-            "SELECT c.card_id, c.counter, c.tap_id, c.tapped_at, c.device_id, c.tmv"
-            " FROM unnest(CAST(:cards AS uuid[]), CAST(:counters AS bigint[]), CAST(:taps AS uuid[]))"
-            " AS n (card_id, counter, tap_id)"
-            " JOIN tap_claim c ON c.card_id = n.card_id AND c.counter = n.counter AND c.tap_id <> n.tap_id"
+            "SELECT n.tap_id, c.card_id, c.counter, c.tap_id, c.tapped_at, c.device_id, c.tmv"
+            " FROM unnest(CAST(:cards AS uuid[]), CAST(:counters AS bigint[]), CAST(:taps AS uuid[]),"
+            "  CAST(:devices AS uuid[]), CAST(:readers AS uuid[]))"
+            "  AS n (card_id, counter, tap_id, device_id, previous_reader)"
+            " JOIN tap_claim c ON c.card_id = n.card_id AND c.counter BETWEEN n.counter - 1 AND n.counter + 1"
+            " WHERE c.counter = n.counter AND c.tap_id <> n.tap_id"
+            "  OR c.counter = n.counter - 1 AND c.device_id <> n.previous_reader"
+            "  OR c.counter = n.counter + 1 AND c.previous_reader <> n.device_id"
         ),
         {
             "cards": uuids(claim.card_id for claim in claims),
             "counters": bigints(claim.counter for claim in claims),
             "taps": uuids(claim.tap_id for claim in claims),
+            "devices": uuids(claim.device_id for claim in claims),
+            "readers": uuids(claim.previous_reader for claim in claims),
         },
     )
-    return tuple(Rival(row[0], row[1], row[2], row[3], row[4], bytes(row[5])) for row in rows)
-
-
-def list_reader_breaks(tx: Connection, claims: Sequence[ClaimRow]) -> tuple[ReaderBreak, ...]:
-    """Return taps, these or the ones right after them, whose card remembers another reader than is on record.
-
-    Pair by pair: beside a clone's record the honest one does not hide it, whichever came first.
-    """
-    keys = {(claim.card_id, claim.counter + step) for claim in claims for step in (0, 1)}
-    rows = tx.execute(
-        text(
-            "SELECT DISTINCT c.card_id, c.counter, c.tap_id, c.device_id"
-            " FROM unnest(CAST(:cards AS uuid[]), CAST(:counters AS bigint[])) AS n (card_id, counter)"
-            " JOIN tap_claim c ON c.card_id = n.card_id AND c.counter = n.counter"
-            " JOIN tap_claim p ON p.card_id = n.card_id AND p.counter = n.counter - 1"
-            "  AND p.device_id <> c.previous_reader"
-        ),
-        {"cards": uuids(key[0] for key in keys), "counters": bigints(key[1] for key in keys)},
-    )
-    return tuple(ReaderBreak(*row) for row in rows)
+    return tuple(Neighbour(*row) for row in rows)
 
 
 def list_proven(tx: Connection, keys: Iterable[tuple[UUID, int]]) -> tuple[Proven, ...]:
