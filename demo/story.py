@@ -88,7 +88,7 @@ def _before_dawn(city: World, plan: DayPlan, story: Story) -> list[dict[str, Any
     with story.doing("the service is up under gunicorn"):
         city.start_service(scaled(at(0, 10), EVE_RATE))
     with story.doing(f"{len(plan.concessions)} cards issued and personalised"):
-        cards = issue_cards(city, plan)
+        cards = issue_cards(city, plan.concessions)
     lost = cards[REFUSED_CARD - 1]["serial"]
     city.lienthong("card", "block", str(lost), "--reason", "lost", "--cause", "reported by telephone")
     story.say(f"card {lost} is reported lost and goes on the deny list")

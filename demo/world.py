@@ -11,7 +11,7 @@ import os
 import shutil
 import socket
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,9 +21,10 @@ from uuid import UUID
 
 import click
 
-from demo.plan import READERS, DayPlan, Reader
+from demo.plan import READERS, Reader
 from demo.processes import Child, Crew, DemoError, crew, wait_for_http
 from kernel.clock import SystemClock
+from kernel.wire.cardinfo import Concession
 from service import cli as command_line
 from service import launcher
 from service.commands import context
@@ -59,6 +60,7 @@ class World:
         In this process, because starting an interpreter for each of some thirty would take half a minute.
         """
         printed = io.StringIO()
+        before = dict(os.environ)
         os.environ.update(self.environment)
         context.settings.cache_clear()
         try:
@@ -66,6 +68,16 @@ class World:
                 command_line.main(list(arguments), prog_name="lienthong", standalone_mode=False)
         except click.ClickException as error:
             raise DemoError(f"lienthong {' '.join(arguments)}: {error.format_message()}") from error
+        except SystemExit as ended:
+            if ended.code:
+                said = printed.getvalue()
+                raise DemoError(
+                    f"lienthong {' '.join(arguments)} ended with {ended.code}:\n{said}"
+                ) from ended
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+            context.settings.cache_clear()
         return printed.getvalue()
 
     def start_service(self, clock: str) -> None:
@@ -110,8 +122,14 @@ def scaled(world_start: datetime, rate: float) -> str:
 
 
 @contextmanager
-def world(home: Path, announce: Callable[[str], None]) -> Iterator[World]:
-    """A fresh city under `home`; what an earlier demo left there is removed. Everything ends with the block."""
+def world(
+    home: Path, announce: Callable[[str], None], given: Mapping[str, str] | None = None
+) -> Iterator[World]:
+    """A fresh city under `home`; what an earlier demo left there is removed. Everything ends with the block.
+
+    Servers whose addresses are `given` (LIENTHONG_DATABASE_URL with LIENTHONG_MIGRATION_URL,
+    LIENTHONG_REDIS_URL) are used as they are; the others are started.
+    """
     fresh_home(home)
     url = f"http://127.0.0.1:{launcher.free_port()}"
     environment = {
@@ -124,7 +142,7 @@ def world(home: Path, announce: Callable[[str], None]) -> Iterator[World]:
         "LIENTHONG_PASSBACK_S": "1200",
     }
     private = {name: value for name, value in os.environ.items() if not name.startswith("LIENTHONG_")}
-    with launcher.servers(home / "servers", environ=private) as running:
+    with launcher.servers(home / "servers", environ={**private, **(given or {})}) as running:
         announce(running.line)
         with crew(home / "logs", {}) as hands:
             yield World(home, hands, url, {**environment, **running.environment()})
@@ -224,9 +242,9 @@ def write_reader(city: World, reader: Reader, *, url: str, clock: str) -> None:
     city.config(reader.name).write_text("\n".join(lines) + "\n", "utf-8")
 
 
-def enrol_readers(city: World, clock: str) -> None:
+def enrol_readers(city: World, clock: str, readers: Iterable[Reader] = READERS) -> None:
     """A one-time code for each reader, and its enrolment with keys of its own making."""
-    for reader in READERS:
+    for reader in readers:
         write_reader(city, reader, url=city.url, clock=clock)
         code = city.lienthong(
             "device", "code", reader.name,
@@ -235,15 +253,17 @@ def enrol_readers(city: World, clock: str) -> None:
         city.crew.call("-m", "readers", "enrol", "--config", str(city.config(reader.name)), "--code", code)
 
 
-def issue_cards(city: World, plan: DayPlan) -> list[dict[str, Any]]:
-    """Issue the day's cards from a personalisation file; what the software cards are made of."""
+def issue_cards(
+    city: World, concessions: Iterable[Concession], *, first: int = 1, file: str = "cards.json"
+) -> list[dict[str, Any]]:
+    """Issue cards from a personalisation file, their UIDs counted from `first`; what software cards are made of."""
     wanted = city.home / "personalise.csv"
     rows = [
         f"04{number:012x},{concession.name},2030-12-31"
-        for number, concession in enumerate(plan.concessions, 1)
+        for number, concession in enumerate(concessions, first)
     ]
     wanted.write_text("uid,concession,expiry\n" + "\n".join(rows) + "\n", "ascii")
-    out = city.home / "cards.json"
+    out = city.home / file
     city.lienthong("card", "issue", "--bulk", str(wanted), "--out", str(out))
     cards = json.loads(out.read_text("ascii"))
     assert isinstance(cards, list)

@@ -9,7 +9,7 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -156,6 +156,12 @@ def database() -> Iterator[CloneDatabase]:
     """A fresh clone of the migrated template, for tests that commit or race."""
     with _clone() as clone:
         yield clone
+
+
+@pytest.fixture(scope="session")
+def clone() -> Callable[[], contextlib.AbstractContextManager[CloneDatabase]]:
+    """Makes fresh clones of the template, for what lives longer than one test."""
+    return _clone
 
 
 @pytest.fixture
