@@ -226,6 +226,7 @@ class Daemon:
         if not due:
             return desk
         self._tidied_at = stopwatch()
+        assert self._links.alive(), "a reader that no longer sends must be started again, not go on"
         if self._asked_for_maintenance():
             self.machine.on(Event.MAINTENANCE_ASKED)
             return desk

@@ -57,6 +57,10 @@ class Links:
         self.errands.start()
         self.uplink.start()
 
+    def alive(self) -> bool:
+        """Return whether both threads run; one that died by a fault of ours takes the process with it."""
+        return self.errands.is_alive() and self.uplink.is_alive()
+
     def stop(self) -> None:
         """Send what is left, for a few seconds at most, and end both threads."""
         self.uplink.stop(flush_s=self._flush_s)

@@ -1,28 +1,24 @@
-"""What the readers' tests share: soft cards, an enrolled reader in a folder, and a small real back office over HTTP."""
+"""What the readers' tests share: soft cards and an enrolled reader in a folder."""
 
 import json
-import threading
 import time
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from uuid import UUID
 
 from access.rules.denylist import DenyList
 from access.rules.mac import check_mac
-from access.rules.segment import read_segment
 from kernel.clock import FixedClock
 from kernel.crypto.card_keys import card_key
-from kernel.crypto.ed25519 import SigningKey, VerifyKey
+from kernel.crypto.ed25519 import SigningKey
 from kernel.crypto.sealing import box_public, box_to
 from kernel.crypto.tmac import TmacKey
 from kernel.wire import cardinfo
 from kernel.wire.cardinfo import CardInfo, Concession
-from kernel.wire.tap import Phase, TapRecord, decode_tap, record_hash
-from kernel.wire.upload import Answer, RecordVerdict, Upload, Verdict
-from readers.bundle import CONTEXT, FILE, Bundle, load_bundle
+from kernel.wire.tap import Phase, TapRecord, decode_tap
+from readers.bundle import CONTEXT, FILE, Bundle, load_bundle, open_bundle
 from readers.config import Config, load_config
 from readers.gate import Gate
 from readers.identity import Identity, Keys, save_identity
@@ -31,8 +27,9 @@ from readers.lamp import Lamp, Shown
 from readers.memory import Memory
 from readers.records import JournalReader
 from readers.softcard.card import Eeprom, Secrets, SoftCard
+from readers.softcard.direct import DirectChannel
 from readers.states import Event, Machine
-from readers.tap import Desk
+from readers.tap import Desk, tap
 from readers.timekeeping import Timekeeper
 from readers.validator import DutyBook
 
@@ -249,129 +246,46 @@ def draft(**changes) -> TapRecord:
     return TapRecord(**values)
 
 
-class BackOffice:
-    """A server that takes uploads in by the pure rules of `access`, over real HTTP, with faults on demand.
-
-    `faults` is a list consumed one a request: "500", "503", "drop" (stored, then the connection dies without an
-    answer), "garbage", "stall" (answers after `stall_s`), "413".
-    """
-
-    def __init__(self, key: VerifyKey = DEVICE_KEYS.signing.public) -> None:
-        self.key = key
-        self.stored: dict[tuple[UUID, int], bytes] = {}
-        self.requests: list[bytes] = []
-        self.faults: list[str] = []
-        self.stall_s = 0.3
-        self.envelope: bytes | None = envelope()
-        self.bundle_headers: list[dict[str, str]] = []
-        self.enrolments: list[dict] = []
-        self.heartbeats: list[dict] = []
-        self.deaf_above = 10**9
-        office = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                office.post(self, body)
-
-            def do_GET(self) -> None:
-                office.get(self)
-
-        class Quiet(ThreadingHTTPServer):
-            def handle_error(self, *_: object) -> None:
-                pass  # a peer that hangs up is what these tests are about
-
-        self._server = Quiet(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._server.block_on_close = False
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def reply(self, handler, status: int, content: object) -> None:
-        raw = content if isinstance(content, bytes) else json.dumps(content).encode()
-        handler.send_response(status)
-        handler.send_header("Content-Length", str(len(raw)))
-        handler.end_headers()
-        handler.wfile.write(raw)
-
-    def post(self, handler, body: bytes) -> None:
-        if handler.path == "/v1/devices/enrol":
-            asked = json.loads(body)
-            self.enrolments.append(asked)
-            if asked["code"] != "GOOD":
-                self.reply(handler, 403, {"detail": "The one-time code is not valid."})
-                return
-            bundle_key = b64encode(SERVER_KEY.public.raw).decode()
-            self.reply(handler, 201, {"device_id": str(DEVICE), "bundle_key": bundle_key})
-            return
-        if handler.path == "/v1/devices/heartbeat":
-            self.heartbeats.append(json.loads(body))
-            self.reply(handler, 200, {})
-            return
-        assert handler.path == "/v1/taps"
-        self.requests.append(body)
-        fault = self.faults.pop(0) if self.faults else ""
-        if fault.isdigit():
-            self.reply(handler, int(fault), {"title": f"fault {fault}"})
-            return
-        if fault == "stall":
-            time.sleep(self.stall_s)
-        answer = self.take_in(Upload.from_json(json.loads(body)))
-        if fault == "drop":
-            handler.close_connection = True
-            handler.connection.close()
-            return
-        self.reply(handler, 200, b"<html>" if fault == "garbage" else answer.to_json())
-
-    def take_in(self, upload: Upload) -> Answer:
-        sent = read_segment(upload, self.key)
-        assert sent is not None, "the head is signed by the device"
-        verdicts = []
-        for each in sent:
-            assert each.fault is None, each.fault
-            place = (upload.journal_id, each.link.sequence)
-            if place not in self.stored:
-                self.stored[place] = each.raw
-                verdict = Verdict.ACCEPTED
-            else:
-                verdict = Verdict.DUPLICATE if self.stored[place] == each.raw else Verdict.CONFLICT
-            verdicts.append(RecordVerdict(each.link.sequence, verdict))
-        return Answer(tuple(verdicts), self.chained(upload.journal_id))
-
-    def chained(self, journal: UUID) -> int:
-        last, head = 0, bytes(32)
-        while last < self.deaf_above and (journal, last + 1) in self.stored:
-            raw = self.stored[journal, last + 1]
-            if decode_tap(raw).previous_hash != head:
-                break
-            last, head = last + 1, record_hash(raw)
-        return last
-
-    def get(self, handler) -> None:
-        self.bundle_headers.append({name.lower(): value for name, value in handler.headers.items()})
-        if self.envelope is None:
-            self.reply(handler, 503, {"title": "no bundle yet"})
-            return
-        version = json.loads(b64decode(json.loads(self.envelope)["bundle"]))["version"]
-        if handler.headers.get("If-None-Match") == f'"{version}"':
-            self.reply(handler, 304, b"")
-            return
-        self.reply(handler, 200, self.envelope)
-
-
 def wait_until(true, *, timeout_s: float = 8.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not true():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.005)
+
+
+def present(bench, card, fault=None):
+    card.fault = fault
+    shown = tap(bench.desk, DirectChannel(card))
+    card.fault = None
+    bench.desk.machine.on(Event.REMOVED)
+    return shown
+
+
+def phases(bench):
+    return [record.phase for record in bench.records()]
+
+
+def adopt(bench, **changes):
+    bench.desk.bundle = open_bundle(envelope(**changes), IDENTITY)
+
+
+def open_journal(path, **more):
+    return Journal.open(path, device_id=DEVICE, now=NOW, **more)
+
+
+def bodies_of(path):
+    reader = JournalReader(path)
+    try:
+        return list(reader.bodies())
+    finally:
+        reader.close()
+
+
+def fill(journal, count, *, at=NOW):
+    for n in range(count):
+        journal.append(draft(tapped_at=at + timedelta(seconds=n)))
+
+
+def fill_with_taps(journal):
+    while True:
+        journal.finish(journal.begin(draft()), tmc=1, tmv=bytes(8), latency_ms=0)

@@ -16,7 +16,8 @@ from readers.errors import BundleError, ServerError
 from readers.identity import Keys
 from readers.server import Server
 from readers.signing import signed_headers
-from tests.readers.kit import AUTH_MASTERS, DEVICE_KEYS, IDENTITY, NOW, BackOffice, document, envelope
+from tests.readers.kit import AUTH_MASTERS, DEVICE_KEYS, IDENTITY, NOW, document, envelope
+from tests.readers.office import BackOffice
 
 
 @dataclass

@@ -1,130 +1,28 @@
 """The daemon's loop: in this process with a field of soft cards, and as real processes over nfcpy's udp driver."""
 
 import json
-import os
-import queue
-import signal
-import stat
-import subprocess
-import sys
-import threading
 import time
-from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 
-from kernel.crypto.card_keys import card_key
-from kernel.wire import cardinfo
 from kernel.wire.tap import Phase, decode_tap
 from readers.bundle import FILE
 from readers.config import load_config
 from readers.daemon import MAINTENANCE_FILE, STATUS_FILE, Daemon
 from readers.errors import ConfigError, EnrolmentError, ReaderError
-from readers.frontend import FieldLostError
-from readers.records import JournalReader, verify_chain
 from readers.softcard.card import Fault
-from readers.softcard.direct import DirectChannel
 from readers.states import State
 from tests.readers.kit import (
-    AUTH_MASTERS,
-    DEVICE,
-    NOW,
-    TMAC_MASTERS,
-    BackOffice,
     enrolled,
     envelope,
-    info_of,
     proven,
     soft_card,
     uid_of,
     wait_until,
     write_config,
 )
-
-
-@pytest.fixture
-def office():
-    office = BackOffice()
-    yield office
-    office.close()
-
-
-class CardField:
-    """A field into which a test puts cards; `broken` makes the device fail as a pulled cable does."""
-
-    def __init__(self):
-        self.cards = queue.Queue()
-        self.broken = False
-        self.opened = 0
-
-    def open(self, _path):
-        if self.broken:
-            raise FieldLostError("no such device")
-        self.opened += 1
-        return self
-
-    def wait_for_card(self, timeout_s):
-        if self.broken:
-            raise FieldLostError("usb gone")
-        try:
-            card = self.cards.get(timeout=timeout_s)
-        except queue.Empty:
-            return None
-        return LeavingChannel(card)
-
-    def close(self):
-        pass
-
-
-class LeavingChannel(DirectChannel):
-    """A card that is taken away once the reader asks whether it is still there."""
-
-    def present(self):
-        return False
-
-
-@contextmanager
-def running(config, field=None):
-    field = field or CardField()
-    daemon = Daemon(config, open_field=field.open)
-    daemon.field = field
-    thread = threading.Thread(target=daemon.run)
-    thread.start()
-    try:
-        yield daemon
-    finally:
-        daemon.stop()
-        thread.join(timeout=10)
-        assert not thread.is_alive()
-
-
-def events(config, name=None):
-    lines = [json.loads(line) for line in config.lamp.events.read_text().splitlines()]
-    return [line for line in lines if name in {None, line["event"]}]
-
-
-def lights(config):
-    return [(line["light"], line["phase"]) for line in events(config, "light")]
-
-
-def in_service(daemon):
-    return daemon.machine.state in {State.IDLE, State.DEGRADED}
-
-
-def present(daemon, card):
-    before = len(lights(daemon.config))
-    daemon.field.cards.put(card)
-    wait_until(lambda: len(lights(daemon.config)) > before)
-    return lights(daemon.config)[-1]
-
-
-def taps(config):
-    reader = JournalReader(config.journal.path)
-    bodies = list(reader.bodies())
-    reader.close()
-    verify_chain(bodies)
-    return [decode_tap(body) for body in bodies]
+from tests.readers.loop import CardField, events, in_service, lights, present, running, taps
 
 
 def test_a_day_of_a_reader(tmp_path, office):
@@ -365,111 +263,3 @@ def test_a_wrong_clock_is_refused_by_key(tmp_path):
     config = enrolled(tmp_path, clock="sundial")
     with pytest.raises(ConfigError, match=r"clock\.text"):
         Daemon(config, open_field=CardField().open)
-
-
-# Real processes from here on.
-
-
-def run(folder, *arguments):
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "readers", *arguments],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": os.getcwd()},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def test_enrolment_from_the_command_line(tmp_path, office):
-    config = load_config(write_config(tmp_path, url=office.url))
-    refused = run(tmp_path, "enrol", "--config", "reader.toml", "--code", "BAD")
-    assert refused.returncode == 1
-    assert "403 The one-time code is not valid" in refused.stderr
-    done = run(tmp_path, "enrol", "--config", "reader.toml", "--code", "GOOD")
-    assert done.returncode == 0, done.stderr
-    assert str(DEVICE) in done.stdout
-    first, second = office.enrolments
-    assert first | {"code": ""} == second | {"code": ""}, "a second try sends the same keys"
-    assert second["name"] == "bus-01"
-    assert stat.S_IMODE((config.state_dir / "device.json").stat().st_mode) == 0o600
-    again = run(tmp_path, "enrol", "--config", "reader.toml", "--code", "GOOD")
-    assert again.returncode == 1
-    assert "enrolled already" in again.stderr
-
-
-@pytest.mark.parametrize("command", ["run", "enrol", "status", "journal", "replay", "states"])
-def test_every_command_teaches(tmp_path, command):
-    said = run(tmp_path, command, "--help")
-    assert said.returncode == 0
-    assert f"example: python -m readers {command}" in said.stdout
-
-
-def test_bad_input_is_one_clear_line(tmp_path):
-    for arguments, why in (
-        (("run", "--config", "none.toml"), "none.toml: cannot be read"),
-        (("status", "--config", "reader.toml"), "not enrolled"),
-        (("journal", "--config", "reader.toml"), "there is no journal"),
-    ):
-        write_config(tmp_path)
-        said = run(tmp_path, *arguments)
-        assert said.returncode == 1
-        assert why in said.stderr
-        assert len(said.stderr.splitlines()) == 1
-
-
-def card_row(serial):
-    uid = uid_of(serial)
-    return {
-        "serial": serial,
-        "uid": uid.hex(),
-        "keys": {
-            "AUTH": card_key(AUTH_MASTERS[1], uid, 1).hex(),
-            "TMAC": card_key(TMAC_MASTERS[1], uid, 1).hex(),
-        },
-        "generation": 1,
-        "info": cardinfo.encode(info_of(serial)).hex(),
-    }
-
-
-def test_whole_taps_over_nfcpy_udp_in_real_processes(tmp_path, office):
-    port = 54_300 + os.getpid() % 90
-    config = enrolled(tmp_path, url=office.url, port=port, removal=100)
-    (tmp_path / "cards.json").write_text(json.dumps([card_row(serial) for serial in range(1, 6)]))
-    plan = [(1, None), (2, None), (3, "tear"), (3, None), (4, "wrong_mac"), (5, "garbage"), (5, None)]
-    lines = [{"at": NOW.isoformat(), "port": port, "card": card, "fault": fault} for card, fault in plan]
-    (tmp_path / "plan.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    env = os.environ | {"PYTHONPATH": os.getcwd()}
-    reader = subprocess.Popen(
-        [sys.executable, "-W", "error", "-m", "readers", "run", "--config", "reader.toml"],
-        cwd=tmp_path,
-        env=env,
-    )
-    try:
-        wait_until(lambda: config.lamp.events.exists() and events(config, "state"), timeout_s=20)
-        field = subprocess.run(
-            [sys.executable, "-m", "readers.softcard", "--plan", "plan.jsonl", "--ports", str(port), "--cards",
-             "cards.json", "--clock", f"fixed:{NOW.isoformat()}", "--report", "report.json"],
-            cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert field.returncode == 0, field.stderr
-    finally:
-        reader.send_signal(signal.SIGTERM)
-        assert reader.wait(timeout=15) == 0
-    counters = {
-        row["serial"]: row["tmc"] for row in json.loads((tmp_path / "report.json").read_text())["cards"]
-    }
-    assert counters == {1: 1, 2: 1, 3: 1, 4: 0, 5: 1}
-    stored = [decode_tap(raw) for _, raw in sorted(office.stored.items())]
-    charged = [tap for tap in stored if tap.phase in {Phase.DONE, Phase.RECOVERED}]
-    assert all(proven(tap) for tap in charged)
-    assert sorted(tap.card_serial for tap in charged) == [1, 2, 3, 5]
-    assert [tap.card_serial for tap in stored if tap.phase is Phase.TORN] == [3]
-    listed = run(tmp_path, "journal", "--config", "reader.toml", "--verify", "--json")
-    assert "chain whole from 1 to" in listed.stderr
-    assert len(listed.stdout.splitlines()) == len(stored)
-    status = json.loads(run(tmp_path, "status", "--config", "reader.toml", "--json").stdout)
-    assert (status["unsent"], status["sequence"]) == (0, len(stored))
-    replayed = run(tmp_path, "replay", "--config", "reader.toml")
-    assert f"{len(stored)} records sent: {len(stored)} duplicate" in replayed.stdout

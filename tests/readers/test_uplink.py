@@ -3,48 +3,26 @@
 import json
 import random
 import socket
-import threading
 import time
 from datetime import timedelta
 
 import pytest
 
 from kernel.clock import FixedClock
-from kernel.wire.tap import decode_tap
-from kernel.wire.upload import PATH
 from readers.config import load_config
-from readers.errors import EnrolmentError, ServerError
-from readers.identity import Identity
 from readers.journal import Journal
 from readers.records import JournalReader
-from readers.replay import replay
 from readers.server import Server
 from readers.uplink import Uplink
 from tests.readers.kit import (
     DEVICE,
-    DEVICE_KEYS,
     IDENTITY,
     NOW,
-    SERVER_KEY,
-    BackOffice,
     draft,
+    fill,
     wait_until,
     write_config,
 )
-
-
-@pytest.fixture
-def office():
-    office = BackOffice()
-    yield office
-    office.close()
-
-
-@pytest.fixture
-def journal(tmp_path):
-    journal = Journal.open(tmp_path / "journal.sqlite", device_id=DEVICE, now=NOW)
-    yield journal
-    journal.close()
 
 
 @pytest.fixture
@@ -64,11 +42,6 @@ def start(tmp_path, journal):
     for uplink in started:
         uplink.stop(flush_s=0)
         assert not uplink.is_alive()
-
-
-def fill(journal, count):
-    for _ in range(count):
-        journal.append(draft())
 
 
 def arrived(office, journal):
@@ -290,61 +263,3 @@ def test_two_uplinks_of_one_journal_still_store_each_record_once(office, journal
     both = [start(office.url), start(office.url)]
     wait_until(lambda: all(uplink.chained_up_to == 100 for uplink in both))
     assert arrived(office, journal) == list(range(1, 101))
-
-
-def test_a_kept_connection_that_went_stale_costs_no_failure(office):
-    server = Server(office.url, timeout_s=2, clock=FixedClock(NOW))
-    assert server.post("/v1/devices/heartbeat", b"{}").status == 200
-    server._connection.sock.shutdown(socket.SHUT_RDWR)
-    assert server.post("/v1/devices/heartbeat", b"{}").status == 200
-    server.close()
-
-
-def test_a_dripping_or_endless_answer_is_given_up():
-    def serve(listener):
-        peer, _ = listener.accept()
-        with peer:
-            peer.recv(65536)
-            peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
-            for _ in range(30):
-                try:
-                    peer.sendall(b"x")
-                except OSError:
-                    return
-                time.sleep(0.05)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
-        thread.start()
-        server = Server(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout_s=0.2, clock=FixedClock(NOW))
-        with pytest.raises(ServerError, match="too long"):
-            server.get(PATH)
-        thread.join(timeout=5)
-
-
-def test_replay_sends_everything_kept_and_charges_nothing_twice(office, journal, start):
-    fill(journal, 7)
-    uplink = start(office.url)
-    wait_until(lambda: uplink.chained_up_to == 7)
-    fill(journal, 2)
-    seen = []
-    server = Server(office.url, timeout_s=2, clock=FixedClock(NOW))
-    done = replay(journal.path, identity=IDENTITY, server=server, batch=4, progress=seen.append)
-    assert (done.sent, done.verdicts, done.chained_up_to) == (9, {"duplicate": 7, "accepted": 2}, 9)
-    assert seen == [4, 8, 9]
-    server.close()
-
-
-def test_replay_of_another_devices_journal_is_refused(office, journal):
-    other = Identity(decode_tap(journal_body(journal)).journal_id, DEVICE_KEYS, SERVER_KEY.public)
-    server = Server(office.url, timeout_s=2, clock=FixedClock(NOW))
-    with pytest.raises(EnrolmentError, match="which alone can sign it"):
-        replay(journal.path, identity=other, server=server, batch=4)
-
-
-def journal_body(journal):
-    fill(journal, 1)
-    reader = JournalReader(journal.path)
-    body = reader.after(0, limit=1)[0][1]
-    reader.close()
-    return body

@@ -1,0 +1,80 @@
+"""The HTTP client's own troubles, and replay."""
+
+import socket
+import threading
+import time
+
+import pytest
+
+from kernel.clock import FixedClock
+from kernel.wire.tap import decode_tap
+from kernel.wire.upload import PATH
+from readers.errors import EnrolmentError, ServerError
+from readers.identity import Identity
+from readers.records import JournalReader
+from readers.replay import replay
+from readers.server import Server
+from tests.readers.kit import (
+    DEVICE_KEYS,
+    IDENTITY,
+    NOW,
+    SERVER_KEY,
+    fill,
+)
+
+
+def test_a_kept_connection_that_went_stale_costs_no_failure(office):
+    server = Server(office.url, timeout_s=2, clock=FixedClock(NOW))
+    assert server.post("/v1/devices/heartbeat", b"{}").status == 200
+    server._connection.sock.shutdown(socket.SHUT_RDWR)
+    assert server.post("/v1/devices/heartbeat", b"{}").status == 200
+    server.close()
+
+
+def test_a_dripping_or_endless_answer_is_given_up():
+    def serve(listener):
+        peer, _ = listener.accept()
+        with peer:
+            peer.recv(65536)
+            peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+            for _ in range(30):
+                try:
+                    peer.sendall(b"x")
+                except OSError:
+                    return
+                time.sleep(0.05)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        server = Server(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout_s=0.2, clock=FixedClock(NOW))
+        with pytest.raises(ServerError, match="too long"):
+            server.get(PATH)
+        thread.join(timeout=5)
+
+
+def test_replay_sends_everything_kept_and_charges_nothing_twice(office, journal):
+    server = Server(office.url, timeout_s=2, clock=FixedClock(NOW))
+    fill(journal, 7)
+    replay(journal.path, identity=IDENTITY, server=server, batch=7)
+    fill(journal, 2)
+    seen = []
+    done = replay(journal.path, identity=IDENTITY, server=server, batch=4, progress=seen.append)
+    assert (done.sent, done.verdicts, done.chained_up_to) == (9, {"duplicate": 7, "accepted": 2}, 9)
+    assert seen == [4, 8, 9]
+    server.close()
+
+
+def test_replay_of_another_devices_journal_is_refused(office, journal):
+    other = Identity(decode_tap(journal_body(journal)).journal_id, DEVICE_KEYS, SERVER_KEY.public)
+    server = Server(office.url, timeout_s=2, clock=FixedClock(NOW))
+    with pytest.raises(EnrolmentError, match="which alone can sign it"):
+        replay(journal.path, identity=other, server=server, batch=4)
+
+
+def journal_body(journal):
+    fill(journal, 1)
+    reader = JournalReader(journal.path)
+    body = reader.after(0, limit=1)[0][1]
+    reader.close()
+    return body
