@@ -7,11 +7,11 @@ order of DESIGN §8.5: book days (shared), then ledger accounts by id.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import groupby
 from typing import Final
 from uuid import UUID
 
@@ -121,7 +121,7 @@ def _book(
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Entries of one book day and currency, and what they move."""
+    """Entries in a row of one book day and currency, and what they move."""
 
     day: date
     currency: str
@@ -134,10 +134,16 @@ def _groups(entries: Sequence[Entry], days: Sequence[date]) -> list[_Group]:
         sums = batch.sums_of(entries)
         if len(sums.units) == 1:
             return [_Group(days[0], entries[0].lines[0].amount.currency.code, entries, sums)]
-    parts: dict[tuple[date, str], list[Entry]] = defaultdict(list)
-    for entry, day in zip(entries, days, strict=True):
-        parts[day, entry.lines[0].amount.currency.code].append(entry)
-    return [_Group(day, code, part, batch.sums_of(part)) for (day, code), part in parts.items()]
+    # Runs, not classes: after each run every balance is one that the judge has seen, so no floor is passed
+    # on the way by an entry whose cover stands in a later part.
+    runs = groupby(
+        zip(entries, days, strict=True), key=lambda pair: (pair[1], pair[0].lines[0].amount.currency.code)
+    )
+    groups = []
+    for (day, code), pairs in runs:
+        part = [entry for entry, _ in pairs]
+        groups.append(_Group(day, code, part, batch.sums_of(part)))
+    return groups
 
 
 def _book_group(connection: Driver, group: _Group, now: datetime, *, judged: bool) -> tuple[Posted, ...]:
