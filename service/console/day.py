@@ -64,6 +64,7 @@ class DayPage:
     stays: tuple[StayRow, ...]
     accounts: int
     exceptions: tuple[tuple[str, str, int], ...]
+    settled: bool
     settlements: tuple[Settlement, ...]
     coverage: Coverage | None
     seal: SealRow | None
@@ -116,6 +117,7 @@ def read_day(
         stays=tuple(_stay_row(row) for row in store.sum_stays(tx, day, operators)),
         accounts=0 if limited else store.count_accounts(tx, day),
         exceptions=() if limited else store.count_exceptions(tx),
+        settled=settled is not None,
         settlements=tuple(
             one
             for one in (settled.settlements if settled else ())

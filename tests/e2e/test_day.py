@@ -1,0 +1,114 @@
+"""The first page: signing in, the empty day, a day that was played, in Vietnamese and English."""
+
+import json
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+import fare
+from fare.publish import publish
+from service.jobs.settle_day import settle_day
+from service.services import EXTENSION
+from tests.e2e.conftest import EMAIL, PASSWORD
+from tests.simulation import World
+
+DAY = date(2026, 11, 18)
+TARIFF = Path(fare.__file__).parent / "tariffs/hanoi"
+
+
+def sign_in(page, password=PASSWORD):
+    page.goto("/")
+    page.locator("#email").fill(EMAIL)
+    page.locator("#password").fill(password)
+    page.locator("form button").click()
+
+
+def accessible(page):
+    """No violation of WCAG A or AA that axe can see."""
+    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
+    return [
+        (one["id"], [node["html"][:120] for node in one["nodes"]]) for one in found.response["violations"]
+    ]
+
+
+@pytest.fixture
+def played(app, client, keyring, now):
+    """Two riders ride bus 26, one of them on and off; the day is settled. Returns the tap count."""
+    services = app.extensions[EXTENSION]
+    with services.database.begin() as tx:
+        tariff = publish(tx, TARIFF, prepared_by="a", approved_by="b", key=keyring.bundle_key, now=now)
+        city = World(tx, keyring, now)
+        reader, cards = city.reader(), [city.card(1), city.card(2)]
+    reader.facts = {"tariff_version": tariff.version, "route_id": "26"}
+    for card in (*cards, cards[0]):
+        reader.tap(card)
+    answer = client.post(
+        "/v1/taps", data=json.dumps(reader.upload().to_json()), content_type="application/json"
+    )
+    assert answer.status_code == 200, answer.text
+    for _ in settle_day(services.database, DAY, signer=keyring.bundle_key, now=services.clock.now):
+        pass
+    return len(reader.records)
+
+
+def test_sign_in_when_wrong_says_so_in_vietnamese(open_page):
+    page = open_page()
+    sign_in(page, "wrong password")
+    expect(page.get_by_role("alert")).to_have_text("Sai e-mail hoặc mật khẩu.")
+    assert accessible(page) == []
+
+
+def test_day_without_taps_explains_itself_in_both_languages(open_page):
+    page = open_page()
+    sign_in(page)
+    expect(page.get_by_text("Không có ghi nhận nào trong ngày này.")).to_be_visible()
+    assert page.locator("html").get_attribute("lang") == "vi"
+    page.get_by_role("link", name="English").click()
+    expect(page.get_by_text("Nothing was recorded on this day.")).to_be_visible()
+    assert page.locator("html").get_attribute("lang") == "en"
+    # The choice is remembered without standing in the address.
+    page.goto("/")
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("vi-VN", ("Lượt chạm thẻ", "Quyết toán", "Đã niêm phong và ký", "20.000\u00a0VND")),
+        ("en-GB", ("Taps", "Settlement", "Sealed and signed", "20,000\u00a0VND")),
+    ],
+)
+@pytest.mark.parametrize("width", [1280, 390])
+def test_day_that_was_played_shows_taps_fares_settlement_and_proof(open_page, played, language, words, width):
+    page = open_page(language, width)
+    sign_in(page)
+    taps, settlement, sealed, amount = words
+    row = (
+        page.get_by_role("heading", name=taps, exact=True)
+        .locator("xpath=..")
+        .get_by_role("row", name="transerco")
+    )
+    expect(row.get_by_role("cell").first).to_have_text(str(played))
+    settled = page.get_by_role("heading", name=settlement, exact=True).locator("xpath=..")
+    expect(settled.get_by_role("row", name=re.compile("transerco"))).to_contain_text(amount)
+    expect(page.get_by_text(sealed)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "scrolls sideways"
+    assert accessible(page) == []
+
+
+def test_sign_out_closes_the_door(open_page):
+    page = open_page("en-GB")
+    sign_in(page)
+    page.get_by_role("button", name="Sign out").click()
+    page.goto("/")
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_docs_show_the_api(open_page):
+    page = open_page("en-GB")
+    page.goto("/docs")
+    expect(page.locator("rapi-doc").get_by_text("/v1/taps").first).to_be_visible(timeout=20_000)
