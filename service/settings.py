@@ -229,3 +229,29 @@ def _example_lines() -> Iterator[str]:
             yield f"#{variable}=\n#{variable}_FILE=\n"
         else:
             yield f"{variable}={field.default}\n"
+
+
+def reference() -> str:
+    """Return the text of `docs/settings.md`: every setting as a row of a table."""
+    rows = [
+        f"| `{PREFIX}{name.upper()}` | {_default(field)} | {str(field.description).replace('|', chr(92) + '|')} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join([_REFERENCE_HEAD, *rows, ""])
+
+
+def _default(field: FieldInfo) -> str:
+    if is_secret(field):
+        return "secret"
+    return f"`{field.default}`" if str(field.default) else "empty"
+
+
+_REFERENCE_HEAD: Final = f"""# Settings
+
+Written by `lienthong env --markdown`; a test keeps it true. Every setting is an environment variable and nothing else
+in the program reads the environment. A *secret* has no default and may be given in a file instead: `{PREFIX}<NAME>_FILE`
+names it, its last line break is dropped. A variable that begins with `{PREFIX}` and is not in this table is logged at
+the start as `setting.unknown`.
+
+| variable | default | meaning |
+|---|---|---|"""

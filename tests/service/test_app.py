@@ -131,6 +131,12 @@ def test_env_example_is_what_the_settings_say(request):
     )
 
 
+def test_settings_page_is_what_the_settings_say(request):
+    assert (request.config.rootpath / "docs/settings.md").read_text("utf-8") == settings_module.reference(), (
+        "run: lienthong env --markdown > docs/settings.md"
+    )
+
+
 def test_secret_when_named_by_file_is_read_without_its_newline(tmp_path, monkeypatch):
     (tmp_path / "key").write_text("s" * 40 + "\n")
     monkeypatch.setenv("LIENTHONG_SESSION_KEY_FILE", str(tmp_path / "key"))
