@@ -71,6 +71,7 @@ def test_an_unknown_code_is_refused(world, code):
 @pytest.mark.parametrize(
     ("key", "box"),
     [(b"short", BOX), (bytes(33), BOX), (KEY, b"short"), (KEY, bytes(32)), (b"\xff" * 32, bytes(31))],
+    ids=["key-short", "key-long", "box-short", "box-zero", "box-one-byte-less"],
 )
 def test_unusable_keys_are_refused(world, key, box):
     with pytest.raises(DeviceKeyRefusedError):
