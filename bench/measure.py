@@ -9,7 +9,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final, Protocol
 
 from service.launcher import Servers
@@ -90,4 +90,13 @@ def compare(
         ratio,
         "" if at_least is None else f"ratio >= {at_least:g}",
         None if at_least is None else ratio >= at_least,
+    )
+
+
+def also_fast(result: Result, a_second: float, ratio_goal: str) -> Result:
+    """Return the result with a second goal, an absolute speed; it holds when both do."""
+    return replace(
+        result,
+        goal=f"{ratio_goal}, >= {a_second:,.0f}/s",
+        holds=bool(result.holds) and result.ours >= a_second,
     )

@@ -279,6 +279,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert sum(line.net.minor for line in statement.trial_balance(self.connection)) == 0
 
 
+@pytest.mark.faults
 def test_the_ledger_equals_the_naive_one(database) -> None:
     class Machine(LedgerMachine):
         engine = database.engine
@@ -287,7 +288,7 @@ def test_the_ledger_equals_the_naive_one(database) -> None:
         Machine,
         settings=settings(
             # 1,000 steps; `make faults` asks for more.
-            max_examples=int(os.environ.get("LIENTHONG_TEST_EXAMPLES", "25")),
+            max_examples=250 if os.environ.get("LIENTHONG_TEST_FAULTS") == "full" else 25,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
