@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -20,14 +19,6 @@ STALE_AFTER: Final = timedelta(days=2)
 UNSENT_MAX: Final = 20_000
 """Offline exposure: 20,000 unsent records are three days of the busiest gate (165,000 taps a day over 30 gates)."""
 _VERSION_EPOCH: Final = datetime(2020, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """A signed bundle and its version, by which a reader asks whether there is a newer one."""
-
-    version: int
-    envelope: bytes
 
 
 def bundle_version(
@@ -45,23 +36,18 @@ def bundle_version(
 def make_bundle(
     device: Device,
     *,
+    version: int,
     keyring: Keyring,
     denied: DenyList,
     tariff_versions: Sequence[str],
     passback_s: int,
     now: datetime,
-) -> Bundle:
-    """Return the bundle for one device: {"bundle": base64 JSON, "signature": base64 Ed25519 under CONTEXT}.
+) -> bytes:
+    """Return the signed bundle for one device: {"bundle": base64 JSON, "signature": base64 Ed25519 under CONTEXT}.
 
     The card keys in it open with that device's box key alone. `tariff_versions` are the published ones, the one
     in force last.
     """
-    version = bundle_version(
-        now=now,
-        deny_version=denied.version,
-        tariff_versions=tariff_versions,
-        generations=keyring.generations,
-    )
     keys = {"AUTH": {str(generation): key.hex() for generation, key in keyring.auth_masters().items()}}
     document: Mapping[str, object] = {
         "version": version,
@@ -77,8 +63,7 @@ def make_bundle(
     }
     content = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
     signature = keyring.bundle_key.sign(CONTEXT, content)
-    envelope = json.dumps({"bundle": _base64(content), "signature": _base64(signature)}).encode()
-    return Bundle(version, envelope)
+    return json.dumps({"bundle": _base64(content), "signature": _base64(signature)}).encode()
 
 
 def _base64(raw: bytes) -> str:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
 from access import deny, enrol
-from access.bundle import Bundle, make_bundle
+from access.bundle import bundle_version, make_bundle
 from service.auth import device_signed, signing_device
 from service.services import services
 
@@ -35,24 +35,33 @@ def get_bundle() -> Response:
     """
     running = services()
     device_id = signing_device().device_id
+    held = request.headers.get("If-None-Match")
 
-    def work(tx: Connection) -> Bundle:
-        version = deny.publish(tx)
-        return make_bundle(
-            enrol.get_device(tx, device_id),
-            keyring=running.keyring,
-            denied=deny.snapshot(tx, version),
-            tariff_versions=tuple(running.shelf.books(tx).by_version),
-            passback_s=running.settings.passback_s,
-            now=running.clock.now(),
+    def work(tx: Connection) -> tuple[int, bytes]:
+        now = running.clock.now()
+        denied, tariffs = deny.publish(tx), tuple(running.shelf.books(tx).by_version)
+        version = bundle_version(
+            now=now,
+            deny_version=denied,
+            tariff_versions=tariffs,
+            generations=running.keyring.generations,
         )
+        # Thousands of readers ask each minute and mostly hold it already: the list is read only for the others.
+        if held == f'"{version}"':
+            return version, b""
+        made = make_bundle(
+            enrol.get_device(tx, device_id),
+            version=version,
+            keyring=running.keyring,
+            denied=deny.snapshot(tx, denied),
+            tariff_versions=tariffs,
+            passback_s=running.settings.passback_s,
+            now=now,
+        )
+        return version, made
 
-    made = running.database.run(work)
-    tag = f'"{made.version}"'
-    if request.headers.get("If-None-Match") == tag:
-        answer = Response(status=304)
-    else:
-        answer = Response(made.envelope, content_type="application/json")
-    answer.headers["ETag"] = tag
+    version, envelope = running.database.run(work)
+    answer = Response(envelope, content_type="application/json") if envelope else Response(status=304)
+    answer.headers["ETag"] = f'"{version}"'
     answer.headers["Cache-Control"] = "no-store"
     return answer
