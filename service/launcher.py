@@ -217,8 +217,8 @@ def _create_roles(admin: str, password: str) -> None:
                 connection.execute(
                     psycopg.sql.SQL("ALTER ROLE {} PASSWORD {}").format(psycopg.sql.Identifier(role), secret)
                 )
-        # The owner may end the service's sessions: DROP DATABASE … WITH (FORCE) needs it.
-        connection.execute(f"GRANT {LOGIN} TO {OWNER}".encode())
+        # DROP DATABASE … WITH (FORCE) must be able to end the service's sessions and an autovacuum worker.
+        connection.execute(f"GRANT pg_signal_backend TO {OWNER}".encode())
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone():
             connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}".encode())
 
