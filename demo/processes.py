@@ -105,7 +105,7 @@ def crew(logs: Path, environment: Mapping[str, str]) -> Iterator[Crew]:
         hands.stop()
 
 
-def wait_for_http(url: str, child: Child, patience_s: float = 30.0) -> None:
+def wait_for_http(url: str, child: Child, patience_s: float = 120.0) -> None:
     """Return when `url` answers 200; raise DemoError when the process dies or patience ends."""
     until = stopwatch() + patience_s
     while stopwatch() < until:

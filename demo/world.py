@@ -11,7 +11,8 @@ import os
 import shutil
 import socket
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -242,15 +243,22 @@ def write_reader(city: World, reader: Reader, *, url: str, clock: str) -> None:
     city.config(reader.name).write_text("\n".join(lines) + "\n", "utf-8")
 
 
-def enrol_readers(city: World, clock: str, readers: Iterable[Reader] = READERS) -> None:
+def enrol_readers(city: World, clock: str, readers: Sequence[Reader] = READERS) -> None:
     """A one-time code for each reader, and its enrolment with keys of its own making."""
+    codes = []
     for reader in readers:
         write_reader(city, reader, url=city.url, clock=clock)
-        code = city.lienthong(
+        printed = city.lienthong(
             "device", "code", reader.name,
             "--kind", reader.kind, "--operator", reader.operator, "--place", reader.place,
-        ).split()[0]  # fmt: skip
+        )  # fmt: skip
+        codes.append(printed.split()[0])
+
+    def enrol(reader: Reader, code: str) -> None:
         city.crew.call("-m", "readers", "enrol", "--config", str(city.config(reader.name)), "--code", code)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(enrol, readers, codes))
 
 
 def issue_cards(
