@@ -1,5 +1,6 @@
 """How gunicorn runs the service. Every number comes from the settings (`lienthong env`)."""
 
+import gc
 import logging
 import os
 import shutil
@@ -49,6 +50,13 @@ class JsonLogger(Logger):  # type: ignore[misc]  # gunicorn's class is untyped
 
 
 logger_class = JsonLogger
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Let the collector leave what is loaded alone, and look less often: half the time of a large upload was its."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def child_exit(_server: Any, worker: Any) -> None:

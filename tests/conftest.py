@@ -9,6 +9,7 @@ import itertools
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ import redis
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 from sqlalchemy import Connection, Engine, create_engine, make_url, pool, text
+from sqlalchemy.exc import ProgrammingError
 
 from access.keyring import Keyring
 from service import launcher, migrate, server_binaries
@@ -98,6 +100,19 @@ def _administer(owner_url: str, statement: str) -> None:
         connection.execute(text(statement))
 
 
+def _drop(owner_url: str, name: str) -> None:
+    """Drop a clone; autovacuum may be at work in it, which only a superuser may end, so wait it out."""
+    for left in reversed(range(100)):
+        try:
+            _administer(owner_url, f"DROP DATABASE {name} WITH (FORCE)")
+        except ProgrammingError:
+            if not left:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
 @dataclass(frozen=True)
 class CloneDatabase:
     """A database of one's own: `engine` is the service's role, `owner_url` the migrating one."""
@@ -117,7 +132,7 @@ def _clone() -> Iterator[CloneDatabase]:
         yield CloneDatabase(_on(urls["database"], name), _on(urls["owner"], name), engine)
     finally:
         engine.dispose()
-        _administer(urls["owner"], f"DROP DATABASE {name} WITH (FORCE)")
+        _drop(urls["owner"], name)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 card_vectors.json is our own table, with the source of each line. "derived" ones prove that two implementations of
 ours agree, not that silicon does.
 """
+# longer than a room: one case for each published vector and its negative twin, read side by side
 
 import json
 from pathlib import Path

@@ -1,4 +1,5 @@
 """Wire records: their bytes are fixed for ever (wire_vectors), they grow at the end only, and bear any input."""
+# longer than a room: the wire format in one place: vectors, versions and every malformation
 
 from contextlib import suppress
 from dataclasses import fields, replace

@@ -1,4 +1,5 @@
 """Seals and the proof: any stored column that changes is found, and the row is named."""
+# longer than a room: one tampered column or row a case, over one set of books
 
 import os
 import random

@@ -1,4 +1,5 @@
 """The tap over the in-process channel: what comes out of an honest card, a torn one and a hostile one."""
+# longer than a room: every step of one exchange with every way it may fail
 
 import os
 

@@ -1,4 +1,5 @@
 """The antenna over nfcpy's udp driver with real sockets, and nfcpy's faults, each by a test stock nfcpy fails."""
+# longer than a room: nfcpy's faults one after the other, on one pair of sockets
 
 import socket
 import threading
