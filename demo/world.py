@@ -22,7 +22,7 @@ from uuid import UUID
 
 import click
 
-from demo.plan import READERS, Reader
+from demo.plan import DAY, READERS, Reader
 from demo.processes import Child, Crew, DemoError, crew, wait_for_http
 from kernel.clock import SystemClock
 from kernel.wire.cardinfo import Concession
@@ -183,6 +183,7 @@ def prepare(city: World) -> None:
     session_key, provider_key = city.home / "session_key", city.home / "provider_key"
     provider_key.write_text(os.urandom(32).hex(), "ascii")
     city.lienthong("migrate")
+    city.lienthong("partition", "--from", DAY.isoformat(), "--days", "3")
     city.lienthong("keys", "init", "--session-key", str(session_key))
     city.environment["LIENTHONG_SESSION_KEY_FILE"] = str(session_key)
     city.environment["LIENTHONG_PROVIDER_CHECKSUM_KEY_FILE"] = str(provider_key)

@@ -13,6 +13,7 @@ from kernel.errors import DomainError
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "serve": ("service.commands.serve", "Run the service under gunicorn."),
     "migrate": ("service.commands.migrate", "Bring the database to the newest schema."),
+    "partition": ("service.commands.partition", "Make the database's day partitions ahead of time."),
     "user": ("service.commands.user", "Add and list staff users."),
     "credential": ("service.commands.user", "Add API credentials for machines."),
     "keys": ("service.commands.keys", "Make the keyring and the keys that protect it."),

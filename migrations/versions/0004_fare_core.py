@@ -108,20 +108,18 @@ APPEND_ONLY = ("fare_tariff", "fare_bill", "fare_bill_line", "fare_pass", "fare_
 def upgrade() -> None:
     for statement in TABLES:
         op.execute(statement)
-    op.execute(
-        """
-        CREATE FUNCTION fare_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
-        END $$
-        """
-    )
     for table in APPEND_ONLY:
         op.execute(
             f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} "
-            "FOR EACH ROW EXECUTE FUNCTION fare_refuse_change()"
+            "FOR EACH ROW EXECUTE FUNCTION append_only()"
         )
         op.execute(f"GRANT SELECT, INSERT ON {table} TO lienthong_app")
+    # By row, so that partitions inherit it; TRUNCATE has no row form.
+    for table in (*APPEND_ONLY, "fare_bill_default", "fare_bill_line_default"):
+        op.execute(
+            f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION append_only()"
+        )
 
 
 def downgrade() -> None:
