@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from kernel.service_day import local_date
 from ledger.rules import batch
-from ledger.rules.book_day import ZONE, booked_day, carries_time, home_day
+from ledger.rules.book_day import ZONE, booked_day, carries_time, home_days
 from ledger.rules.entry import Entry, Outcome, Posted, Reason, Refused
 from ledger.rules.judge import Booked, EntryKey, judge
 from ledger.store import accounts as account_store
@@ -64,13 +64,10 @@ def _post(tx: Connection, entries: Sequence[Entry], now: datetime, *, together: 
     assert len(entries) <= MAX_ENTRIES, "a batch is bounded"
     if not entries:
         return ()
-    homes = [home_day(entry.entry_id, now, entry.service_day) for entry in entries]
-    days = _book_days(tx, homes)
-    late = any(
-        day is not home and carries_time(entry.entry_id)
-        for entry, home, day in zip(entries, homes, days, strict=True)
-    )
-    if not late:
+    homes, earliest = home_days(entries, now)
+    days, closed_through = _book_days(tx, homes)
+    # The key of its own day finds an id that carries its time; one moved on by a close is looked up first.
+    if earliest is None or earliest > closed_through:
         with suppress(_InTheWayError):
             return _book(driver(tx), entries, days, now, judged=False)
     for attempt in range(1, _ATTEMPTS + 1):
@@ -87,20 +84,23 @@ def book_day(tx: Connection, service_day: date, now: datetime) -> date:
 
     Call it before any account lock (DESIGN §8.5): closing that day then waits for this transaction.
     """
-    return _book_days(tx, [min(service_day, local_date(now, ZONE))])[0]
+    (day,), _ = _book_days(tx, [min(service_day, local_date(now, ZONE))])
+    return day
 
 
-def _book_days(tx: Connection, homes: Sequence[date]) -> list[date]:
-    """Share the book day of every entry; return the days, aligned with `homes`."""
-    wanted = set(homes)
+def _book_days(tx: Connection, homes: Sequence[date]) -> tuple[Sequence[date], date]:
+    """Share the book day of every entry; return the days, aligned with `homes`, and the last closed day."""
+    distinct = set(homes)
+    wanted = set(distinct)
     held: set[date] = set()
     while True:
         closed_through = store.share_days(tx, wanted - held)
         held |= wanted
-        booked = {home: booked_day(home, closed_through) for home in set(homes)}
+        booked = {home: booked_day(home, closed_through) for home in distinct}
         wanted = set(booked.values())
         if wanted <= held:
-            return [booked[home] for home in homes]
+            same = all(home == day for home, day in booked.items())
+            return (homes if same else [booked[home] for home in homes]), closed_through
 
 
 def _book(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -9,6 +10,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from kernel.service_day import local_date
+from ledger.rules.entry import Entry
 from ledger.rules.errors import BadEntryError
 
 ZONE: Final = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -53,3 +55,23 @@ def booked_day(home: date, closed_through: date) -> date:
     if home > closed_through:
         return home
     return closed_through + _ONE_DAY
+
+
+def home_days(entries: Sequence[Entry], now: datetime) -> tuple[list[date], date | None]:
+    """Return the home day of each entry, and the earliest of those that carry their time (None without any).
+
+    `home_day` for a batch: a day is looked up once a quarter of an hour, not once an entry.
+    """
+    known: dict[int, date] = {}
+    homes: list[date] = []
+    for entry in entries:
+        number = entry.entry_id.int
+        if number >> 76 & 0xF == 7:
+            quarter = (number >> 80) // _QUARTER_MS
+            day = known.get(quarter)
+            if day is None:
+                day = known[quarter] = home_day(entry.entry_id, now)
+            homes.append(day)
+        else:
+            homes.append(home_day(entry.entry_id, now, entry.service_day))
+    return homes, min(known.values(), default=None)

@@ -29,7 +29,9 @@ def take_days_alone(tx: Connection, first: date, last: date) -> None:
     """Wait for the posters of these book days and keep others off until the transaction ends, in date order."""
     tx.execute(text("SELECT pg_advisory_xact_lock(1279607891, 0)"))
     tx.execute(
-        text("SELECT pg_advisory_xact_lock(1279607889, day) FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS day"),
+        text(
+            "SELECT pg_advisory_xact_lock(1279607889, day) FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS day"
+        ),
         {"first": era_days(first), "last": era_days(last)},
     )
 
