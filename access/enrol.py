@@ -163,18 +163,22 @@ def list_journals(tx: Connection, device_ids: Iterable[UUID]) -> dict[UUID, tupl
 
 
 def active_key(tx: Connection, device_id: DeviceId, key_id: bytes) -> tuple[Device, VerifyKey] | None:
-    """Return an active device and its live signing key of this id, else None: the one check of who may sign."""
-    device = devices.find_device(tx, device_id)
-    if device is None or device.state is not DeviceState.ACTIVE:
-        return None
-    key = live_key(devices.list_keys(tx, device_id), key_id)
-    return (device, key) if key else None
+    """Return an active device and its live signing key of this id, else None."""
+    found = find_device_by_key(tx, key_id)
+    return found if found and found[0].device_id == device_id else None
 
 
 def find_device_by_key(tx: Connection, key_id: bytes) -> tuple[Device, VerifyKey] | None:
-    """Return the active device whose live signing key has this id, else None (RFC 9421's `keyid`)."""
-    device_id = devices.find_key_owner(tx, key_id)
-    return active_key(tx, DeviceId(device_id), key_id) if device_id else None
+    """Return the active device whose live signing key has this id (RFC 9421's `keyid`), else None.
+
+    One query: every request that a device signs asks this first.
+    """
+    found = devices.find_signer(tx, key_id)
+    if found is None or found[0].state is not DeviceState.ACTIVE:
+        return None
+    device, stored = found
+    key = live_key((stored,), key_id)
+    return (device, key) if key else None
 
 
 def live_key(keys: tuple[DeviceKey, ...], key_id: bytes) -> VerifyKey | None:

@@ -63,6 +63,10 @@ def _device(row: Row[tuple[object, ...]]) -> Device:
     )
 
 
+def _key(row: Row[tuple[object, ...]]) -> DeviceKey:
+    return DeviceKey(bytes(row.key_id), bytes(row.public_key), row.revoked_at)
+
+
 def find_device(tx: Connection, device_id: UUID, *, lock: bool = False) -> Device | None:
     """Return the device, its row locked if asked, or None."""
     row = tx.execute(
@@ -140,15 +144,18 @@ def list_keys(tx: Connection, device_id: UUID) -> tuple[DeviceKey, ...]:
         ),
         {"id": device_id},
     )
-    return tuple(DeviceKey(bytes(row.key_id), bytes(row.public_key), row.revoked_at) for row in rows)
+    return tuple(_key(row) for row in rows)
 
 
-def find_key_owner(tx: Connection, key_id: bytes) -> UUID | None:
-    """Return the device that a signing key belongs to, or None."""
-    found: UUID | None = tx.execute(
-        text("SELECT device_id FROM device_key WHERE key_id = :id"), {"id": key_id}
-    ).scalar_one_or_none()
-    return found
+def find_signer(tx: Connection, key_id: bytes) -> tuple[Device, DeviceKey] | None:
+    """Return the signing key of this id and the device it belongs to, whatever their state, or None."""
+    row = tx.execute(
+        text(
+            f"SELECT {_COLUMNS}, key_id, public_key, revoked_at FROM device_key JOIN device USING (device_id) WHERE key_id = :id"
+        ),
+        {"id": key_id},
+    ).one_or_none()
+    return (_device(row), _key(row)) if row else None
 
 
 def insert_key(tx: Connection, *, key_id: bytes, device_id: UUID, public_key: bytes, at: datetime) -> bool:
