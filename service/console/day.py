@@ -6,6 +6,8 @@ from datetime import date, datetime, time
 
 from sqlalchemy import Connection
 
+from access import exceptions
+from access.tally import Tally, tally
 from fare.publish import Shelf
 from kernel.crypto.ed25519 import VerifyKey
 from kernel.money import Money, currency
@@ -59,7 +61,7 @@ class DayPage:
 
     day: date
     read_at: datetime
-    taps: tuple[store.TapCount, ...]
+    taps: tuple[Tally, ...]
     bills: tuple[BillRow, ...]
     stays: tuple[StayRow, ...]
     accounts: int
@@ -78,7 +80,7 @@ class DayPage:
     @property
     def stored(self) -> int:
         """How many taps were stored."""
-        return sum(row.stored for row in self.taps)
+        return sum(row.records for row in self.taps)
 
     @property
     def trips(self) -> int:
@@ -112,11 +114,15 @@ def read_day(
     return DayPage(
         day=day,
         read_at=now,
-        taps=store.count_taps(tx, _window(tx, day, keys), operators),
+        taps=tuple(
+            row
+            for row in tally(tx, _window(tx, day, keys))
+            if operators is None or row.operator_id in operators
+        ),
         bills=tuple(_bill_row(row) for row in store.sum_bills(tx, day, operators)),
         stays=tuple(_stay_row(row) for row in store.sum_stays(tx, day, operators)),
         accounts=0 if limited else store.count_accounts(tx, day),
-        exceptions=() if limited else store.count_exceptions(tx),
+        exceptions=() if limited else _exceptions(tx),
         settled=settled is not None,
         settlements=tuple(
             one
@@ -127,6 +133,11 @@ def read_day(
         seal=_seal(tx, day, keys.signer if keys else None),
         limited=limited,
     )
+
+
+def _exceptions(tx: Connection) -> tuple[tuple[str, str, int], ...]:
+    counted = exceptions.count_open(tx)
+    return tuple(sorted((house.value, reason, count) for (house, reason), count in counted.items()))
 
 
 def _window(tx: Connection, day: date, keys: Keys | None) -> Window:

@@ -1,23 +1,10 @@
-"""Counts of one service day over all houses, for the page that shows it. Reads only."""
+"""Sums of one service day's bills and stays, for the page that shows it. Reads only."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, date
+from datetime import date
 
 from sqlalchemy import Connection, text
-
-from kernel.service_day import Window
-
-
-@dataclass(frozen=True, slots=True)
-class TapCount:
-    """One operator's taps of a day: all that were stored, and of those the torn and the unusable."""
-
-    operator_id: str
-    stored: int
-    torn: int
-    unproven: int
-    late: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,31 +53,6 @@ def latest_day(tx: Connection) -> date | None:
     return day
 
 
-def count_taps(tx: Connection, window: Window, operators: Collection[str] | None) -> tuple[TapCount, ...]:
-    """Return counts by operator of the taps made inside `window`; `operators` None means all."""
-    rows = tx.execute(
-        text(
-            "SELECT operator_id, count(*) AS stored, count(*) FILTER (WHERE phase = 2) AS torn,"
-            " count(*) FILTER (WHERE NOT mac_valid AND phase <> 2) AS unproven,"
-            " count(*) FILTER (WHERE received_at > tapped_at + interval '1 hour') AS late"
-            " FROM tap WHERE tapped_at >= :start AND tapped_at < :end"
-            # The partition is the UTC date of the tap.
-            " AND tap_day BETWEEN CAST(:first AS date) AND CAST(:last AS date)"
-            " AND (CAST(:all AS boolean) OR operator_id = ANY(:operators))"
-            " GROUP BY operator_id ORDER BY operator_id"
-        ),
-        {
-            "start": window.start,
-            "end": window.end,
-            "first": window.start.astimezone(UTC).date(),
-            "last": window.end.astimezone(UTC).date(),
-            "all": operators is None,
-            "operators": list(operators or ()),
-        },
-    )
-    return tuple(TapCount(*row) for row in rows)
-
-
 def sum_bills(tx: Connection, service_day: date, operators: Collection[str] | None) -> tuple[BillSum, ...]:
     """Return bill sums by operator and currency; `operators` None means all."""
     rows = tx.execute(
@@ -137,14 +99,3 @@ def count_accounts(tx: Connection, service_day: date) -> int:
             {"day": service_day},
         ).scalar_one()
     )
-
-
-def count_exceptions(tx: Connection) -> tuple[tuple[str, str, int], ...]:
-    """Return (house, reason, count) of what waits in the exception queue."""
-    rows = tx.execute(
-        text(
-            "SELECT house, reason, count(*) FROM exception_queue WHERE resolved_at IS NULL"
-            " GROUP BY house, reason ORDER BY house, reason"
-        )
-    )
-    return tuple((row[0], row[1], int(row[2])) for row in rows)

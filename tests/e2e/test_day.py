@@ -1,23 +1,13 @@
 """The first page: signing in, the empty day, a day that was played, in Vietnamese and English."""
 
-import json
 import re
-from datetime import date
-from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-import fare
-from fare.publish import publish
-from service.jobs.settle_day import settle_day
-from service.services import EXTENSION
 from tests.e2e.conftest import EMAIL, PASSWORD
-from tests.simulation import World
-
-DAY = date(2026, 11, 18)
-TARIFF = Path(fare.__file__).parent / "tariffs/hanoi"
+from tests.played import play_a_day
 
 
 def sign_in(page, password=PASSWORD):
@@ -36,23 +26,9 @@ def accessible(page):
 
 
 @pytest.fixture
-def played(app, client, keyring, now):
-    """Two riders ride bus 26, one of them on and off; the day is settled. Returns the tap count."""
-    services = app.extensions[EXTENSION]
-    with services.database.begin() as tx:
-        tariff = publish(tx, TARIFF, prepared_by="a", approved_by="b", key=keyring.bundle_key, now=now)
-        city = World(tx, keyring, now)
-        reader, cards = city.reader(), [city.card(1), city.card(2)]
-    reader.facts = {"tariff_version": tariff.version, "route_id": "26"}
-    for card in (*cards, cards[0]):
-        reader.tap(card)
-    answer = client.post(
-        "/v1/taps", data=json.dumps(reader.upload().to_json()), content_type="application/json"
-    )
-    assert answer.status_code == 200, answer.text
-    for _ in settle_day(services.database, DAY, signer=keyring.bundle_key, now=services.clock.now):
-        pass
-    return len(reader.records)
+def played(app, keyring, now):
+    """How many taps were stored on a day that was played and settled."""
+    return play_a_day(app, keyring, now)
 
 
 def test_sign_in_when_wrong_says_so_in_vietnamese(open_page):
