@@ -3,12 +3,12 @@
 from datetime import datetime
 
 import click
-from sqlalchemy import create_engine, pool
 
 from fare.bill import MAX_LATE_DAYS
 from kernel.service_day import local_date
 from ledger.rules.book_day import ZONE
 from service.commands import context
+from service.database import Database
 from service.jobs.partitions import ensure_partitions
 
 
@@ -33,9 +33,11 @@ def partition(first: datetime | None, days: int) -> None:
             "LIENTHONG_MIGRATION_URL is not set: partitions are made by the owning role."
         )
     start = first.date() if first else local_date(context.clock().now(), ZONE)
-    engine = create_engine(url, poolclass=pool.NullPool)
-    with engine.begin() as tx:
-        done = ensure_partitions(tx, start, days)
+    owner = Database(url, pool_size=1)
+    try:
+        done = owner.run(lambda tx: ensure_partitions(tx, start, days))
+    finally:
+        owner.dispose()
     click.echo(f"{done.created} partitions made from {start} on")
     for one in done.kept:
         click.echo(f"kept in the default partition: {one}")

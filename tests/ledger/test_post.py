@@ -1,4 +1,5 @@
 """Posting: what is booked, what is answered again, what is refused with nothing written."""
+# longer than a room: every refusal and boundary of the one way in, over one set of books
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -326,7 +327,9 @@ def test_post_an_id_of_an_impossible_time(tx: Connection, books: Books) -> None:
         "UPDATE ledger_closing SET debits = 1",
     ],
 )
-def test_the_application_has_no_right_to_change_the_books(tx: Connection, books: Books, statement: str) -> None:
+def test_the_application_has_no_right_to_change_the_books(
+    tx: Connection, books: Books, statement: str
+) -> None:
     books.posted(tx, books.topup(0, 5))
     with pytest.raises(Exception, match=r"permission denied|append-only"), tx.begin_nested():
         tx.execute(text(statement))
