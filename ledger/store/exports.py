@@ -15,7 +15,7 @@ from ledger.store.lines import SELECT_COLUMNS
 
 def entries(tx: Connection, first: date | None, last: date | None) -> Iterator[tuple[Row, ...]]:
     """Return entries (the lines of each) by book day, posting time and key; a server-side cursor."""
-    rows = tx.execution_options(yield_per=5_000).execute(
+    rows = tx.execute(
         text(
             f"SELECT {SELECT_COLUMNS} FROM ledger_line l "
             "WHERE (CAST(:first AS date) IS NULL OR l.book_day >= :first) "
@@ -23,6 +23,7 @@ def entries(tx: Connection, first: date | None, last: date | None) -> Iterator[t
             "ORDER BY l.book_day, l.posted_at, l.owner_id, l.entry_id, l.line_no"
         ),
         {"first": first, "last": last},
+        execution_options={"yield_per": 5_000},
     )
     lines = (Row(*one) for one in rows)
     for _, group in groupby(lines, key=lambda row: (row.book_day, row.owner_id, row.entry_id)):

@@ -10,12 +10,15 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection
 
+from kernel.crypto.ed25519 import VerifyKey
 from kernel.ids import EntryId, LedgerAccountId, uuid7
 from kernel.money import VND, Money
-from ledger import accounts, post
+from ledger import accounts, post, prove
 from ledger.rules import chart
 from ledger.rules.account import AccountSpec
 from ledger.rules.entry import Entry, Line, Outcome, Posted
+from ledger.rules.proof import Fault
+from ledger.store import proofs, seals
 
 NOW = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 18)
@@ -92,6 +95,17 @@ class Books:
 
     def balance(self, tx: Connection, account: LedgerAccountId, now: datetime = NOW) -> int:
         return accounts.read_balances(tx, [account], now)[account].posted.minor
+
+
+def faults_within(tx: Connection, trusted: VerifyKey) -> list[Fault]:
+    """Run every check of `prove` inside one transaction that may be rolled back, instead of on a snapshot."""
+    sealed = seals.list_seals(tx)
+    faults = list(prove._chain_faults(sealed, {trusted.key_id: trusted}))
+    for seal in sealed:
+        faults += prove._day_faults(tx, seal)[1]
+    for number in range(len(proofs.CHECKS)):
+        faults += proofs.run(tx, number)
+    return faults
 
 
 @pytest.fixture

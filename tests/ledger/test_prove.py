@@ -3,8 +3,7 @@
 
 import os
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from hashlib import sha256
@@ -13,7 +12,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Connection, create_engine, pool, text
+from sqlalchemy import Connection, text
 
 from kernel.crypto.ed25519 import SigningKey
 from kernel.ids import EntryId, uuid7, uuid8
@@ -22,11 +21,11 @@ from ledger.rules import seal as rules
 from ledger.rules.entry import Posted
 from ledger.rules.errors import DayNotClosedError, DayNotOverError
 from ledger.rules.hold import Hold
-from ledger.rules.proof import Fault
+from ledger.rules.proof import Fault, FaultKind
 from ledger.rules.row import COLUMNS, leaf_hash
 from ledger.store import seals as seal_store
 
-from .conftest import NOW, TODAY, Books, vnd
+from .conftest import NOW, TODAY, Books, faults_within, vnd
 
 SIGNER = SigningKey.generate()
 DAY = timedelta(days=1)
@@ -99,37 +98,47 @@ def a_closed_and_an_open_day(tx: Connection) -> Books:
     return books
 
 
+TABLES = (
+    "ledger_line",
+    "ledger_line_default",
+    "ledger_derived",
+    "ledger_closing",
+    "ledger_seal",
+    "ledger_seal_chunk",
+    "ledger_hold",
+)
+
+
 @pytest.fixture
-def sealed(database) -> Iterator[tuple[Books, Callable[[], Connection], Connection]]:
-    """Committed books, a way to open transactions on them, and one as the superuser who may do anything."""
+def sealed(owner_tx: Connection) -> tuple[Books, Connection]:
+    """Books in a transaction of the owner, whose hand no trigger stays."""
+    books = a_closed_and_an_open_day(owner_tx)
+    for table in TABLES:
+        owner_tx.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
+    return books, owner_tx
+
+
+@pytest.fixture
+def committed(database) -> Callable[[], Connection]:
+    """A way to open transactions on committed books."""
     with database.engine.begin() as tx:
-        books = a_closed_and_an_open_day(tx)
-    owner = create_engine(database.owner_url, poolclass=pool.NullPool)
-    with owner.connect() as tx:
-        for table in ("ledger_line", "ledger_derived", "ledger_closing", "ledger_seal", "ledger_seal_chunk"):
-            tx.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
-        tx.execute(text("ALTER TABLE ledger_line_default DISABLE TRIGGER USER"))
-        tx.execute(text("ALTER TABLE ledger_hold DISABLE TRIGGER USER"))
-        tx.commit()
-        yield books, database.engine.begin, tx
+        a_closed_and_an_open_day(tx)
+    return database.engine.begin
 
 
 def faults_in(open_tx: Callable[[], Connection], **options: object) -> list[Fault]:
     return [fault for step in prove.prove(open_tx, **options) for fault in step.faults]
 
 
-@contextmanager
-def tampered(owner: Connection, *statements: str, **values: object) -> Iterator[None]:
-    for statement in statements:
-        assert owner.execute(text(statement), values).rowcount == 1, statement
-    owner.commit()
-    yield
+def tamper(owner: Connection, statement: str, **values: object) -> list[Fault]:
+    """Change one row and return what the proof finds."""
+    assert owner.execute(text(statement), values).rowcount == 1, statement
+    return faults_within(owner, SIGNER.public)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_prove_finds_nothing_in_honest_books_and_counts_its_steps(sealed, workers: int) -> None:
-    _, open_tx, _ = sealed
-    steps = list(prove.prove(open_tx, workers=workers, trusted=[SIGNER.public]))
+def test_prove_finds_nothing_in_honest_books_and_counts_its_steps(committed, workers: int) -> None:
+    steps = list(prove.prove(committed, workers=workers, trusted=[SIGNER.public]))
     assert [step.done for step in steps] == list(range(1, steps[0].total + 1))
     assert not [fault for step in steps for fault in step.faults]
     assert sum(step.rows for step in steps if step.name.startswith("lines of")) == 32
@@ -158,29 +167,26 @@ OTHER_VALUES = {
 
 @pytest.mark.parametrize("column", COLUMNS)
 def test_prove_names_a_sealed_line_whose_column_changed(sealed, column: str) -> None:
-    _, open_tx, owner = sealed
+    _, owner = sealed
     entry = EntryId(uuid8("fare", 2, 1, 1))
     change = f"UPDATE ledger_line SET {column} = {OTHER_VALUES[column]} WHERE entry_id = :entry"
-    with tampered(owner, change, entry=entry):
-        assert any(str(entry) in fault.where for fault in faults_in(open_tx))
+    assert any(str(entry) in fault.where for fault in tamper(owner, change, entry=entry))
 
 
 def test_prove_names_a_deleted_and_an_inserted_line(sealed) -> None:
-    _, open_tx, owner = sealed
+    _, owner = sealed
     entry, copy = EntryId(uuid8("fare", 1, 2, 0)), uuid7(NOW)
     columns = ", ".join(COLUMNS)
-    with tampered(
+    faults = tamper(
         owner,
         f"INSERT INTO ledger_line ({columns}) SELECT {columns.replace('entry_id', ':copy')} "
         "FROM ledger_line WHERE entry_id = :entry",
         entry=entry,
         copy=copy,
-    ):
-        found = {str(fault.kind): fault.where for fault in faults_in(open_tx)}
-        assert str(copy) in found["FaultKind.LINE_ADDED"]
-    with tampered(owner, "DELETE FROM ledger_line WHERE entry_id = :entry", entry=entry):
-        found = {str(fault.kind): fault.where for fault in faults_in(open_tx)}
-        assert str(entry) in found["FaultKind.LINE_MISSING"]
+    )
+    assert any(fault.kind is FaultKind.LINE_ADDED and str(copy) in fault.where for fault in faults)
+    faults = tamper(owner, "DELETE FROM ledger_line WHERE entry_id = :entry", entry=entry)
+    assert any(fault.kind is FaultKind.LINE_MISSING and str(entry) in fault.where for fault in faults)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +254,7 @@ def test_prove_names_a_deleted_and_an_inserted_line(sealed) -> None:
     ],
 )
 def test_prove_names_a_changed_balance_roll_up_or_seal(sealed, statement: str, expected: str) -> None:
-    books, open_tx, owner = sealed
+    books, owner = sealed
     values = {
         "purse": books.purse(0),
         "alpha": books.alpha,
@@ -256,31 +262,30 @@ def test_prove_names_a_changed_balance_roll_up_or_seal(sealed, statement: str, e
         "today": TODAY,
     }
     bound = {name: value for name, value in values.items() if f":{name}" in statement}
-    with tampered(owner, statement.replace(":today", "CAST(:today AS date)"), **bound):
-        faults = faults_in(open_tx)
-        assert any(expected.format(**values) in fault.where for fault in faults), faults
+    faults = tamper(owner, statement.replace(":today", "CAST(:today AS date)"), **bound)
+    assert any(expected.format(**values) in fault.where for fault in faults), faults
 
 
-def test_prove_finds_a_forged_chain_under_trusted_keys_only(sealed) -> None:
+def test_prove_finds_a_forged_chain_under_trusted_keys_only(committed) -> None:
     """Whoever can write everything can also sign everything anew, but not with the published key."""
-    _, open_tx, _ = sealed
-    assert faults_in(open_tx, trusted=[SigningKey.generate().public])
-    assert not faults_in(open_tx, trusted=[SIGNER.public])
+    assert faults_in(committed, trusted=[SigningKey.generate().public])
+    assert not faults_in(committed, trusted=[SIGNER.public])
+    assert not faults_in(committed)
 
 
 def test_prove_finds_a_line_slipped_into_a_closed_day_without_entries(sealed) -> None:
-    _, open_tx, owner = sealed
+    _, owner = sealed
     entry = EntryId(uuid8("fare", 2, 1, 1))
-    with tampered(
+    faults = tamper(
         owner, "UPDATE ledger_line SET book_day = '2026-10-01' WHERE entry_id = :entry", entry=entry
-    ):
-        assert any("nothing was sealed" in fault.expected for fault in faults_in(open_tx))
+    )
+    assert any("nothing was sealed" in fault.expected for fault in faults)
 
 
 @pytest.mark.faults
 def test_prove_finds_random_mutations_of_sealed_lines(sealed) -> None:
     """A slice of the thousand: `make faults` runs them all."""
-    _, open_tx, owner = sealed
+    _, owner = sealed
     chance = random.Random(20261118)
     keys = owner.execute(
         text("SELECT owner_id, entry_id FROM ledger_line WHERE book_day < :today ORDER BY 1, 2"),
@@ -300,8 +305,8 @@ def test_prove_finds_random_mutations_of_sealed_lines(sealed) -> None:
             ),
             {"o": owner_id, "e": entry_id},
         )
-        owner.commit()
-        assert any(str(entry_id) in fault.where for fault in faults_in(open_tx)), column
+        faults = faults_within(owner, SIGNER.public)
+        assert any(str(entry_id) in fault.where for fault in faults), column
         owner.execute(
             text(
                 "UPDATE ledger_line SET "
@@ -310,8 +315,7 @@ def test_prove_finds_random_mutations_of_sealed_lines(sealed) -> None:
             ),
             found._asdict(),
         )
-        owner.commit()
-    assert not faults_in(open_tx)
+    assert not faults_within(owner, SIGNER.public)
 
 
 def test_every_sealed_line_has_a_proof_and_open_ones_have_none(tx: Connection) -> None:
