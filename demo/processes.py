@@ -57,11 +57,11 @@ class Crew:
     children: list[Child] = field(default_factory=list)
 
     def start(self, name: str, *arguments: str, extra: Mapping[str, str] | None = None) -> Child:
-        """Start `python ARGUMENTS…` as `name`; its output goes to a log file of that name."""
+        """Start `python ARGUMENTS…` as `name`; its output is added to a log file of that name."""
         self.logs.mkdir(parents=True, exist_ok=True)
         log = self.logs / f"{name}.log"
         handle: IO[bytes]
-        with log.open("wb") as handle:
+        with log.open("ab") as handle:
             popen = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "TERM", sys.executable, *arguments],
                 stdout=handle,

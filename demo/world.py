@@ -181,6 +181,7 @@ def launcher_free(lock: Path) -> Iterator[None]:
 def prepare(city: World) -> None:
     """Schema, keys, staff, the published tariff and parking rates."""
     session_key, provider_key = city.home / "session_key", city.home / "provider_key"
+    provider_key.touch(mode=0o600)
     provider_key.write_text(os.urandom(32).hex(), "ascii")
     city.lienthong("migrate")
     city.lienthong("partition", "--from", DAY.isoformat(), "--days", "3")
@@ -190,6 +191,8 @@ def prepare(city: World) -> None:
     for email, name, roles in STAFF:
         grants = [part for role in roles for part in ("--role", role)]
         city.lienthong("user", "add", email, "--name", name, "--password", PASSWORD, *grants)
+    sign_ins = "\n".join(f"  {email}  {PASSWORD}  {name}" for email, name, _ in STAFF)
+    (city.home / "sign-ins.txt").write_text(sign_ins + "\n", "utf-8")
     two = ("--prepared-by", STAFF[0][0], "--approved-by", STAFF[1][0])
     city.lienthong("tariff", "publish", str(TARIFF), *two)
     city.lienthong("parking", "publish", "--rates", str(RATES), "--from", "2026-01-01T00:00+07:00", *two)

@@ -59,6 +59,9 @@ def _serve_privately(home: Path, environment: dict[str, str]) -> int:
             signal.signal(one, lambda number, _frame: child.send_signal(number))
         address = environment.get("LIENTHONG_BIND", context.settings().bind)
         click.echo(f"open http://{address}/  (Ctrl-C ends it)", err=True)
+        sign_ins = home / "sign-ins.txt"
+        if sign_ins.exists():  # a demo's, which are meant to be known
+            click.echo(f"sign-ins of the demo:\n{sign_ins.read_text('utf-8').rstrip()}", err=True)
         if not _has_staff(running.database_url):
             click.echo(
                 "nobody can sign in yet; in another terminal:\n"
