@@ -67,7 +67,7 @@ class Crew:
                 stdout=handle,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, **self.environment, **(extra or {})},
+                env=self._environment(extra),
             )
         child = Child(name, popen, log)
         self.children.append(child)
@@ -82,13 +82,20 @@ class Crew:
             check=False,
             timeout=timeout_s,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **self.environment, **(extra or {})},
+            env=self._environment(extra),
         )
         if done.returncode != 0:
             raise DemoError(
                 f"{' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
             )
         return done.stdout
+
+    def _environment(self, extra: Mapping[str, str] | None) -> dict[str, str]:
+        made = {**os.environ, **self.environment, **(extra or {})}
+        if made.pop("PYTHONDONTWRITEBYTECODE", ""):
+            # Where nothing may be written beside the sources, each of a dozen processes would compile them all anew.
+            made.setdefault("PYTHONPYCACHEPREFIX", str(self.logs.with_name("bytecode").resolve()))
+        return made
 
     def stop(self) -> None:
         for child in reversed(self.children):
