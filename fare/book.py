@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
-from uuid import UUID
 
 from sqlalchemy import Connection
 
@@ -41,11 +40,16 @@ class PostedRevisions:
     owing: frozenset[FareAccountId]
 
 
+_Place = tuple[str, str, str, Currency]
+"""Component, operator, funder and currency: what decides which accounts of the houses a difference moves."""
+
+
 @dataclass(slots=True)
 class _Batch:
+    houses: dict[_Place, tuple[AccountSpec, ...]]
     purses: dict[tuple[FareAccountId, Currency], Purse]
     owing: set[FareAccountId] = field(default_factory=set)
-    entries: list[Entry] = field(default_factory=list)
+    booked: list[tuple[Revision, int, Difference, Entry | None]] = field(default_factory=list)
 
 
 def entry_id(header: bills.Header, line_no: int) -> EntryId:
@@ -62,41 +66,57 @@ def post_revisions(tx: Connection, revisions: Sequence[Revision], *, now: dateti
     """
     if not revisions:
         return PostedRevisions(0, frozenset())
-    batch = _Batch(_lock_purses(tx, revisions, now))
+    houses = _houses(revisions)
+    batch = _Batch(houses, _lock_purses(tx, revisions, houses, now))
     for revision in revisions:
         for line_no, change in enumerate(revision.differences, 1):
-            entry = _entry(revision, line_no, change, batch, now)
-            if entry is not None:
-                batch.entries.append(entry)
-    outcomes = post.post(tx, batch.entries, now)
+            batch.booked.append((revision, line_no, change, _entry(revision, line_no, change, batch, now)))
+    entries = [entry for _, _, _, entry in batch.booked if entry is not None]
+    outcomes = post.post(tx, entries, now)
     refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
     assert not refused, f"a fare entry was refused although its accounts are locked: {refused[0]}"
     days = {outcome.entry_id: outcome.book_day for outcome in outcomes if not isinstance(outcome, Refused)}
     bills.insert_bills(tx, (bills.NewBill(revision.header, now) for revision in revisions))
-    bills.insert_lines(tx, _lines(tx, revisions, days, now))
-    return PostedRevisions(len(batch.entries), frozenset(batch.owing))
+    bills.insert_lines(tx, _lines(tx, batch, days, now))
+    return PostedRevisions(len(entries), frozenset(batch.owing))
+
+
+def _place(change: Difference, currency: Currency) -> _Place:
+    return change.key.component, change.key.operator_id, change.key.funder, currency
+
+
+def _houses(revisions: Iterable[Revision]) -> dict[_Place, tuple[AccountSpec, ...]]:
+    """Who receives, and who pays unless the rider does, for every place where money moves; empty where none does."""
+    found: dict[_Place, tuple[AccountSpec, ...]] = {}
+    for revision in revisions:
+        for change in revision.differences:
+            place = _place(change, revision.currency)
+            if not change.minor or place in found:
+                continue
+            component, operator, funder, currency = place
+            if component == CHARGED:
+                found[place] = (chart.operator_payable(operator, currency),)
+            elif component in BY_FUNDER:
+                payer = chart.funder_receivable(funder, currency)
+                found[place] = (chart.operator_subsidy(operator, currency), payer)
+            else:
+                found[place] = ()
+    return found
 
 
 def _lock_purses(
-    tx: Connection, revisions: Iterable[Revision], now: datetime
+    tx: Connection,
+    revisions: Iterable[Revision],
+    houses: dict[_Place, tuple[AccountSpec, ...]],
+    now: datetime,
 ) -> dict[tuple[FareAccountId, Currency], Purse]:
-    specs: list[AccountSpec] = []
-    riders: set[tuple[FareAccountId, Currency]] = set()
-    places: set[tuple[str, str, str, Currency]] = set()
-    for revision in revisions:
-        for change in revision.differences:
-            if change.minor:
-                places.add(
-                    (change.key.component, change.key.operator_id, change.key.funder, revision.currency)
-                )
-                if change.key.component == CHARGED:
-                    riders.add((revision.header.fare_account_id, revision.currency))
-    for component, operator, funder, currency in places:
-        if component == CHARGED:
-            specs.append(chart.operator_payable(operator, currency))
-        elif component in BY_FUNDER:
-            specs += chart.operator_subsidy(operator, currency), chart.funder_receivable(funder, currency)
-    return lock_purses(tx, riders, specs, now)
+    riders = {
+        (revision.header.fare_account_id, revision.currency)
+        for revision in revisions
+        for change in revision.differences
+        if change.minor and change.key.component == CHARGED
+    }
+    return lock_purses(tx, riders, [spec for specs in houses.values() for spec in specs], now)
 
 
 def _entry(
@@ -105,21 +125,21 @@ def _entry(
     """The entry that books one difference; None where no money moves (passes, caps, rides at 0)."""
     if not change.minor:
         return None
-    amount = Money(abs(change.minor), revision.currency)
     header = revision.header
-    if change.key.component == CHARGED:
-        purse = batch.purses[header.fare_account_id, revision.currency]
-        operator = chart.operator_payable(change.key.operator_id, revision.currency).account_id
-        owed = purse.debt
-        lines = (purse.refund if change.minor < 0 else purse.charge)(amount, operator)
-        if purse.debt > owed:
-            batch.owing.add(header.fare_account_id)
-    elif change.key.component in BY_FUNDER:
-        payer = chart.funder_receivable(change.key.funder, revision.currency).account_id
-        payee = chart.operator_subsidy(change.key.operator_id, revision.currency).account_id
-        lines = (Line(payee, payer, amount) if change.minor < 0 else Line(payer, payee, amount),)
-    else:
-        return None
+    match batch.houses[_place(change, revision.currency)]:
+        case (payee,):
+            purse = batch.purses[header.fare_account_id, revision.currency]
+            owed = purse.debt
+            move = purse.refund if change.minor < 0 else purse.charge
+            lines = move(Money(abs(change.minor), revision.currency), payee.account_id)
+            if purse.debt > owed:
+                batch.owing.add(header.fare_account_id)
+        case (payee, payer):
+            amount = Money(abs(change.minor), revision.currency)
+            debit, credit = (payee, payer) if change.minor < 0 else (payer, payee)
+            lines = (Line(debit.account_id, credit.account_id, amount),)
+        case _:
+            return None
     return Entry(
         entry_id=entry_id(header, line_no),
         kind=f"fare.{change.key.component}",
@@ -135,27 +155,24 @@ def _entry(
 
 
 def _lines(
-    tx: Connection, revisions: Iterable[Revision], days: dict[EntryId, date], now: datetime
+    tx: Connection, batch: _Batch, days: dict[EntryId, date], now: datetime
 ) -> Iterable[bills.NewLine]:
     """The rows of the differences; where no money moved, on the book day that an entry would have had."""
     otherwise: dict[date, date] = {}
-    for revision in revisions:
+    for revision, line_no, change, entry in batch.booked:
         header = revision.header
-        if header.service_day not in otherwise:
+        if entry is None and header.service_day not in otherwise:
             otherwise[header.service_day] = post.book_day(tx, header.service_day, now)
-        for line_no, change in enumerate(revision.differences, 1):
-            posted: UUID = entry_id(header, line_no)
-            booked = EntryId(posted) in days
-            yield bills.NewLine(
-                fare_account_id=header.fare_account_id,
-                service_day=header.service_day,
-                revision=header.revision,
-                line_no=line_no,
-                key=change.key,
-                rule=change.rule,
-                currency=revision.currency.code,
-                delta_minor=change.minor,
-                trips_delta=change.trips,
-                book_day=days[EntryId(posted)] if booked else otherwise[header.service_day],
-                entry_id=posted if booked else None,
-            )
+        yield bills.NewLine(
+            fare_account_id=header.fare_account_id,
+            service_day=header.service_day,
+            revision=header.revision,
+            line_no=line_no,
+            key=change.key,
+            rule=change.rule,
+            currency=revision.currency.code,
+            delta_minor=change.minor,
+            trips_delta=change.trips,
+            book_day=otherwise[header.service_day] if entry is None else days[entry.entry_id],
+            entry_id=None if entry is None else entry.entry_id,
+        )

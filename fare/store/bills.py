@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -54,13 +54,15 @@ class NewLine:
     entry_id: UUID | None
 
 
+# Made once: json.dumps makes an encoder a call when it is given options.
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _COLUMNS = """fare_account_id, service_day, revision, tariff_version, engine_version,
     carried_in::text, carried_out::text, rides::text, unpriced::text, has_open_ride"""
 
 
 def canonical(value: object) -> str:
     """One text for one JSON value, so that two summaries can be compared as text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _ENCODER.encode(value)
 
 
 def parsed(canonical_text: str) -> dict[str, Any]:
@@ -71,19 +73,7 @@ def parsed(canonical_text: str) -> dict[str, Any]:
 
 
 def _header(row: Sequence[Any]) -> Header:
-    carried_in, carried_out, rides, unpriced = (canonical(json.loads(column)) for column in row[5:9])
-    return Header(
-        FareAccountId(row[0]),
-        row[1],
-        row[2],
-        row[3],
-        row[4],
-        carried_in,
-        carried_out,
-        rides,
-        unpriced,
-        row[9],
-    )
+    return Header(FareAccountId(row[0]), *row[1:10])
 
 
 def _day_arrays(first_days: Mapping[FareAccountId, date]) -> dict[str, object]:
@@ -95,11 +85,14 @@ def list_headers_from(tx: Connection, first_days: Mapping[FareAccountId, date]) 
     rows = tx.execute(
         text(
             f"""
-            SELECT DISTINCT ON (fare_account_id, service_day) {_COLUMNS}
-            FROM fare_bill
-            JOIN unnest(CAST(:accounts AS uuid[]), CAST(:days AS date[])) AS asked(account, first_day)
-              ON fare_account_id = account AND service_day >= first_day
-            ORDER BY fare_account_id, service_day, revision DESC
+            SELECT newest.*
+            FROM unnest(CAST(:accounts AS uuid[]), CAST(:days AS date[])) AS asked(account, first_day)
+            CROSS JOIN LATERAL (
+                SELECT DISTINCT ON (service_day) {_COLUMNS} FROM fare_bill
+                WHERE fare_account_id = account AND service_day >= first_day
+                ORDER BY service_day, revision DESC
+            ) AS newest
+            ORDER BY fare_account_id, service_day
             """
         ),
         _day_arrays(first_days),
@@ -139,9 +132,12 @@ def list_booked_lines(
                    sum(delta_minor), sum(trips_delta),
                    (array_agg(rule ORDER BY revision DESC))[1],
                    (array_agg(entry_id ORDER BY revision DESC) FILTER (WHERE entry_id IS NOT NULL))[1]
-            FROM fare_bill_line
-            JOIN unnest(CAST(:accounts AS uuid[]), CAST(:days AS date[])) AS asked(account, first_day)
-              ON fare_account_id = account AND service_day >= first_day
+            FROM unnest(CAST(:accounts AS uuid[]), CAST(:days AS date[])) AS asked(account, first_day)
+            CROSS JOIN LATERAL (
+                -- OFFSET 0: account by account, never everybody's lines hashed to find these accounts'.
+                SELECT * FROM fare_bill_line
+                WHERE fare_account_id = account AND service_day >= first_day OFFSET 0
+            ) AS line
             GROUP BY fare_account_id, service_day, tap_id, component, operator_id, funder, route_id
             """
         ),

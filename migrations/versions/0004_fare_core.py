@@ -24,7 +24,8 @@ TABLES = (
         CONSTRAINT fare_tariff_two_persons CHECK (prepared_by <> approved_by)
     )
     """,
-    # One row a revision of an account-day; the newest revision is what is booked.
+    # One row a revision of an account-day; the newest revision is what is booked. json, not jsonb: it keeps the
+    # canonical text as it was written, and two summaries are compared as text.
     """
     CREATE TABLE fare_bill (
         fare_account_id uuid        NOT NULL,
@@ -33,10 +34,10 @@ TABLES = (
         tariff_version  text        NOT NULL,
         engine_version  text        NOT NULL,
         billed_at       timestamptz NOT NULL,
-        carried_in      jsonb       NOT NULL,
-        carried_out     jsonb       NOT NULL,
-        rides           jsonb       NOT NULL,
-        unpriced        jsonb       NOT NULL,
+        carried_in      json        NOT NULL,
+        carried_out     json        NOT NULL,
+        rides           json        NOT NULL,
+        unpriced        json        NOT NULL,
         has_open_ride   boolean     NOT NULL,
         CONSTRAINT fare_bill_pk PRIMARY KEY (fare_account_id, service_day, revision),
         CONSTRAINT fare_bill_revision_positive CHECK (revision >= 1)
