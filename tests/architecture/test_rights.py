@@ -1,0 +1,49 @@
+"""What the service may change: every table that is not named here is append-only for it, new ones too."""
+
+import pytest
+from sqlalchemy import text
+
+# Registers, locked rows and queues, each changed in place for the reason given. Evidence, entries, bills, seals,
+# settlements and the trail are never among them.
+MAY_UPDATE = {
+    "api_credential": "revoked",
+    "staff_user": "password, state",
+    "card": "state",
+    "device": "state",
+    "device_code": "used up",
+    "device_key": "retired",
+    "device_head": "moves on",
+    "data_key": "erased with its person",
+    "deny_change": "numbered when it is published",
+    "exception_queue": "resolved",
+    "review_case": "closed",
+    "fare_account": "row version",
+    "ledger_account": "state",
+    "ledger_balance": "the running balance, proven from the lines",
+    "ledger_rollup": "the running sums, proven from the lines",
+    "ledger_control": "the running sums, proven from the lines",
+    "ledger_hold": "ended once",
+    "ledger_suspense": "owner",
+    "ledger_topup_intent": "state",
+    "parking_stay": "the newest revision of a stay; its lines are append-only",
+}
+MAY_DELETE = {
+    "device_unchained": "links that the head has passed",
+    "ledger_notification_due": "outbox",
+    "staff_role": "taken away",
+}
+
+
+@pytest.mark.parametrize(
+    ("right", "listed"), [("UPDATE", MAY_UPDATE), ("DELETE", MAY_DELETE), ("TRUNCATE", {})]
+)
+def test_the_service_changes_only_what_is_listed(owner_tx, right, listed):
+    rows = owner_tx.execute(
+        text(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
+            " AND (has_table_privilege('lienthong', oid, :right)"
+            " OR :right = 'UPDATE' AND has_any_column_privilege('lienthong', oid, 'UPDATE'))"
+        ),
+        {"right": right},
+    )
+    assert set(rows.scalars()) == set(listed)
