@@ -27,6 +27,7 @@ def town(clone, tmp_path_factory) -> Iterator[Town]:
             town.open_readers([(one, HOURS[one.name]) for one in READERS if one.name in HOURS])
             yield town
             books.dispose()
+        assert town.complaints() == [], "what was killed may be missed, but nothing may stumble over it"
 
 
 @pytest.fixture(scope="session")

@@ -58,8 +58,9 @@ class Bus:
             self.in_flight = True
             try:
                 answer = line.send(upload)
-            except (OSError, http.client.HTTPException):
-                self.unanswered += 1
+            except (OSError, http.client.HTTPException) as error:
+                # Nobody there at all is not what this is about.
+                self.unanswered += not isinstance(error, ConnectionRefusedError)
                 self.over.wait(PAUSE_S)
             finally:
                 self.in_flight = False

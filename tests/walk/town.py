@@ -263,6 +263,16 @@ class Town:
         """The ledger proves itself; DemoError shows what it printed where it does not."""
         self.city.lienthong("ledger", "prove")
 
+    def complaints(self) -> list[str]:
+        """Errors, tracebacks and Python's warnings in the logs of all processes; gunicorn's own of kills excepted."""
+        words = ('"level": "error"', "Traceback", "Warning")
+        return [
+            f"{log.name}: {line}"
+            for log in sorted((self.city.home / "logs").glob("*.log"))
+            for line in log.read_text("utf-8", "replace").splitlines()
+            if any(word in line for word in words) and "was sent SIGKILL" not in line
+        ]
+
 
 def bank_asked(bank: str, path: str, body: object = None) -> Any:
     """One request to the bank's desk."""
