@@ -20,6 +20,7 @@ def town(clone, tmp_path_factory) -> Iterator[Town]:
     with clone() as database:
         given = {"LIENTHONG_DATABASE_URL": database.url, "LIENTHONG_MIGRATION_URL": database.owner_url}
         with world(tmp_path_factory.mktemp("walk") / "town", print, given) as city:
+            city.crew.environment = {"PYTHONWARNINGS": "error"}
             prepare(city)
             city.start_service(scaled(OPENS, 1))
             books = Database(database.url, pool_size=2)

@@ -1,14 +1,13 @@
 """One tap and one stay from the card to the settled day, and a card that nobody wants any more."""
 
 import json
-import os
-import shutil
 import subprocess
 
 import pytest
 
 from demo.plan import BUS_1, DAY, PARK_IN, PARK_OUT
 from demo.processes import wait_until
+from tests.programs import program
 
 from .town import Purse, Show
 
@@ -57,21 +56,10 @@ def test_one_tap_and_one_stay_from_the_card_to_the_settled_day(town):
 
 def test_hledger_accepts_the_books(town, tmp_path):
     town.cards(1, money=50_000)
-    program = hledger()
+    hledger = program("hledger")
     books = tmp_path / "books.journal"
     books.write_text(town.city.lienthong("ledger", "export", "--format", "hledger"), "utf-8")
     done = subprocess.run(
-        [program, "-f", books, "check", "--strict"], capture_output=True, text=True, check=False
+        [hledger, "-f", books, "check", "--strict"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-
-
-def hledger() -> str:
-    if shutil.which("hledger") is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        command = ["apt-get", "install", "-y", "-qq", "hledger"]
-        subprocess.run(command, env=quiet, capture_output=True, check=False, timeout=240)
-    found = shutil.which("hledger")
-    if found is None:
-        pytest.skip("hledger is not installed: `apt-get install hledger` to check the export with it")
-    return found
