@@ -1,4 +1,4 @@
-"""`lienthong fare price`: price taps from files alone, with no database."""
+"""`lienthong fare`: price taps from files alone, with no database; bill stored evidence again."""
 
 import json
 import sys
@@ -20,7 +20,35 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group()
 def fare() -> None:
-    """Price rides from data files alone."""
+    """Price rides from data files alone; bill again what could not be billed."""
+
+
+@fare.command()
+@click.option("--through", type=click.DateTime(["%Y-%m-%d"]), help="Only service days up to this one.")
+def rebill(through: datetime | None) -> None:
+    """Bill again what waits in the exception queue for a repaired fault or a published tariff.
+
+    From stored evidence; what fails again stays in the queue. Ends with 1 when anything does.
+
+    \b
+    Example:
+      lienthong fare rebill --through 2026-11-18
+    """  # noqa: D301  (click reads \b)
+    from fare.publish import Shelf
+    from service.commands import context
+    from service.jobs.rebill import rebill as billed_again
+
+    clock, left = context.clock(), 0
+    with context.database() as database:
+        shelf = Shelf(context.keyring().bundle_key.public)
+        last = through.date() if through else None
+        for one in billed_again(database, shelf=shelf, now=clock.now, through=last):
+            left += not one.repaired
+            verdict = f"{one.entries} entries" if one.repaired else "fails again"
+            click.echo(f"{one.fare_account_id}: {verdict}")
+    click.echo(f"{left} accounts still fail" if left else "nothing waits to be billed again")
+    if left:
+        raise SystemExit(1)
 
 
 @fare.command()

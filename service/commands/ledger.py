@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 import click
+from sqlalchemy import Connection
 
 from kernel.crypto.ed25519 import VerifyKey
 from ledger import close_period
@@ -13,6 +14,8 @@ from ledger import export as exporter
 from ledger import prove as prover
 from ledger import statement as reader
 from ledger.rules.books import Format
+from ledger.rules.seal import Seal
+from service import audit
 from service.commands import context
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -162,5 +165,18 @@ def close(day: datetime) -> None:
     """  # noqa: D301  (click reads \b)
     with context.database() as database:
         signer, clock = context.keyring().bundle_key, context.clock()
-        seal = database.run(lambda tx: close_period.close(tx, day.date(), clock.now(), signer=signer))
+
+        def work(tx: Connection) -> Seal:
+            sealed = close_period.close(tx, day.date(), clock.now(), signer=signer)
+            audit.record(
+                tx,
+                actor=context.actor(),
+                action="ledger.close",
+                subject_kind="book_day",
+                subject_id=sealed.book_day.isoformat(),
+                now=clock.now(),
+            )
+            return sealed
+
+        seal = database.run(work)
     click.echo(f"{seal.book_day}: {seal.leaf_count} lines, root {seal.root.hex()}, head {seal.head.hex()}")

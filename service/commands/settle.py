@@ -20,7 +20,7 @@ from service.jobs.settle_day import settle_day
 def settle(day: datetime, as_json: bool) -> None:
     """Close the book day DAY and settle it per operator.
 
-    Ends rides still open, stops posting to the day, seals it, totals every operator's lines and checks that
+    Bills again what could not be priced before, ends rides still open, stops posting to the day, seals it, totals every operator's lines and checks that
     the guarantee account covers what riders have loaded. Late taps then land in the next day. Settling a
     settled day prints it again. Ends with 1 when a settlement does not agree with the ledger's accounts or
     stored value is not covered.
@@ -32,7 +32,9 @@ def settle(day: datetime, as_json: bool) -> None:
     settled: Settled | None = None
     with context.database() as database:
         signer = context.keyring().bundle_key
-        for step in settle_day(database, day.date(), signer=signer, now=context.clock().now):
+        for step in settle_day(
+            database, day.date(), signer=signer, now=context.clock().now, by=context.actor()
+        ):
             click.echo(step.text, err=as_json)
             settled = step.settled or settled
     assert settled is not None, "the last step settles"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -23,8 +23,9 @@ from fare import bill
 from fare.bill import Billed
 from fare.publish import Books, Shelf
 from kernel.ids import FareAccountId
-from kernel.service_day import service_day
+from kernel.service_day import local_date, service_day
 from kernel.wire.tap import Purpose
+from ledger.rules.book_day import ZONE
 from parking.bill import bill_stays
 from service import logs
 from service.database import REPEATABLE
@@ -46,6 +47,7 @@ class BilledBatch:
     raised: int = 0
     owing: set[FareAccountId] = field(default_factory=set)
     touched: set[FareAccountId] = field(default_factory=set)
+    faulted: set[FareAccountId] = field(default_factory=set)
 
 
 def bill_batch(
@@ -56,11 +58,24 @@ def bill_batch(
     The fare accounts are locked by `take_in`. Raises only what a repeat of the whole transaction may cure
     (deadlock, serialization failure) and programmer errors outside pricing.
     """
-    done = BilledBatch(touched={account for account, _ in taken.touched})
-    if not taken.touched:
+    return bill_touched(tx, taken.touched, taken.taps, shelf=shelf, now=now, late_days=late_days)
+
+
+def bill_touched(
+    tx: Connection,
+    touched: Touched,
+    taps: tuple[Tap, ...],
+    *,
+    shelf: Shelf,
+    now: datetime,
+    late_days: int = bill.MAX_LATE_DAYS,
+) -> BilledBatch:
+    """As `bill_batch`, for evidence that is stored already; the fare accounts are locked by the caller."""
+    done = BilledBatch(touched={account for account, _ in touched})
+    if not touched:
         return done
-    _bill_fares(tx, taken.touched, done, shelf=shelf, now=now, late_days=late_days)
-    _bill_stays(tx, taken.taps, taken.touched, done, now=now)
+    _bill_fares(tx, touched, done, shelf=shelf, now=now, late_days=late_days)
+    _bill_stays(tx, taps, touched, done, now=now)
     if done.owing:
         deny.deny_accounts(tx, done.owing, reason=DenyReason.DEBT, cause="bill", now=now)
     issue.raise_versions(tx, done.touched)
@@ -72,7 +87,7 @@ def _bill_fares(
 ) -> None:
     books = shelf.books(tx)
     if not books.newest:
-        days = {(account, at.astimezone(UTC).date()) for account, at in touched}
+        days = {(account, local_date(at, ZONE)) for account, at in touched}
         _queue(tx, days, NO_TARIFF, done, now=now)
         return
     book = books.current()
@@ -131,7 +146,7 @@ def _bill_stays(
         at = frozenset(each for each in touched if each[0] == account)
         alone = _guarded(tx, lambda own=own, at=at: bill_stays(tx, own, now=now, touched=at))  # type: ignore[misc]
         if alone is None:
-            days = {(each[0], each[1].astimezone(UTC).date()) for each in at}
+            days = {(each[0], local_date(each[1], ZONE)) for each in at}
             _queue(tx, days, PRICING_FAULT, done, now=now, house=House.PARKING)
         else:
             done.entries += alone.entries
@@ -161,6 +176,7 @@ def _queue(
     now: datetime,
     house: House = House.FARE,
 ) -> None:
+    done.faulted |= {account for account, _ in days}
     raised = [
         Raised(house=house, reason=reason, ref=f"{account}:{day}", fare_account_id=account, service_day=day)
         for account, day in days

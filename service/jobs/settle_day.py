@@ -1,4 +1,4 @@
-"""Settle a book day: end open rides, close and seal the day, total and net it per operator. Steps commit one by one.
+"""Settle a book day: bill again what failed, end open rides, close and seal the day, total and net it per operator. Steps commit one by one.
 
 Each step may be killed and repeated: running it again, or twice at once, gives one settlement.
 """
@@ -19,9 +19,13 @@ from kernel.crypto.ed25519 import SigningKey
 from ledger import close_period, settle
 from ledger.rules.settlement import Settled
 from parking.settle_lines import settle_lines as parking_lines
+from service import audit
+from service.audit import Actor, ActorKind
 from service.database import Database
+from service.jobs.rebill import rebill
 
 Result = TypeVar("Result")
+JOB = Actor(ActorKind.COMMAND, "settle_day")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,12 @@ class Step:
 
 
 def settle_day(
-    database: Database, book_day: date, *, signer: SigningKey, now: Callable[[], datetime]
+    database: Database,
+    book_day: date,
+    *,
+    signer: SigningKey,
+    now: Callable[[], datetime],
+    by: Actor = JOB,
 ) -> Iterator[Step]:
     """Yield a step as each part is committed; the last has the settlement.
 
@@ -45,6 +54,13 @@ def settle_day(
         yield Step(f"{book_day} was settled before", earlier)
         return
     shelf = Shelf(signer.public)
+
+    again = list(rebill(database, shelf=shelf, now=now, through=book_day))
+    if again:
+        left = sum(not one.repaired for one in again)
+        yield Step(
+            f"{len(again)} accounts billed again from their evidence, {left} stay in the exception queue"
+        )
 
     def end_rides(tx: Connection) -> int:
         books = shelf.books(tx)
@@ -58,7 +74,13 @@ def settle_day(
     def settle_it(tx: Connection) -> Settled:
         books = shelf.books(tx)
         fares = fare_lines(tx, book_day, books=books) if books.newest else ()
-        return settle.settle(tx, book_day, (*fares, *parking_lines(tx, book_day)), now())
+        done = settle.settle(tx, book_day, (*fares, *parking_lines(tx, book_day)), now())
+        if done.first_time:
+            day = book_day.isoformat()
+            audit.record(
+                tx, actor=by, action="ledger.settle", subject_kind="book_day", subject_id=day, now=now()
+            )
+        return done
 
     settled = database.run(settle_it)
     yield Step(f"{len(settled.settlements)} operators settled", settled)

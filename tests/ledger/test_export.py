@@ -2,8 +2,6 @@
 
 import csv
 import io
-import os
-import shutil
 import subprocess
 from datetime import timedelta
 from pathlib import Path
@@ -19,28 +17,13 @@ from ledger.rules import chart
 from ledger.rules.books import Format, decimal, name_of
 from ledger.rules.entry import Entry, EntryId, Line
 from ledger.rules.row import COLUMNS
+from tests.programs import program
 
 from .conftest import NOW, TODAY, Books
 
 SIGNER = SigningKey.generate()
 
 DAY = timedelta(days=1)
-# The Debian package that holds each program.
-PACKAGES = {"hledger": "hledger", "bean-check": "beancount"}
-
-
-def program(name: str) -> str:
-    """Return the program's path; install it when root may, else skip and say so."""
-    if shutil.which(name) is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for words in (("install", "-y", "-qq", PACKAGES[name]),):
-            subprocess.run(["apt-get", *words], env=quiet, capture_output=True, check=False, timeout=240)
-    found = shutil.which(name)
-    if found is None:
-        pytest.skip(
-            f"{name} is not installed: `apt-get install {PACKAGES[name]}` to check the export with it"
-        )
-    return found
 
 
 @pytest.fixture
