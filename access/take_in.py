@@ -5,6 +5,7 @@ Never for lack of money, a pricing fault or one bad record is an upload refused;
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -67,12 +68,14 @@ def take_in(
     keyring: Keyring,
     now: datetime,
     tariff_versions: AbstractSet[str] | None = None,
+    share_days: Callable[[Connection, Iterable[datetime]], object] | None = None,
 ) -> TakenIn:
     """Return a verdict per record, in order, and the sequence up to which the journal is stored without a gap.
 
-    Locks the journal's head, then the fare accounts by id (§8.5). The same upload again gets the same answer, all
+    Locks the journal's head, the book days (shared), then the fare accounts by id (§8.5). The same upload again gets the same answer, all
     duplicates. DeviceNotActiveError and HeadSignatureError refuse the whole upload and store nothing.
-    `tariff_versions` are the published ones; None accepts any.
+    `tariff_versions` are the published ones; None accepts any. `share_days`, given the taps' instants, holds the
+    ledger's book days open before any account is locked; access itself knows no ledger.
     """
     device, sent = _authenticate(tx, upload)
     head = heads.lock_head(tx, upload.device_id, upload.journal_id, now=now)
@@ -120,6 +123,8 @@ def take_in(
 
     limits = Limits(now=now, deny_version=deny.version(tx), tariff_versions=tariff_versions)
     seen = examine(tx, batch, fresh, keyring=keyring, limits=limits)
+    if share_days is not None:
+        share_days(tx, {one.record.tapped_at for one in seen})
     examined = relate(tx, batch, seen, store(tx, batch, seen, keyring=keyring))
     added = {each.link.sequence: each.link for each in fresh}
     moved = advance(head, waiting | added)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from access.take_in import TakenIn, take_in
 from kernel.wire.codec import MalformedRecordError
 from kernel.wire.upload import MAX_RECORD_BYTES, MAX_RECORDS, Answer, Upload, Verdict
+from ledger import close_period
 from service import cards_cache, logs, metrics
 from service.auth import device_envelope
 from service.jobs.bill_batch import bill_batch, tariff_versions
@@ -75,7 +76,14 @@ def post_taps() -> Response:
     def work(tx: Connection) -> TakenIn:
         now = running.clock.now()
         published = tariff_versions(shelf.books(tx))
-        taken = take_in(tx, upload, keyring=running.keyring, now=now, tariff_versions=published)
+        taken = take_in(
+            tx,
+            upload,
+            keyring=running.keyring,
+            now=now,
+            tariff_versions=published,
+            share_days=close_period.share,
+        )
         bill_batch(tx, taken, shelf=shelf, now=now, late_days=running.settings.late_days)
         return taken
 
