@@ -46,8 +46,9 @@ setup: ## make .venv with the locked packages (the other targets do it for you)
 demo: setup ## play one Hanoi day, from taps to a settlement that proves itself
 	@$(PY) -m demo
 
-run: setup ## look at the day that `make demo` played, at http://127.0.0.1:8080/
-	@$(PY) -m service serve --private .lienthong/demo
+run: setup ## look at the day that `make demo` played, at http://127.0.0.1:8080/ (BIND=host:port for another)
+	@test -e .lienthong/demo/.lienthong-demo || { echo "There is no day to look at yet: play one with \`make demo\`."; exit 1; }
+	@$(PY) -m service serve --private .lienthong/demo $(if $(BIND),--bind $(BIND))
 
 test: setup ## run all tests (real PostgreSQL and Redis from wheels; PREFER=debian for Debian's)
 	@$(PY) -m pytest -n auto --maxprocesses=4 $(ARGS)

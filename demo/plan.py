@@ -1,8 +1,9 @@
 """The demo's day as data: who taps where and when, decided by one seed and nothing else.
 
 The city is small on purpose: two buses, one metro line's two ends and one car park, each a real
-reader. Every time is world time in Hanoi; parking stays end far from a full hour, so that a few
-world minutes of queueing at a reader change no price.
+reader. Every time is world time in Hanoi. Parking stays end near the half hour, so that a second of queueing at a
+reader (a quarter of an hour of world time) changes no price; on a busy machine it may be more, and then the
+car park's total differs from run to run. Bus and metro totals do not.
 """
 
 import random

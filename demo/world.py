@@ -65,7 +65,7 @@ class World:
         os.environ.update(self.environment)
         context.settings.cache_clear()
         try:
-            with contextlib.redirect_stdout(printed):
+            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
                 command_line.main(list(arguments), prog_name="lienthong", standalone_mode=False)
         except click.ClickException as error:
             raise DemoError(f"lienthong {' '.join(arguments)}: {error.format_message()}") from error

@@ -2,7 +2,9 @@
 
 import os
 import secrets
+import shlex
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ from access.keyring import Keyring, create_kek, load_kek
 from service import launcher, migrate, staff
 from service.commands import context
 from service.database import Database
+from service.server_binaries import LauncherError
 
 
 @click.command()
@@ -36,7 +39,15 @@ def serve(private: Path | None, bind: str | None) -> None:
     if bind:
         environment["LIENTHONG_BIND"] = bind
     if private is not None:
-        raise SystemExit(_serve_privately(private.resolve(), environment))
+        address = environment.get("LIENTHONG_BIND", context.settings().bind)
+        if _taken(address):
+            raise click.ClickException(
+                f"{address} is in use already: end what runs there, or name another by --bind."
+            )
+        try:
+            raise SystemExit(_serve_privately(private.resolve(), environment))
+        except LauncherError as error:
+            raise click.ClickException(str(error)) from None
     if not context.settings().database_url:
         raise click.ClickException(
             "LIENTHONG_DATABASE_URL is not set; --private DIR starts a server of its own."
@@ -59,6 +70,15 @@ def _serve_privately(home: Path, environment: dict[str, str]) -> int:
             signal.signal(one, lambda number, _frame: child.send_signal(number))
         address = environment.get("LIENTHONG_BIND", context.settings().bind)
         click.echo(f"open http://{address}/  (Ctrl-C ends it)", err=True)
+        beside = home / "env"
+        beside.touch(mode=0o600)
+        beside.write_text(
+            "".join(
+                f"{name}={shlex.quote(environment[name])}\n"
+                for name in (*running.environment(), *private_keys(home))
+            )
+        )
+        click.echo(f"for the command line beside it: set -a; . {shlex.quote(str(beside))}; set +a", err=True)
         sign_ins = home / "sign-ins.txt"
         if sign_ins.exists():  # a demo's, which are meant to be known
             click.echo(f"sign-ins of the demo:\n{sign_ins.read_text('utf-8').rstrip()}", err=True)
@@ -70,6 +90,13 @@ def _serve_privately(home: Path, environment: dict[str, str]) -> int:
                 err=True,
             )
         return child.wait()
+
+
+def _taken(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((host or "127.0.0.1", int(port))) == 0
 
 
 def private_keys(home: Path) -> dict[str, str]:
