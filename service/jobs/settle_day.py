@@ -16,7 +16,10 @@ from fare import bill
 from fare.publish import Shelf
 from fare.settle_lines import settle_lines as fare_lines
 from kernel.crypto.ed25519 import SigningKey
+from kernel.service_day import local_date
 from ledger import close_period, settle
+from ledger.rules.book_day import ZONE
+from ledger.rules.errors import DayNotOverError
 from ledger.rules.settlement import Settled
 from parking.settle_lines import settle_lines as parking_lines
 from service import audit
@@ -53,6 +56,9 @@ def settle_day(
     if earlier is not None:
         yield Step(f"{book_day} was settled before", earlier)
         return
+    today = local_date(now(), ZONE)
+    if book_day > today:  # before anything is done: a mistyped year must not end everybody's rides
+        raise DayNotOverError(book_day=book_day.isoformat(), today=today.isoformat())
     shelf = Shelf(signer.public)
 
     again = list(rebill(database, shelf=shelf, now=now, through=book_day))

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from access import exceptions
 from access.take_in import take_in
 from fare.publish import Shelf, publish
+from ledger.rules.errors import DayNotOverError
 from service.database import Database
 from service.jobs import bill_batch as job
 from service.jobs.rebill import rebill
@@ -101,3 +102,13 @@ def test_what_fails_again_keeps_its_place_in_the_queue(service, keyring, monkeyp
     assert [one.repaired for one in rebill(service, shelf=shelf, now=lambda: NEXT)] == [False]
     with service.read() as tx:
         assert [one.raised_at for one in exceptions.list_open(tx, now=NEXT)] == before
+
+
+def test_a_day_that_has_not_begun_is_refused_before_anything_is_done(service, keyring):
+    publish_hanoi(service, keyring)
+    shelf = Shelf(keyring.bundle_key.public)
+    upload(service, keyring, shelf=shelf, taps=1)
+    before = state(service)
+    with pytest.raises(DayNotOverError):
+        list(settle_day(service, date(2027, 11, 18), signer=keyring.bundle_key, now=lambda: NEXT))
+    assert state(service) == before
