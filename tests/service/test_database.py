@@ -90,7 +90,8 @@ def test_deadlock_is_repeated_counted_and_ends_well(db):
     with db.read() as tx:
         names = tx.execute(text("SELECT display_name FROM staff_user")).scalars().all()
     assert [sorted(name) for name in names] == [["a", "b"], ["a", "b"]]
-    assert repeats() == before + 1
+    # On a busy machine the one that was repeated may be the victim once more.
+    assert repeats() == before + len(attempts) - 2 > before
 
 
 def test_serialization_failure_that_never_ends_is_raised_after_the_set_repeats(db):

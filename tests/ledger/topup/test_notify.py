@@ -194,7 +194,7 @@ def test_same_payment_with_another_amount_is_a_contradiction_and_changes_nothing
     assert desk.take(desk.notice(intent, 60_000, reference="FT1")).outcome == "contradiction"
     assert desk.take(desk.notice(desk.intent(), 50_000, reference="FT1")).outcome == "contradiction"
     assert desk.loaded() == desk.clearing() == 50_000
-    assert desk.queue() == [("contradiction", 60_000, False), ("contradiction", 50_000, False)]
+    assert sorted(desk.queue()) == [("contradiction", 50_000, False), ("contradiction", 60_000, False)]
 
 
 def test_same_payment_in_other_words_is_a_duplicate(desk):
