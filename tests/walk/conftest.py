@@ -20,7 +20,10 @@ def town(clone, tmp_path_factory) -> Iterator[Town]:
     with clone() as database:
         given = {"LIENTHONG_DATABASE_URL": database.url, "LIENTHONG_MIGRATION_URL": database.owner_url}
         with world(tmp_path_factory.mktemp("walk") / "town", print, given) as city:
-            city.crew.environment = {"PYTHONWARNINGS": "error"}
+            # What is killed cannot tidy up behind itself, so it is given a place where that is done for it.
+            temporary = city.home / "tmp"
+            temporary.mkdir()
+            city.crew.environment = {"PYTHONWARNINGS": "error", "TMPDIR": str(temporary)}
             prepare(city)
             city.start_service(scaled(OPENS, 1))
             books = Database(database.url, pool_size=2)

@@ -1,4 +1,7 @@
-"""kill -9 of gunicorn's workers and of all of gunicorn while uploads go on: what was acknowledged is committed, once."""
+"""kill -9 of gunicorn's workers and of all of gunicorn while readers upload and a bank notifies.
+
+What was acknowledged is committed; what was not comes again; in the end everything is there once.
+"""
 
 import http.client
 import os
@@ -16,6 +19,7 @@ from demo.processes import wait_until
 from kernel.wire.upload import Upload, Verdict
 
 from .devices import Line
+from .town import Purse, bank_asked
 
 pytestmark = pytest.mark.walk
 DEVICES = 4
@@ -23,6 +27,8 @@ BATCH = 5
 CARDS = 6
 PAUSE_S = 0.02
 WORKER_KILLS = 2
+TOPUP = 50_000
+SPREAD_S = 0.4  # between the payments that are notified meanwhile
 
 
 @dataclass
@@ -87,12 +93,16 @@ def await_traffic(buses) -> None:
         time.sleep(0.0005)
 
 
-def test_kills_in_the_middle_of_uploads_lose_and_double_nothing(town, fleet):
+def test_kills_in_the_middle_of_requests_lose_and_double_nothing(town, fleet):
+    payers = town.cards(8)
+    paid = [{"qr": town.topup(card, TOPUP)["qr"]["payload"]} for card in payers]
+    spread = [{**one, "delay_s": number * SPREAD_S} for number, one in enumerate(paid)]
     over, before = threading.Event(), town.evidence()
     buses = [
         Bus(fleet.reader(f"killed-{n}"), fleet.cards(CARDS), town.city.url, over) for n in range(DEVICES)
     ]
     threads = [threading.Thread(target=bus.run, name=bus.reader.device_id.hex) for bus in buses]
+    bank_asked(town.bank, "/pay", {"payments": spread, "times": 3})
     for thread in threads:
         thread.start()
     try:
@@ -126,6 +136,8 @@ def test_kills_in_the_middle_of_uploads_lose_and_double_nothing(town, fleet):
             assert bill == town.fold(account)
             assert bool(bill) == bool(card.tmc)
             assert town.purse(account).owed == sum(amount for amount, _ in bill.values())
+    assert bank_asked(town.bank, "/flush", {"timeout_s": 60}) == {"sent": True}
+    assert [town.purse(card.account) for card in payers] == [Purse(TOPUP, 0)] * len(payers)
     town.proven()
 
 
