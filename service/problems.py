@@ -114,6 +114,8 @@ TABLE: Final[dict[str, Row]] = {
     "backdated-rates": Row(422, "Backdated rates"),
     "impossible-times": Row(422, "Impossible times"),
     "no-rate": Row(404, "No rate"),
+    "observation-id-reused": Row(409, "Observation id reused"),
+    "observation-time": Row(422, "Observation time"),
     "parts-do-not-sum": Row(422, "Parts do not sum"),
     "place-full": Row(409, "Place full", retry=True),
     "plate-invalid": Row(422, "Plate invalid"),

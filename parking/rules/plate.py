@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 from enum import Enum
+from itertools import product
+from string import ascii_uppercase, digits
 from typing import Final
 
 from parking.rules.errors import PlateInvalidError
@@ -11,6 +13,8 @@ from parking.rules.errors import PlateInvalidError
 _SHORTEST: Final = 4
 _LONGEST: Final = 12
 _LOOK_ALIKE: Final = str.maketrans("OI", "01")
+_ALPHABET: Final = digits + ascii_uppercase
+_ALIKE: Final = {"O": "O0", "0": "O0", "I": "I1", "1": "I1"}
 
 
 class PlateMatch(Enum):
@@ -46,6 +50,23 @@ def compare_plates(one: str, other: str) -> PlateMatch:
     if one.translate(_LOOK_ALIKE) == other.translate(_LOOK_ALIKE) or _one_edit(one, other):
         return PlateMatch.MINOR
     return PlateMatch.MAJOR
+
+
+def near_plates(plate: str) -> frozenset[str]:
+    """Return every normal plate that differs from this normal one by a MINOR difference, itself left out.
+
+    Plates are kept as keyed hashes, so a typo-safe look-up hashes the neighbours of what was typed: about 620 for
+    a plate of eight characters, and 2^n more where n of them are 0, O, 1 or I.
+    """
+    found = {"".join(each) for each in product(*(_ALIKE.get(letter, letter) for letter in plate))}
+    for at in range(len(plate) + 1):
+        head, tail = plate[:at], plate[at:]
+        found.update(head + letter + tail for letter in _ALPHABET)
+        if tail:
+            found.update(head + letter + tail[1:] for letter in _ALPHABET)
+            found.add(head + tail[1:])
+            found.add(head + tail[1:2] + tail[:1] + tail[2:])
+    return frozenset(each for each in found - {plate} if _SHORTEST <= len(each) <= _LONGEST)
 
 
 def _one_edit(one: str, other: str) -> bool:

@@ -7,6 +7,7 @@ from apiflask import APIBlueprint
 from service.api.bundles import blueprint as bundles
 from service.api.decisions import blueprint as decisions
 from service.api.devices import blueprint as devices
+from service.api.enforcement import blueprint as enforcement
 from service.api.evidence import blueprint as evidence
 from service.api.fares import blueprint as fares
 from service.api.health import blueprint as health
@@ -24,6 +25,7 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     ledger,
     settlements,
     parking,
+    enforcement,
     topups,
     notifications,
     fares,

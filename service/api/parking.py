@@ -1,17 +1,16 @@
 """Parking: quotes with their proof, sessions that no tap tells of, and places with what is free."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from apiflask import APIBlueprint
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from kernel.ids import FareAccountId, uuid8
+from kernel.ids import FareAccountId
 from parking import enter as verbs
 from parking.places import list_places, place_in_force
-from parking.rules.plate import normal_plate
-from service import audit
+from service import audit, parks
 from service.auth import principal, public, require_operator, requires, scope
 from service.services import services
 from service.staff import Role
@@ -33,15 +32,6 @@ class QuoteAsked(BaseModel):
     left_at: AwareDatetime
 
 
-class Medium(BaseModel):
-    """What parks: a plate, or the number of a ticket. Stored as a keyed hash only."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    kind: Literal["plate", "ticket"]
-    value: Name
-
-
 class EnterAsked(BaseModel):
     """An entry. The caller mints `event_id` (a UUID) and saves it before sending.
 
@@ -54,7 +44,7 @@ class EnterAsked(BaseModel):
     place_id: Name
     vehicle_class: Name
     user: Name = "casual"
-    medium: Medium
+    medium: parks.Medium
     fare_account_id: UUID | None = None
     entered_at: AwareDatetime | None = None
 
@@ -109,15 +99,12 @@ def create_session(json_data: EnterAsked) -> tuple[dict[str, Any], int, dict[str
     """Begin a session. The same event again gets the first answer, with 200 and `Idempotency-Hit: true`."""
     running = services()
     now = running.clock.now()
-    medium = json_data.medium
-    value = normal_plate(medium.value) if medium.kind == "plate" else medium.value
-    hashed = running.keyring.lookup(f"parking {medium.kind}".encode(), value.encode())
     entering = verbs.Entering(
         event_id=json_data.event_id,
         place_id=json_data.place_id,
         vehicle_class=json_data.vehicle_class,
         user=json_data.user,
-        subject=uuid8("parks", medium.kind, hashed),
+        subject=parks.subject(running.keyring, json_data.medium),
         account=FareAccountId(json_data.fare_account_id) if json_data.fare_account_id else None,
         at=json_data.entered_at or now,
     )

@@ -34,6 +34,7 @@ LOCAL = {
     "card": "reference table: looked up by hashed UID and by serial, so both are unique over all cards",
     "fare_tariff": "published tariffs",
     "parking_rates": "published rates",
+    "parking_observation": "evidence by officers, found by place and day",
     "ledger_topup_intent": "queue of the payment rails; found by reference before any account is known",
     "ledger_notification": "evidence of the payment rails, one row a message",
     "ledger_notification_outcome": "queue of the payment rails",

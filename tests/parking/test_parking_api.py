@@ -11,7 +11,7 @@ from kernel.wire.cardinfo import Concession
 from parking.proof import check_proof
 from parking.publish_rates import publish_rates
 from parking.rate_dir import HANOI, load_rate_dir, read_rate_dir
-from service import staff
+from service import audit, staff
 from service.audit import Actor, ActorKind
 from service.services import EXTENSION
 from service.staff import Grant, Role
@@ -226,3 +226,63 @@ def test_a_strange_session_is_not_found(client, begin, bearer):
         404,
         "unknown-session",
     )
+
+
+def checked(client, headers, value, kind="plate", path="checks", **more):
+    body = {"place_id": "dong-da-01", "medium": {"kind": kind, "value": value}, **more}
+    return client.post(f"{BASE}/{path}", json=body, headers=headers)
+
+
+def test_a_check_is_safe_from_typing_mistakes_and_logged(client, bearer, begin, now):
+    headers = bearer()
+    inspector = bearer(operator="", role=Role.INSPECTOR)
+    client.post(f"{BASE}/sessions", json=entry(now), headers=headers)
+    assert checked(client, headers, "30a 12345").json["verdict"] == "at_exit"
+    for typo in ("30A-123.46", "3OA-123.45", "30A-1234.5", "30A-132.45", "30A-123.455"):
+        said = checked(client, inspector, typo).json
+        assert (said["verdict"], said["may_notify"]) == (
+            ("at_exit", False) if typo == "30A-1234.5" else ("perhaps", False)
+        )
+    said = checked(client, headers, "30A-123.99").json
+    assert (said["verdict"], said["may_notify"], said["session"]) == ("nothing", True, None)
+    with begin() as tx:
+        actions = [each for each in audit.list_latest(tx) if each.action == "parking.check"]
+    assert len(actions) == 7
+    assert "12345" not in str(actions)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "expected"),
+    [
+        ("30A-123.45!", "plate", (422, "plate-invalid")),
+        (4_000_000_000, "card", (404, "unknown-card")),
+        ("x", "card", (422, "malformed-request")),
+    ],
+)
+def test_a_check_refuses(client, bearer, value, kind, expected):
+    assert problem(checked(client, bearer(), value, kind)) == expected
+
+
+def test_a_check_elsewhere_is_another_operators(client, bearer):
+    assert problem(checked(client, bearer("other"), "30A12345")) == (403, "other-operator")
+    assert problem(checked(client, bearer(operator="", role=Role.AUDITOR), "30A12345")) == (
+        403,
+        "not-allowed",
+    )
+
+
+def test_an_observation_is_kept_once_and_listed(client, bearer, now):
+    headers = bearer()
+    more = {"observation_id": str(uuid4()), "observed_at": now.isoformat(), "image_ref": "cam/1.jpg"}
+    first = checked(client, headers, "30A12345", path="observations", **more)
+    assert (first.status_code, first.json["verdict"]) == (201, "nothing")
+    again = checked(client, headers, "30A12345", path="observations", **more)
+    assert (again.status_code, again.headers["Idempotency-Hit"], again.json) == (200, "true", first.json)
+    other = checked(client, headers, "30A99999", path="observations", **more)
+    assert problem(other) == (409, "observation-id-reused")
+    found = client.get(
+        f"{BASE}/observations",
+        query_string={"place_id": "dong-da-01", "until": (now + timedelta(minutes=1)).isoformat()},
+        headers=headers,
+    )
+    assert found.json == {"observations": [first.json]}

@@ -1,0 +1,81 @@
+"""SQL of enforcement: running sessions by what parks, and observations. Takes `tx`, decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, fields
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What an officer or camera saw, and what the check said then; the fields are the columns, in their order."""
+
+    observation_id: UUID
+    place_id: str
+    operator_id: str
+    subject: UUID
+    observed_at: datetime
+    verdict: str
+    may_notify: bool
+    session_id: UUID | None
+    confidence_pct: int
+    image_ref: str
+    note: str
+    observed_by: str
+    recorded_at: datetime
+
+
+_NAMES = tuple(each.name for each in fields(Observation))
+_COLUMNS = ", ".join(_NAMES)
+
+
+def list_running(tx: Connection, subjects: Iterable[UUID]) -> tuple[tuple[UUID, UUID], ...]:
+    """Return (subject, session id) of each running session of these, at any place."""
+    rows = tx.execute(
+        text(
+            "SELECT subject, stay_id FROM parking_stay"
+            " WHERE running AND subject = ANY (CAST(:subjects AS uuid[])) ORDER BY stay_id"
+        ),
+        {"subjects": list(subjects)},
+    )
+    return tuple((row[0], row[1]) for row in rows)
+
+
+def insert_observation(tx: Connection, new: Observation) -> bool:
+    """Write an observation; False when its id is taken."""
+    values = ", ".join(f":{name}" for name in _NAMES)
+    written = tx.execute(
+        text(
+            f"INSERT INTO parking_observation ({_COLUMNS}) VALUES ({values})"
+            " ON CONFLICT DO NOTHING RETURNING observation_id"
+        ),
+        dict(zip(_NAMES, astuple(new), strict=True)),
+    ).first()
+    return written is not None
+
+
+def find_observation(tx: Connection, observation_id: UUID) -> Observation | None:
+    """Return an observation by its id."""
+    row = tx.execute(
+        text(f"SELECT {_COLUMNS} FROM parking_observation WHERE observation_id = :id"), {"id": observation_id}
+    ).first()
+    return Observation(**dict(zip(_NAMES, row, strict=True))) if row else None
+
+
+def list_observations(
+    tx: Connection, place_id: str, *, since: datetime, until: datetime, limit: int
+) -> tuple[Observation, ...]:
+    """Return a place's observations in `[since, until)`, newest first."""
+    rows = tx.execute(
+        text(
+            f"SELECT {_COLUMNS} FROM parking_observation WHERE place_id = :place"
+            " AND observed_at >= :since AND observed_at < :until"
+            " ORDER BY observed_at DESC, observation_id LIMIT :limit"
+        ),
+        {"place": place_id, "since": since, "until": until, "limit": limit},
+    )
+    return tuple(Observation(**dict(zip(_NAMES, row, strict=True))) for row in rows)
