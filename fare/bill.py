@@ -104,6 +104,7 @@ def bill(
     _read_headers(tx, folds, first_days)
     _read_taps(tx, folds, first_days, current)
     passes, entitlements = facts.list_passes(tx, accounts), facts.list_entitlements(tx, accounts)
+    corrections = facts.list_corrections(tx, accounts)
     booked = bills.list_booked_lines(tx, first_days)
     revisions: list[book.Revision] = []
     for account in accounts:
@@ -130,6 +131,7 @@ def bill(
                     passes=passes.get(account, ()),
                     entitlements=entitlements.get(account, ()),
                     as_of=None if close_rides else now,
+                    corrections=corrections.get(account, ()),
                 ),
                 tariff,
                 carried,

@@ -191,6 +191,11 @@ def _extensions(feed: Feed) -> Iterator[Notice]:
     for row in feed.of("passes.txt"):
         if row.text("validity") == "days" and row.whole("validity_count") is None:
             yield Notice(row.file, row.number, "validity_count", "missing_required_field", "how many days?")
+    for row in feed.of("pass_terms.txt"):
+        if row.decimal("fee_amount") is not None and not row.text("currency"):
+            yield Notice(
+                row.file, row.number, "currency", "missing_required_field", "an amount needs its currency"
+            )
     for file in ("incomplete_rides.txt", "same_station_exits.txt"):
         for row in feed.of(file):
             if (row.text("action") == "product") != bool(row.text("fare_product_id")):

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from fare.gtfs.compile_rides import closings, ride_rule
 from fare.gtfs.compile_rules import areas, discounts, joins, only_route, timeframes, transfers
+from fare.gtfs.compile_sales import sale_rules
 from fare.gtfs.schema import CATEGORIES
 from fare.gtfs.table import EPOCH, FOREVER, Feed, Row
 from fare.rules.match import LegIndex, LegRule
@@ -40,8 +41,11 @@ MODES: Final = {
 }  # fmt: skip
 # Passes are looked up over all dates, notes and the tariff's own row have none to honour.
 _UNDATED: Final = frozenset(
-    {"tariff.txt", "passes.txt", "data_notes.txt", "route_lengths.txt", "length_bands.txt"}
-)
+    {
+        "tariff.txt", "passes.txt", "pass_terms.txt", "ride_corrections.txt", "data_notes.txt", "route_lengths.txt",
+        "length_bands.txt",
+    }
+)  # fmt: skip
 
 
 def compile_book(feed: Feed, sha256: str) -> TariffBook:
@@ -66,6 +70,7 @@ def compile_book(feed: Feed, sha256: str) -> TariffBook:
             for row in feed.of("data_notes.txt")
         ),
         passes=compiler.passes(),
+        sales=sale_rules(feed, money, compiler.minor),
         starts=_starts(feed),
         build=compiler.build,
     )

@@ -87,6 +87,8 @@ class Passes:
             product = product_on(self._book.passes.get(held.product_id, ()), day)
             if product is None or not _covers(product, held.scope, route, networks):
                 continue
+            if held.ended_at is not None and at >= held.ended_at:
+                continue
             if not product.from_first_tap:
                 if held.valid_from <= at < held.valid_until:
                     return product

@@ -37,6 +37,7 @@ class Closed(Enum):
     MISSING_OFF = "missing_off"
     MISSING_ON = "missing_on"
     OVER_LONG = "over_long"
+    CORRECTED = "corrected"  # no tap-off; the rider said where the ride ended
     TORN = "torn"  # committed on the card, rider saw no green: evidence at 0
     PASSBACK = "passback"  # the same medium again at the same place: one ride
 

@@ -8,9 +8,9 @@ from uuid import UUID
 from fare.rules.bill import RIDER_FUNDER, Bill, Closed, Component
 
 # A ride the tariff accepts as a trip; a torn or repeated tap and a ride still open are none.
-TRIPS: Final = frozenset(
-    {Closed.TAPPED, Closed.BOARDED, Closed.MISSING_OFF, Closed.MISSING_ON, Closed.OVER_LONG}
-)
+TRIPS: Final = frozenset({
+    Closed.TAPPED, Closed.BOARDED, Closed.MISSING_OFF, Closed.MISSING_ON, Closed.OVER_LONG, Closed.CORRECTED,
+})  # fmt: skip
 
 
 class LineKey(NamedTuple):

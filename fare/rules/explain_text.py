@@ -29,6 +29,10 @@ _CLOSED: Final[dict[str, tuple[str, str]]] = {
     "missing_off": ("Không có lượt quẹt xuống.", "No tap-off was recorded."),
     "missing_on": ("Không có lượt quẹt lên.", "No tap-on was recorded."),
     "over_long": ("Quẹt xuống sau thời hạn chuyến đi.", "The tap-off came after the journey time limit."),
+    "corrected": (
+        "Không có lượt quẹt xuống; tính theo điểm xuống mà bạn đã khai.",
+        "No tap-off was recorded; priced to the stop that you named.",
+    ),
     "unpriced": ("Chưa có giá cho lượt này ({reason}); nhân viên sẽ xem xét.", "No fare is known for this tap ({reason}); a person will look at it."),
 }  # fmt: skip
 

@@ -91,7 +91,7 @@ class HeldPass:
     """A pass the account bought: valid on `[valid_from, valid_until)`.
 
     `product_id` is a `pass_product_id` of passes.txt; `scope` is the route or network the rider chose
-    where the product leaves the choice open, else empty.
+    where the product leaves the choice open, else empty. `ended_at` is when it was given back.
     """
 
     pass_id: UUID
@@ -99,6 +99,16 @@ class HeldPass:
     scope: str
     valid_from: datetime
     valid_until: datetime
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """The rider's word on where and when the ride of a tap-on ended; a tap-off that is found speaks before it."""
+
+    tap_id: TapId
+    stop_id: str
+    left_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +139,7 @@ class DayFacts:
     entitlements: tuple[Entitlement, ...] = ()
     as_of: datetime | None = None
     in_debt: tuple[tuple[datetime, datetime], ...] = ()
+    corrections: tuple[Correction, ...] = ()
 
 
 _card_key = attrgetter("card_id", "counter", "tapped_at", "tap_id")

@@ -8,9 +8,10 @@ from typing import Final
 
 from fare.rules.bill import Closed
 from fare.rules.carried import OpenRide
-from fare.rules.facts import FareTap
+from fare.rules.facts import Correction, FareTap
 from fare.rules.tariff import Tariff, TariffBook
 from fare.rules.terms import Route, Settled
+from kernel.ids import TapId
 from kernel.wire.tap import Phase, Purpose
 
 _DAY: Final = timedelta(days=1)
@@ -127,6 +128,7 @@ class Builder:
         "built",
         "ends_at",
         "open_leg",
+        "said",
         "tariffs",
     )
 
@@ -140,6 +142,7 @@ class Builder:
         self.open_leg: Leg | None = None
         self._last = last  # the last tap that counted, for passback
         self._companions = 0
+        self.said: dict[TapId, Correction] = {}
 
     def tariff_at(self, at: datetime) -> Tariff:
         """Return the tariff of an instant's local date, by the day's own midnight where it lies inside."""
@@ -266,6 +269,9 @@ class Builder:
         if leg is not None:
             leg.closed = Closed.BOARDED if leg.route.rule.settled is Settled.BOARDING else Closed.MISSING_OFF
             self.open_leg = None
+            said = self.said.get(leg.tap.tap_id)
+            if said is not None and leg.closed is Closed.MISSING_OFF:
+                leg.arrived, leg.end_stop, leg.closed = said.left_at, said.stop_id, Closed.CORRECTED
 
     def end(self, as_of: datetime | None) -> Built:
         """Close or hand on what is still open at the day's end (or at `as_of`) and return everything."""

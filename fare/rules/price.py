@@ -65,6 +65,8 @@ def trace_day(facts: DayFacts, book: TariffBook, carried: Carried = EMPTY) -> tu
 def _price(facts: DayFacts, book: TariffBook, carried: Carried, traces: list[Trace] | None) -> Bill:
     day = facts.service_day
     builder = Builder(book, day, carried.last_tap)
+    if facts.corrections:
+        builder.said = {one.tap_id: one for one in facts.corrections}
     if carried.open_ride is not None:
         builder.resume(carried.open_ride)
     builder.walk(in_card_order(facts.taps))
@@ -244,7 +246,7 @@ def _ride(leg: Leg, face: Money, rule: str) -> Ride:
         tap.operator_id or leg.route.operator_id,
         leg.route.route_id,
         "" if leg.on is None else tap.stop_id,
-        "" if off is None else off.stop_id,
+        leg.end_stop if off is None else off.stop_id,
         tap.tapped_at,
         leg.arrived,
         face,

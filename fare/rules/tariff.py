@@ -10,6 +10,7 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from fare.rules.match import LegIndex
+from fare.rules.sales import SaleRules
 from fare.rules.terms import (
     Cap,
     Discount,
@@ -111,6 +112,7 @@ class TariffBook:
         "names",
         "notes",
         "passes",
+        "sales",
         "sha256",
         "version",
         "zone",
@@ -127,6 +129,7 @@ class TariffBook:
         names: TariffNames,
         notes: tuple[DataNote, ...],
         passes: Mapping[str, tuple[PassProduct, ...]],
+        sales: SaleRules,
         starts: tuple[date, ...],
         build: Callable[[date, date], Tariff],
     ) -> None:
@@ -138,6 +141,7 @@ class TariffBook:
         self.names = names
         self.notes = notes
         self.passes = passes
+        self.sales = sales
         self._starts = starts
         self._build = build
         self._built: dict[int, Tariff] = {}

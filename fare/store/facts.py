@@ -6,8 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from fare.rules.facts import Entitlement, HeldPass
-from kernel.ids import FareAccountId
+from fare.rules.facts import Correction, Entitlement, HeldPass
+from kernel.ids import FareAccountId, TapId
 from kernel.money import Money
 from kernel.wire.cardinfo import Concession
 
@@ -19,8 +19,9 @@ def list_passes(
     rows = tx.execute(
         text(
             """
-            SELECT fare_account_id, pass_id, product_id, scope, valid_from, valid_until
-            FROM fare_pass WHERE fare_account_id = ANY(CAST(:accounts AS uuid[]))
+            SELECT fare_account_id, pass_id, product_id, scope, valid_from, valid_until, ended_at
+            FROM fare_pass LEFT JOIN fare_pass_end USING (fare_account_id, pass_id)
+            WHERE fare_account_id = ANY(CAST(:accounts AS uuid[]))
             ORDER BY fare_account_id, valid_from, pass_id
             """
         ),
@@ -29,7 +30,7 @@ def list_passes(
     held: dict[FareAccountId, tuple[HeldPass, ...]] = {}
     for row in rows:
         account = FareAccountId(row[0])
-        held[account] = (*held.get(account, ()), HeldPass(*row[1:6]))
+        held[account] = (*held.get(account, ()), HeldPass(*row[1:7]))
     return held
 
 
@@ -53,6 +54,26 @@ def list_entitlements(
         fact = Entitlement(Concession(row[1]), row[2], row[3])
         proven[account] = (*proven.get(account, ()), fact)
     return proven
+
+
+def list_corrections(
+    tx: Connection, accounts: Sequence[FareAccountId]
+) -> dict[FareAccountId, tuple[Correction, ...]]:
+    """Return all that the accounts' riders said of rides without a tap-off; accounts without are absent."""
+    rows = tx.execute(
+        text(
+            """
+            SELECT fare_account_id, tap_id, stop_id, left_at FROM fare_correction
+            WHERE fare_account_id = ANY(CAST(:accounts AS uuid[])) ORDER BY fare_account_id, left_at, tap_id
+            """
+        ),
+        {"accounts": list(accounts)},
+    )
+    said: dict[FareAccountId, tuple[Correction, ...]] = {}
+    for row in rows:
+        account = FareAccountId(row[0])
+        said[account] = (*said.get(account, ()), Correction(TapId(row[1]), row[2], row[3]))
+    return said
 
 
 def find_pass(tx: Connection, account: FareAccountId, pass_id: UUID) -> HeldPass | None:

@@ -25,6 +25,15 @@ MAY_UPDATE = {
     "ledger_hold": "ended once",
     "ledger_suspense": "owner",
     "ledger_topup_intent": "state",
+    "fare_pass_order": "ended once, when its payment came",
+    "rider_code": "tries, used up",
+    "rider_sign_in": "ended",
+    "rider_notice": "sent; an outbox",
+    "rider_notice_mark": "moves on",
+    "ledger_dispute": "state; its steps are append-only",
+    "ledger_goodwill": "state; its steps are append-only",
+    "legacy_import": "ended once",
+    "legacy_card": "moved once to the holder's new card",
     "parking_stay": "the newest revision of a stay; its lines are append-only",
 }
 MAY_DELETE = {
