@@ -142,6 +142,11 @@ def personalisation(keyring: Keyring, issued: IssuedCard) -> dict[str, object]:
     }
 
 
+def open_guest(tx: Connection, account_id: FareAccountId, now: datetime) -> None:
+    """Open the fare account of somebody without a card, once: what a guest's stay is locked and billed by."""
+    cards.insert_guest(tx, account_id, at=now)
+
+
 def lock_accounts(tx: Connection, ids: Iterable[FareAccountId]) -> None:
     """Lock these fare accounts until the transaction ends, in id order (§8.5); UnknownCardError if one is none."""
     wanted = set(ids)

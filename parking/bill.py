@@ -18,14 +18,17 @@ from access.issue import lock_accounts
 from access.rules.tap import Tap
 from access.taps import list_taps
 from kernel.ids import FareAccountId, OperatorId
+from kernel.money import Money, currency
 from kernel.wire.tap import Phase, Purpose
+from ledger.accounts import lock_balances, open_accounts
 from ledger.post import book_day
+from ledger.rules import chart
 from parking.places import HANOI, stay_day
 from parking.post_bills import StayChange, post_changes
 from parking.publish_rates import Rates
 from parking.rules.bill import StayBill, price_folded, stay_ref
 from parking.rules.book import RateBook
-from parking.rules.difference import differences, wanted
+from parking.rules.difference import affordable, differences, wanted
 from parking.rules.quote import ENGINE_VERSION
 from parking.rules.session import RUNNING, Case, EventKind, State
 from parking.rules.stay import Stay, StayEvent, fold_stays
@@ -107,7 +110,9 @@ def bill_accounts(
     for account, bill in bills:
         old = stored.pop((account, bill.stay.stay_id), None)
         row = _row(account, bill, old, rates, guest=account in guests, now=now)
-        found = () if row.guest else differences(wanted(bill), booked.get(row.stay_id, {}))
+        found = differences(wanted(bill), booked.get(row.stay_id, {}))
+        if row.guest and found:
+            found = affordable(found, _paid_in(tx, row, now).minor)
         if found or old is None or _differs(row, old):
             changes.append(StayChange(row, found))
     for old in stored.values():
@@ -218,6 +223,13 @@ def _row(
         currency=quote.total.currency.code if quote else "VND",
         billed_at=now,
     )
+
+
+def _paid_in(tx: Connection, row: StayRow, now: datetime) -> Money:
+    """Return what a guest paid in and was not charged yet."""
+    spec = chart.rider_stored_value(row.fare_account_id, currency(row.currency))
+    open_accounts(tx, (spec,), now)
+    return lock_balances(tx, (spec.account_id,), now)[spec.account_id].available
 
 
 def _merged(old: StayRow, now: datetime) -> StayRow:

@@ -12,13 +12,13 @@ from sqlalchemy import Connection
 
 from kernel.errors import DomainError
 from parking.bill import list_stay_events
-from parking.enter import AHEAD
 from parking.places import place_in_force
 from parking.publish_rates import Rates
 from parking.rules.book import RateBook
 from parking.rules.check import Checked, Running, check
 from parking.rules.plate import PlateMatch
 from parking.rules.session import State
+from parking.sessions import AHEAD
 from parking.store import observations as store
 from parking.store.observations import Observation
 from parking.store.stays import find_stay

@@ -44,8 +44,8 @@ class PostedStays:
 def post_changes(tx: Connection, changes: Sequence[StayChange], *, now: datetime) -> PostedStays:
     """Post the differences and write the revisions; the caller holds the accounts' locks.
 
-    A charge beyond the balance goes to the account's receivable, so money never refuses a bill. A guest has
-    no account to book on and so no lines: what a guest owes is paid at the exit.
+    A charge beyond the balance goes to the account's receivable, so money never refuses a bill. A guest's
+    differences are no more than what was paid in: what a guest still owes stands on no book.
     """
     if not changes:
         return PostedStays(0, frozenset())
@@ -54,7 +54,6 @@ def post_changes(tx: Connection, changes: Sequence[StayChange], *, now: datetime
     entries: list[Entry] = []
     lines: list[LineRow] = []
     for change in changes:
-        assert not (change.row.guest and change.differences), "a guest's stay has no lines"
         for number, difference in enumerate(change.differences, 1):
             entry = _entry(change.row, number, difference, purses, owing, now)
             if entry is not None:

@@ -66,6 +66,17 @@ def insert_accounts(tx: Connection, account_ids: Sequence[UUID], *, at: datetime
     )
 
 
+def insert_guest(tx: Connection, account_id: UUID, *, at: datetime) -> None:
+    """Store a fare account that no card belongs to, unless it is stored already."""
+    tx.execute(
+        text(
+            "INSERT INTO fare_account (fare_account_id, opened_at) VALUES (:id, :at)"
+            " ON CONFLICT (fare_account_id) DO NOTHING"
+        ),
+        {"id": account_id, "at": at},
+    )
+
+
 def insert_cards(tx: Connection, cards: Sequence[Card]) -> set[bytes]:
     """Store cards and return the UID hashes that were stored; one whose UID is stored already is left out."""
     rows = tx.execute(

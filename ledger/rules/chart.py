@@ -19,6 +19,8 @@ PARKING_PAYABLE = "parking_payable"
 FUNDER_RECEIVABLE = "funder_receivable"
 BANK_GUARANTEE = "bank_guarantee"
 PROVIDER_CLEARING = "provider_clearing"
+TILL = "till"
+OPERATOR_CASH = "operator_cash"
 SUSPENSE = "suspense"
 DEFERRED_PASS = "deferred_pass"  # noqa: S105 — an account kind, not a password
 
@@ -93,6 +95,16 @@ def bank_guarantee(currency: Currency = VND) -> AccountSpec:
 def provider_clearing(provider: str, currency: Currency = VND) -> AccountSpec:
     """Return the asset for top-ups a payment provider has taken and not yet paid out to the bank."""
     return _house(PROVIDER_CLEARING, AccountType.ASSET, OwnerKind.PROVIDER, provider, currency)
+
+
+def till(name: str, currency: Currency = VND) -> AccountSpec:
+    """Return the asset for cash in the hands of an agent or attendant until it is remitted or counted."""
+    return _house(TILL, AccountType.ASSET, OwnerKind.PROVIDER, name, currency)
+
+
+def operator_cash(operator: str, currency: Currency = VND) -> AccountSpec:
+    """Return the asset for cash that an operator keeps of what it is owed: paying it out nets the two."""
+    return _house(OPERATOR_CASH, AccountType.ASSET, OwnerKind.OPERATOR, operator, currency)
 
 
 def suspense(reason: str, currency: Currency = VND) -> AccountSpec:

@@ -1,4 +1,4 @@
-"""What parking operators look up and hand in: running sessions by what parks, and officers' observations."""
+"""What parking operators look up and take in: running sessions, observations, and what guests pay."""
 
 from alembic import op
 
@@ -37,19 +37,54 @@ CREATE TABLE parking_observation (
 CREATE INDEX parking_observation_at ON parking_observation (place_id, observed_at);
 """
 
+# Money that guests paid in (and were given back: negative), by what means and at whose till.
+PAYMENTS = """
+CREATE TABLE parking_payment (
+    fare_account_id uuid        NOT NULL,
+    payment_id      uuid        NOT NULL,
+    stay_id         uuid        NOT NULL,
+    place_id        text        NOT NULL,
+    operator_id     text        NOT NULL,
+    method          text        NOT NULL,
+    amount_minor    bigint      NOT NULL,
+    currency        char(3)     NOT NULL,
+    till            text        NOT NULL,
+    until_at        timestamptz,
+    paid_at         timestamptz NOT NULL,
+    actor           text        NOT NULL,
+    CONSTRAINT parking_payment_pk PRIMARY KEY (fare_account_id, payment_id),
+    CONSTRAINT parking_payment_method CHECK (method IN ('cash', 'cash_by_proxy', 'vietqr')),
+    CONSTRAINT parking_payment_amount CHECK (amount_minor <> 0),
+    CONSTRAINT parking_payment_till CHECK ((till = '') = (method = 'vietqr'))
+);
+CREATE INDEX parking_payment_till_at ON parking_payment (till, paid_at);
+CREATE INDEX parking_payment_place_at ON parking_payment (place_id, paid_at);
+CREATE TABLE parking_payment_asked (
+    fare_account_id uuid        NOT NULL,
+    intent_id       uuid        NOT NULL,
+    stay_id         uuid        NOT NULL,
+    until_at        timestamptz,
+    asked_at        timestamptz NOT NULL,
+    CONSTRAINT parking_payment_asked_pk PRIMARY KEY (fare_account_id, intent_id)
+);
+"""
+
+APPEND_ONLY = ("parking_observation", "parking_payment", "parking_payment_asked")
+
 
 def upgrade() -> None:
-    op.execute(CHECKS)
-    op.execute(OBSERVATIONS)
-    op.execute("GRANT SELECT, INSERT ON parking_observation TO lienthong_app")
-    op.execute(
-        "CREATE TRIGGER parking_observation_append_only BEFORE UPDATE OR DELETE ON parking_observation "
-        "FOR EACH ROW EXECUTE FUNCTION append_only()"
-    )
-    op.execute(
-        "CREATE TRIGGER parking_observation_no_truncate BEFORE TRUNCATE ON parking_observation "
-        "FOR EACH STATEMENT EXECUTE FUNCTION append_only()"
-    )
+    for part in (CHECKS, OBSERVATIONS, PAYMENTS):
+        op.execute(part)
+    for table in APPEND_ONLY:
+        op.execute(f"GRANT SELECT, INSERT ON {table} TO lienthong_app")
+        op.execute(
+            f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} "
+            "FOR EACH ROW EXECUTE FUNCTION append_only()"
+        )
+        op.execute(
+            f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION append_only()"
+        )
 
 
 def downgrade() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from parking.rules.bill import BillKey, Component, StayBill
@@ -60,3 +60,20 @@ def differences(want: Mapping[BillKey, Booked], booked: Mapping[BillKey, Booked]
             ),
         )
     )
+
+
+def affordable(found: tuple[Difference, ...], available: int) -> tuple[Difference, ...]:
+    """Return what of a guest's differences the money paid so far covers; the rest waits until it is paid.
+
+    `available` is what was paid and not charged yet, in minor units. A guest has no receivable: what is not paid is
+    due at the exit and on no book.
+    """
+    kept: list[Difference] = []
+    for each in found:
+        minor = each.minor
+        if each.key.component is Component.CHARGED:
+            minor = min(minor, max(available, 0))
+            available -= minor
+        if minor or each.stays:
+            kept.append(replace(each, minor=minor))
+    return tuple(kept)

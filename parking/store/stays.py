@@ -172,14 +172,6 @@ def lock_place(tx: Connection, place_id: str) -> None:
     )
 
 
-def lock_guest(tx: Connection, account: FareAccountId) -> None:
-    """Make changes to one guest's stay wait for each other; a card's stay is locked by its fare account."""
-    tx.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended('parking-guest:' || :account, 0))"),
-        {"account": str(account)},
-    )
-
-
 def upsert_stays(tx: Connection, rows: Sequence[StayRow]) -> None:
     """Write the newest revision of stays."""
     if not rows:

@@ -14,6 +14,7 @@ from service.api.health import blueprint as health
 from service.api.ledger import blueprint as ledger
 from service.api.notifications import blueprint as notifications
 from service.api.parking import blueprint as parking
+from service.api.parking_payments import blueprint as parking_payments
 from service.api.problems import blueprint as problems
 from service.api.settlements import blueprint as settlements
 from service.api.taps import blueprint as taps
@@ -26,6 +27,7 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     settlements,
     parking,
     enforcement,
+    parking_payments,
     topups,
     notifications,
     fares,

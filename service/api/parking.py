@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from kernel.ids import FareAccountId
 from parking import enter as verbs
 from parking.places import list_places, place_in_force
+from parking.sessions import Session, find_session, operator_of
 from service import audit, parks
 from service.auth import principal, public, require_operator, requires, scope
 from service.services import services
@@ -123,7 +124,7 @@ def extend_session(session_id: UUID, json_data: ExtendAsked) -> tuple[dict[str, 
     running = services()
     now = running.clock.now()
     with running.database.begin() as tx:
-        require_operator(verbs.operator_of(tx, session_id))
+        require_operator(operator_of(tx, session_id))
         made = verbs.extend(
             tx, session_id, event_id=json_data.event_id, until=json_data.until, actor=_actor(), now=now
         )
@@ -139,7 +140,7 @@ def leave_session(session_id: UUID, json_data: LeaveAsked) -> tuple[dict[str, An
     running = services()
     now = running.clock.now()
     with running.database.begin() as tx:
-        require_operator(verbs.operator_of(tx, session_id))
+        require_operator(operator_of(tx, session_id))
         made = verbs.leave(
             tx,
             session_id,
@@ -159,8 +160,8 @@ def get_session(session_id: UUID) -> dict[str, Any]:
     """Return a session with the proof of its price; while it runs, of what leaving now would cost."""
     running = services()
     with running.database.read() as tx:
-        require_operator(verbs.operator_of(tx, session_id))
-        return _shown(verbs.find_session(tx, session_id, now=running.clock.now()))
+        require_operator(operator_of(tx, session_id))
+        return _shown(find_session(tx, session_id, now=running.clock.now()))
 
 
 @blueprint.get("/places")
@@ -191,7 +192,7 @@ def _actor() -> str:
     return f"{actor.kind.value}:{actor.actor_id}"
 
 
-def _record(tx: Connection, action: str, made: verbs.Session) -> None:
+def _record(tx: Connection, action: str, made: Session) -> None:
     if not made.again:
         audit.record(
             tx,
@@ -204,11 +205,11 @@ def _record(tx: Connection, action: str, made: verbs.Session) -> None:
         )
 
 
-def _answer(made: verbs.Session, status: int) -> tuple[dict[str, Any], int, dict[str, str]]:
+def _answer(made: Session, status: int) -> tuple[dict[str, Any], int, dict[str, str]]:
     return (_shown(made), 200, {"Idempotency-Hit": "true"}) if made.again else (_shown(made), status, {})
 
 
-def _shown(found: verbs.Session) -> dict[str, Any]:
+def _shown(found: Session) -> dict[str, Any]:
     row, bill = found.row, found.bill
     priced = bill.quote or found.asked
     return {

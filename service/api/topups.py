@@ -126,8 +126,8 @@ def create_topup(json_data: TopupAsked) -> tuple[dict[str, Any], int, dict[str, 
                     request_id=request_id(),
                 )
     first = replace(made.intent, state=IntentState.OPEN)
-    shown = _shown(first, first.created_at).model_dump(mode="json")
-    return (shown, 200, {"Idempotency-Hit": "true"}) if made.hit else (shown, 201, {})
+    body = shown(first, first.created_at).model_dump(mode="json")
+    return (body, 200, {"Idempotency-Hit": "true"}) if made.hit else (body, 201, {})
 
 
 @blueprint.get("/v1/topups/<uuid:topup_id>")
@@ -138,7 +138,7 @@ def get_topup(topup_id: UUID) -> dict[str, Any]:
     running = services()
     with running.database.read() as tx:
         intent = topup.get_intent(tx, topup_id)
-    return _shown(intent, running.clock.now()).model_dump(mode="json")
+    return shown(intent, running.clock.now()).model_dump(mode="json")
 
 
 @blueprint.get("/v1/suspense")
@@ -167,7 +167,8 @@ def list_suspense() -> dict[str, Any]:
     ).model_dump(mode="json")
 
 
-def _shown(intent: Intent, at: datetime) -> Topup:
+def shown(intent: Intent, at: datetime) -> Topup:
+    """Return a payment intent as the API shows it at an instant."""
     return Topup(
         topup_id=intent.intent_id,
         fare_account_id=intent.fare_account_id,

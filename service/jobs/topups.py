@@ -13,6 +13,7 @@ from ledger import notify
 from ledger.notify import CREDITED, Applied
 from ledger.rails.providers import UnknownProviderError
 from ledger.topup import Merchant, expire_intents
+from parking import pay
 from service import logs
 from service.database import Database
 from service.settings import Settings
@@ -55,6 +56,16 @@ def apply_stored(tx: Connection, stored: UUID, *, settings: Settings, now: datet
             (applied.fare_account_id,),
             reason=DenyReason.DEBT,
             cause=f"payment:{applied.payment_id}",
+            now=now,
+        )
+    if applied.outcome == CREDITED and applied.fare_account_id and applied.intent_id and applied.payment_id:
+        assert applied.cleared is not None and applied.loaded is not None, "a credit has two parts"  # noqa: PT018
+        pay.receive(
+            tx,
+            applied.fare_account_id,
+            applied.intent_id,
+            applied.cleared + applied.loaded,
+            payment_id=applied.payment_id,
             now=now,
         )
     return applied

@@ -22,6 +22,10 @@ from ledger.rules import chart
 from ledger.rules.entry import Entry, Line, Posted
 from parking.publish_rates import publish_rates
 from parking.rate_dir import HANOI, read_rate_dir
+from service import staff
+from service.audit import Actor, ActorKind
+from service.services import EXTENSION
+from service.staff import Grant, Role
 
 TWO = {"prepared_by": "mai", "approved_by": "tuan"}
 _uids = itertools.count(0x04_00_00_00_00_00_01)
@@ -169,3 +173,33 @@ def issue(tx: Connection, keyring, now: datetime):
         return Holder(issued.card_id, issued.fare_account_id)
 
     return _issue
+
+
+@pytest.fixture
+def begin(app, now):
+    """Open a transaction of the service, with Hanoi's rates published."""
+    database = app.extensions[EXTENSION].database
+    early = now - timedelta(days=100)
+    with database.begin() as tx:
+        publish_rates(tx, read_rate_dir(HANOI), effective_at=early, **TWO, now=early)
+    return database.begin
+
+
+@pytest.fixture
+def bearer(begin, now):
+    """Headers of a credential of one operator, or of another role."""
+
+    def _bearer(operator="dongda-parking", role=Role.PARKING_OPERATOR):
+        with begin() as tx:
+            grant = Grant(role, operator) if operator else Grant(role)
+            _, token = staff.add_credential(
+                tx,
+                name="gate",
+                grant=grant,
+                valid=timedelta(days=1),
+                by=Actor(ActorKind.COMMAND, "t"),
+                now=now,
+            )
+        return {"Authorization": f"Bearer {token}"}
+
+    return _bearer

@@ -9,45 +9,12 @@ from access.issue import issue_card
 from kernel.ids import uuid8
 from kernel.wire.cardinfo import Concession
 from parking.proof import check_proof
-from parking.publish_rates import publish_rates
-from parking.rate_dir import HANOI, load_rate_dir, read_rate_dir
-from service import audit, staff
-from service.audit import Actor, ActorKind
-from service.services import EXTENSION
-from service.staff import Grant, Role
-from tests.parking.conftest import TWO, balances, load
+from parking.rate_dir import HANOI, load_rate_dir
+from service import audit
+from service.staff import Role
+from tests.parking.conftest import balances, load
 
 BASE = "/v1/parking"
-
-
-@pytest.fixture
-def begin(app, now):
-    """Open a transaction of the service, with Hanoi's rates published."""
-    database = app.extensions[EXTENSION].database
-    early = now - timedelta(days=100)
-    with database.begin() as tx:
-        publish_rates(tx, read_rate_dir(HANOI), effective_at=early, **TWO, now=early)
-    return database.begin
-
-
-@pytest.fixture
-def bearer(begin, now):
-    """Headers of a credential of one operator, or of another role."""
-
-    def _bearer(operator="dongda-parking", role=Role.PARKING_OPERATOR):
-        with begin() as tx:
-            grant = Grant(role, operator) if operator else Grant(role)
-            _, token = staff.add_credential(
-                tx,
-                name="gate",
-                grant=grant,
-                valid=timedelta(days=1),
-                by=Actor(ActorKind.COMMAND, "t"),
-                now=now,
-            )
-        return {"Authorization": f"Bearer {token}"}
-
-    return _bearer
 
 
 def entry(now, minutes=0, **changes):

@@ -1,0 +1,63 @@
+"""What a guest pays for a stay: ways to pay, what is due, and which amounts are taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from kernel.errors import DomainError
+from kernel.money import Money
+
+
+class Method(Enum):
+    """How a guest pays. Cash that an attendant pays in for a driver is CASH_BY_PROXY, never cashless."""
+
+    CASH = "cash"
+    CASH_BY_PROXY = "cash_by_proxy"
+    VIETQR = "vietqr"
+
+
+class PaymentAmountError(DomainError):
+    """The amount is not positive, or more than is due."""
+
+    detail = "{amount} cannot be taken: {due} is due."
+
+
+class NotAGuestError(DomainError):
+    """The stay is charged to a card's account: nobody pays for it at the exit."""
+
+    detail = "Session {session_id} is charged to its card: nothing is paid at the exit."
+
+
+class NotEndedError(DomainError):
+    """What a running stay will cost is not known: say until when it is paid."""
+
+    detail = "Session {session_id} is {state}: end it first, or pay ahead until an instant."
+
+
+class PaymentIdReusedError(DomainError):
+    """A payment of this id was another one."""
+
+    detail = "Payment {payment_id} was used before with another {field}."
+
+
+@dataclass(frozen=True, slots=True)
+class Dues:
+    """Where a guest's stay stands: its price, what was paid in, what is still due, and what is to be given back."""
+
+    price: Money
+    paid: Money
+    due: Money
+    credit: Money
+
+
+def dues(price: Money, paid: Money) -> Dues:
+    """Return what is due of a price after what was paid in, or what must be given back; never both."""
+    nothing = Money.zero(price.currency)
+    return Dues(price, paid, max(price - paid, nothing), max(paid - price, nothing))
+
+
+def check_payment(amount: Money, due: Money) -> None:
+    """Refuse with PaymentAmountError an amount of nothing, or of more than is due; a part of it is taken."""
+    if amount.currency != due.currency or not Money.zero(due.currency) < amount <= due:
+        raise PaymentAmountError(amount=str(amount), due=str(due))

@@ -1,0 +1,177 @@
+"""Sessions as they stand: read one with its price, lock one, and tell it an event. The caller mints each event's id.
+
+The same id with the same content is the first answer again; with other content SessionIdReusedError.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from access.issue import lock_accounts, open_guest
+from kernel.errors import DomainError
+from kernel.ids import FareAccountId, OperatorId
+from kernel.money import Money
+from parking.bill import bill_accounts, list_stay_events
+from parking.publish_rates import Rates
+from parking.rules.bill import StayBill, price_folded
+from parking.rules.book import RateBook
+from parking.rules.errors import ImpossibleTimesError, NoRateError, UnknownPlaceError
+from parking.rules.quote import Quote, quote, quote_between
+from parking.rules.session import EventKind, State, take_step
+from parking.rules.stay import StayEvent
+from parking.store import events as event_store
+from parking.store import stays as store
+from parking.store.stays import StayRow
+
+AHEAD: Final = timedelta(minutes=5)  # clocks of an operator's own gates may run this far before ours
+# What only makes sense with an end in the future.
+_UNTIL: Final = frozenset({EventKind.EXTENDED, EventKind.PAID})
+
+
+class UnknownSessionError(DomainError):
+    """No session of this id."""
+
+    detail = "There is no parking session {session_id}."
+
+
+class SessionIdReusedError(DomainError):
+    """An event of this id tells of something else."""
+
+    detail = "{event_id} was used before with another {field}."
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session as it stands: its row, its bill, and (while it runs) what leaving at `asked_at` would cost."""
+
+    row: StayRow
+    bill: StayBill
+    asked: Quote | None
+    asked_at: datetime
+    again: bool = False
+
+
+def find_session(tx: Connection, session_id: UUID, *, now: datetime, again: bool = False) -> Session:
+    """Return a session with its bill recomputed from its events; UnknownSessionError."""
+    row = _row(tx, session_id)
+    rates = Rates(tx)
+    stay, book = list_stay_events(tx, row, rates)
+    bill = price_folded(stay, book)
+    asked = None
+    if row.running and row.entered_at is not None and row.entered_at <= now:
+        vehicle_class = stay.vehicle_class or book.place(row.place_id).default_class
+        table = book.table_for(row.place_id, vehicle_class, row.first_at, user=stay.user)
+        asked = quote(stay.events, table, asked_at=now)
+    return Session(row, bill, asked, now, again)
+
+
+def operator_of(tx: Connection, session_id: UUID) -> OperatorId:
+    """Return who runs the place of a session; UnknownSessionError."""
+    return OperatorId(_row(tx, session_id).operator_id)
+
+
+def price_until(tx: Connection, row: StayRow, until: datetime) -> Money:
+    """Return what a stay costs that leaves at an instant; NoRateError, UncoveredTimeError, ImpossibleTimesError."""
+    stay, book = list_stay_events(tx, row, Rates(tx))
+    vehicle_class = stay.vehicle_class or book.place(row.place_id).default_class
+    table = book.table_for(row.place_id, vehicle_class, row.first_at, user=stay.user)
+    return quote_between(table, row.entered_at or row.first_at, until).total
+
+
+def lock_session(tx: Connection, session_id: UUID, *, now: datetime) -> StayRow:
+    """Return a session as it stands once its account is locked; UnknownSessionError."""
+    row = _row(tx, session_id)
+    lock_parker(tx, row.fare_account_id, guest=row.guest, now=now)
+    return _row(tx, session_id)
+
+
+def lock_parker(tx: Connection, account: FareAccountId, *, guest: bool, now: datetime) -> None:
+    """Lock the account that a stay is billed by; a guest's is opened first."""
+    if guest:
+        open_guest(tx, account, now)
+    lock_accounts(tx, [account])
+
+
+def tell(
+    tx: Connection,
+    row: StayRow,
+    kind: EventKind,
+    *,
+    event_id: UUID,
+    at: datetime,
+    actor: str,
+    now: datetime,
+    until: datetime | None = None,
+) -> Session:
+    """Add an event to a locked session and bill it; SessionStateError where it cannot happen, ImpossibleTimesError."""
+    event = StayEvent(
+        event_id=event_id, kind=kind, subject=row.subject, at=at, place_id=row.place_id, until=until
+    )
+    if is_again(tx, row.fare_account_id, event):
+        return find_session(tx, row.stay_id, now=now, again=True)
+    take_step(State(row.state), kind)
+    if kind is EventKind.LEFT and row.state == State.LEFT.value:
+        take_step(State.VOIDED, kind)  # an exit repeats itself at a gate, never through the API
+    past = kind in _UNTIL and until is not None and until <= at
+    if at > now + AHEAD or (row.entered_at is not None and at < row.entered_at) or past:
+        raise ImpossibleTimesError(
+            entered_at=row.entered_at.isoformat() if row.entered_at else None,
+            left_at=(until or at).isoformat(),
+            reason="it would end before it begins, or lies in the future",
+        )
+    event_store.insert_event(
+        tx,
+        event_store.NewEvent(
+            fare_account_id=row.fare_account_id,
+            event_day=row.stay_day,
+            event=event,
+            actor=actor,
+            recorded_at=now,
+        ),
+    )
+    bill(tx, row.fare_account_id, row.first_at, guest=row.guest, now=now)
+    return find_session(tx, row.stay_id, now=now)
+
+
+def is_again(tx: Connection, account: FareAccountId, event: StayEvent) -> bool:
+    """Return whether the account has this event already; SessionIdReusedError where it tells of something else."""
+    known = event_store.find_event(tx, account, event.event_id)
+    if known is None:
+        return False
+    for name in ("kind", "subject", "place_id", "vehicle_class", "user", "until"):
+        if getattr(known, name) != getattr(event, name):
+            raise SessionIdReusedError(event_id=str(event.event_id), field=name)
+    return True
+
+
+def bill(tx: Connection, account: FareAccountId, at: datetime, *, guest: bool, now: datetime) -> None:
+    """Bill one locked account's stays from an instant on."""
+    bill_accounts(tx, {account: at}, now=now, guests=frozenset({account}) if guest else frozenset())
+
+
+def book_at(rates: Rates, place_id: str, at: datetime) -> RateBook:
+    """Return the rates in force at an instant, which know the place; NoRateError, UnknownPlaceError."""
+    book = rates.at(at)
+    if book is None:
+        raise NoRateError(
+            place_id=place_id,
+            vehicle_class="any class",
+            user="anybody",
+            entered_at=at.isoformat(),
+            reason="no rates were published by then",
+        )
+    if place_id not in book.places:
+        raise UnknownPlaceError(place_id=place_id)
+    return book
+
+
+def _row(tx: Connection, session_id: UUID) -> StayRow:
+    found = store.find_stay(tx, session_id)
+    if found is None:
+        raise UnknownSessionError(session_id=str(session_id))
+    return found
