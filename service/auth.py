@@ -15,11 +15,17 @@ from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import validate_csrf
 from wtforms import ValidationError  # type: ignore[import-untyped]
 
-from kernel.ids import OperatorId
-from service import device_auth, staff
+from kernel.ids import FareAccountId, OperatorId
+from service import device_auth, riders, staff
 from service.audit import Actor, ActorKind
 from service.device_auth import SigningDevice
-from service.errors import FormExpiredError, NotAllowedError, NotAuthenticatedError, OtherOperatorError
+from service.errors import (
+    FormExpiredError,
+    NotAllowedError,
+    NotAuthenticatedError,
+    NotYoursError,
+    OtherOperatorError,
+)
 from service.services import services
 from service.staff import Grant, Role
 
@@ -51,11 +57,12 @@ class Marker:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A signed-in member of staff or an API credential."""
+    """A signed-in member of staff, an API credential, or a rider, who acts for one account alone."""
 
     actor: Actor
     name: str
     grants: tuple[Grant, ...]
+    fare_account_id: FareAccountId | None = None
 
     def holds(self, roles: frozenset[Role]) -> bool:
         """Return whether any grant is of one of these roles."""
@@ -119,6 +126,19 @@ def require_operator(operator_id: str) -> None:
     limited = scope()
     if limited is not None and operator_id not in limited:
         raise OtherOperatorError(operator_id=operator_id)
+
+
+def acting_for() -> FareAccountId | None:
+    """Return the account that a rider is signed in for; None for staff and credentials, which no account limits."""
+    return principal().fare_account_id
+
+
+def require_own(fare_account_id: UUID) -> FareAccountId:
+    """Return the account; NotYoursError when the caller is a rider signed in for another one."""
+    own = acting_for()
+    if own is not None and own != fare_account_id:
+        raise NotYoursError
+    return FareAccountId(fare_account_id)
 
 
 def marker_of(app: Flask, endpoint: str) -> Marker:
@@ -198,6 +218,11 @@ def _bearer() -> Principal | None:
     if scheme.lower() != "bearer":
         return None
     with services().database.read() as tx:
+        if token.strip().startswith(riders.TOKEN_PREFIX):
+            account = riders.find_rider(tx, token.strip(), services().clock.now())
+            if account is None:
+                raise NotAuthenticatedError
+            return Principal(Actor(ActorKind.RIDER, str(account)), "rider", (Grant(Role.RIDER),), account)
         credential = staff.find_credential(tx, token.strip(), services().clock.now())
     if credential is None:
         raise NotAuthenticatedError

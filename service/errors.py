@@ -21,6 +21,12 @@ class OtherOperatorError(DomainError):
     detail = "You may not see or change what belongs to operator {operator_id}."
 
 
+class NotYoursError(DomainError):
+    """A rider asked for what belongs to another account."""
+
+    detail = "This belongs to another account than the one you are signed in for."
+
+
 class FormExpiredError(DomainError):
     """The form's CSRF token is missing, wrong or too old."""
 

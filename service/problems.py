@@ -36,6 +36,7 @@ TABLE: Final[dict[str, Row]] = {
     "not-authenticated": Row(401, "Not authenticated"),
     "not-allowed": Row(403, "Not allowed"),
     "other-operator": Row(403, "Another operator's"),
+    "not-yours": Row(403, "Another rider's"),
     "form-expired": Row(403, "Form expired"),
     "request-signature": Row(401, "Request signature not accepted"),
     "malformed-request": Row(422, "Malformed request"),

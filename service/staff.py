@@ -32,6 +32,7 @@ class Role(StrEnum):
 
     RIDER = "rider"
     INSPECTOR = "inspector"
+    AGENT = "agent"
     PARKING_OPERATOR = "parking_operator"
     FINANCE_MAKER = "finance_maker"
     FINANCE_CHECKER = "finance_checker"

@@ -16,6 +16,7 @@ from service.api.notifications import blueprint as notifications
 from service.api.parking import blueprint as parking
 from service.api.parking_payments import blueprint as parking_payments
 from service.api.problems import blueprint as problems
+from service.api.riders import blueprint as riders
 from service.api.settlements import blueprint as settlements
 from service.api.taps import blueprint as taps
 from service.api.topups import blueprint as topups
@@ -36,4 +37,5 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     decisions,
     bundles,
     evidence,
+    riders,
 )

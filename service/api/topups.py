@@ -10,13 +10,12 @@ from apiflask import APIBlueprint
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from access import issue
-from kernel.ids import FareAccountId
 from kernel.money import Money
 from ledger import suspense, topup
 from ledger.rules.intent import Intent, IntentId, IntentState
 from ledger.topup import Asked
 from service import audit
-from service.auth import principal, requires
+from service.auth import principal, require_own, requires
 from service.jobs.topups import merchant_of
 from service.problems import request_id
 from service.services import services
@@ -99,7 +98,7 @@ def create_topup(json_data: TopupAsked) -> tuple[dict[str, Any], int, dict[str, 
     running = services()
     asked = Asked(
         intent_id=IntentId(json_data.topup_id),
-        fare_account_id=FareAccountId(json_data.fare_account_id),
+        fare_account_id=require_own(json_data.fare_account_id),
         amount=Money.from_json(json_data.amount.model_dump()),
         provider=running.settings.topup_provider,
     )
@@ -138,6 +137,7 @@ def get_topup(topup_id: UUID) -> dict[str, Any]:
     running = services()
     with running.database.read() as tx:
         intent = topup.get_intent(tx, topup_id)
+    require_own(intent.fare_account_id)
     return shown(intent, running.clock.now()).model_dump(mode="json")
 
 

@@ -54,6 +54,7 @@ def add(email: str, name: str, grants: tuple[Grant, ...], password: str) -> None
       auditor            reads everything, changes nothing
       finance_maker      prepares settlements; finance_checker releases them (two people)
       parking_operator   sees only its own places: parking_operator:OPERATOR
+      agent              sells passes for cash at a till, hands out riders' sign-in codes
       inspector, administrator, rider
 
     \b

@@ -1,6 +1,7 @@
 """Every route names its authentication and keeps to it; every refusal has its row; every setting its words."""
 
 import importlib
+import inspect
 import pkgutil
 import re
 from datetime import timedelta
@@ -155,6 +156,17 @@ def test_routes_by_role(app, client, tokens, role):
             assert answer.status_code < 500, (endpoint, method, answer.text)
         else:
             assert answer.json["type"] == "/problems/not-allowed", (endpoint, method)
+
+
+def test_every_rider_route_asks_whose_it_is(app):
+    """A rider acts for one account: each view that a rider may call names `require_own` or `acting_for`."""
+    careless = set()
+    for endpoint, _, _, marker in routes(app):
+        if Role.RIDER in marker.roles:
+            view = inspect.unwrap(app.view_functions[endpoint])
+            if not {"require_own", "acting_for"} & set(view.__code__.co_names):
+                careless.add(endpoint)
+    assert not careless
 
 
 def test_auditor_reads_and_changes_nothing(app):
