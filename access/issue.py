@@ -12,10 +12,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from access import deny, link
+from access.deny import DenyReason
 from access.keyring import Keyring
-from access.rules.medium import MediumState
+from access.rules.medium import EXCLUSIVE, MediumKind, MediumState, OneActiveError, may_be_active
 from access.store import cards
 from access.store.cards import Card
+from access.vault import Vault, unwrapped
 from kernel.crypto.card_keys import UID_SIZE, Role
 from kernel.errors import DomainError
 from kernel.ids import CardId, FareAccountId, uuid7, uuid8
@@ -24,6 +27,8 @@ from kernel.wire.cardinfo import CardInfo, Concession, encode
 ISSUER: Final = 1
 PRODUCT_ACCOUNT: Final = 1
 """CardInfo's product for the account-based profile: no purse on the card (READERS.md)."""
+RANDOM_UID: Final = 1
+"""CardInfo's flag for a card that shows a UID of the moment."""
 _UID: Final = b"uid"
 
 
@@ -41,12 +46,21 @@ class UnknownCardError(DomainError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCard:
-    """What is asked for: one medium by its 7-byte UID."""
+    """What is asked for: one card, or the same application on a phone, by its 7-byte UID.
+
+    `fare_account_id` puts it on an account that is there, for which it needs to be inactive or the only active one.
+    Inactive, it is on the deny list until it is activated. `random_uid`: it shows strangers a UID of the moment, so
+    its own one is kept, sealed, and its identity is read from CardInfo (READERS.md).
+    """
 
     uid: bytes
     concession: Concession
     expires_on: date
     operator_id: str = ""
+    kind: MediumKind = MediumKind.TRANSIT
+    active: bool = True
+    fare_account_id: FareAccountId | None = None
+    random_uid: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +101,20 @@ def issue_card(
 
 
 def issue_cards(
-    tx: Connection, *, keyring: Keyring, asked: Sequence[NewCard], now: datetime
+    tx: Connection,
+    *,
+    keyring: Keyring,
+    asked: Sequence[NewCard],
+    now: datetime,
+    serials: Sequence[int] | None = None,
 ) -> tuple[IssuedCard, ...]:
     """Return the issued cards in the order asked, all or none; CardIssuedError when any UID is known or twice here.
 
-    A card whose taps came before its issue takes over the id that they were kept under, so they become billable.
+    `serials` are ones that were drawn for these cards before. OneActiveError for an active one on an account whose
+    active card or phone is another. A card whose taps came before its issue takes over the id that they were kept under, so they become billable.
     """
     assert all(len(each.uid) == UID_SIZE for each in asked), "7-byte UIDs"
+    assert all(each.kind in EXCLUSIVE for each in asked), "what has no application is registered by its token"
     if not asked:
         return ()
     generation = keyring.generations[-1]
@@ -101,9 +122,11 @@ def issue_cards(
     if len(set(hashes)) != len(hashes):
         raise CardIssuedError
     known = cards.list_data_keys(tx, [stray_id(hashed) for hashed in hashes])
-    accounts = [FareAccountId(uuid7(now)) for _ in asked]
-    cards.insert_accounts(tx, accounts, at=now)
-    cards.insert_data_keys(tx, {account: keyring.new_data_key(account)[1] for account in accounts}, at=now)
+    accounts = [each.fare_account_id or FareAccountId(uuid7(now)) for each in asked]
+    fresh = [account for account, each in zip(accounts, asked, strict=True) if each.fare_account_id is None]
+    _open_accounts(tx, keyring, fresh, now)
+    vault = _vault(tx, keyring, asked, accounts)
+    _check_alone(tx, asked, now)
     rows = [
         Card(
             stray_id(hashed) if stray_id(hashed) in known else uuid7(now),
@@ -114,16 +137,48 @@ def issue_cards(
             each.concession,
             each.operator_id,
             each.expires_on,
-            MediumState.ACTIVE,
+            MediumState.ACTIVE if each.active else MediumState.ISSUED,
             now,
+            each.kind,
+            vault.seal(account, each.uid, hashed) if each.random_uid else None,
         )
         for each, hashed, account, serial in zip(
-            asked, hashes, accounts, cards.next_serials(tx, len(asked)), strict=True
+            asked, hashes, accounts, serials or cards.next_serials(tx, len(asked)), strict=True
         )
     ]
     if len(cards.insert_cards(tx, rows)) != len(rows):
         raise CardIssuedError
+    waiting = [row.serial for row in rows if row.state is MediumState.ISSUED]
+    deny.deny(tx, waiting, reason=DenyReason.NOT_ACTIVE, cause="issued", now=now)
     return tuple(_issued(row, each) for row, each in zip(rows, asked, strict=True))
+
+
+def _check_alone(tx: Connection, asked: Sequence[NewCard], now: datetime) -> None:
+    """Beside an active card or phone of the same person no other may become active."""
+    for each in asked:
+        if each.active and each.fare_account_id is not None:
+            account = link.current(tx, each.fare_account_id, at=now)
+            beside = [
+                card.kind
+                for card in link.list_media(tx, (account,), at=now)
+                if card.state is MediumState.ACTIVE
+            ]
+            if not may_be_active(each.kind, beside):
+                raise OneActiveError
+
+
+def _open_accounts(
+    tx: Connection, keyring: Keyring, accounts: Sequence[FareAccountId], now: datetime
+) -> None:
+    cards.insert_accounts(tx, accounts, at=now)
+    cards.insert_data_keys(tx, {account: keyring.new_data_key(account)[1] for account in accounts}, at=now)
+
+
+def _vault(
+    tx: Connection, keyring: Keyring, asked: Sequence[NewCard], accounts: Sequence[FareAccountId]
+) -> Vault:
+    owners = {account for each, account in zip(asked, accounts, strict=True) if each.random_uid}
+    return unwrapped(keyring, cards.list_data_keys(tx, owners) if owners else {})
 
 
 def personalisation(keyring: Keyring, issued: IssuedCard) -> dict[str, object]:
@@ -195,6 +250,7 @@ def _issued(row: Card, asked: NewCard) -> IssuedCard:
         concession=asked.concession,
         expires_on=asked.expires_on,
         key_generation=row.key_generation,
+        flags=RANDOM_UID if asked.random_uid else 0,
     )
     return IssuedCard(
         card_id=CardId(row.card_id),

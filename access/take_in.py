@@ -125,7 +125,8 @@ def take_in(
     seen = examine(tx, batch, fresh, keyring=keyring, limits=limits)
     if share_days is not None:
         share_days(tx, {one.record.tapped_at for one in seen})
-    examined = relate(tx, batch, seen, store(tx, batch, seen, keyring=keyring))
+    claims, counting = store(tx, batch, seen, keyring=keyring)
+    examined = relate(tx, batch, seen, claims, counting)
     added = {each.link.sequence: each.link for each in fresh}
     moved = advance(head, waiting | added)
     if moved.head != head:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection
 
+from access import link
 from access.rules.tap import Tap
 from access.rules.verdict import Reason
 from access.store import evidence, taps
@@ -22,12 +24,21 @@ _LISTED: Final = ("", Reason.MAC_INVALID.value, Reason.UNKNOWN_CARD.value)
 def list_taps(
     tx: Connection, fare_account_ids: Iterable[FareAccountId], *, since: datetime, until: datetime
 ) -> tuple[Tap, ...]:
-    """Return these fare accounts' taps in [since, until) by their own time, each card's in card order (§8.3).
+    """Return the taps that count to these fare accounts in [since, until) by their own time, each card's in card order.
 
-    Of records that claim one counter of one card only the first by its own time is listed. Taps that wait in the
-    exception queue are not.
+    Of records that claim one counter of one card only the first by its own time is listed (§8.3). Taps that wait in
+    the exception queue are not. A linked account's taps are listed under the account they count to (§8.1).
     """
-    return taps.list_taps(tx, fare_account_ids, since=since, until=until, listed=_LISTED)
+    wanted = set(fare_account_ids)
+    counting = link.counting(tx, wanted)
+    found = taps.list_taps(tx, counting.homes_of(wanted), since=since, until=until, listed=_LISTED)
+    if not counting.linked:
+        return found
+    counted = (
+        replace(tap, fare_account_id=counting.account(tap.fare_account_id, tap.tapped_at)) for tap in found
+    )
+    mine = (tap for tap in counted if tap.fare_account_id in wanted)
+    return tuple(sorted(mine, key=lambda tap: (tap.fare_account_id, tap.card_id, *tap.order)))
 
 
 def list_missing(tx: Connection, *, since: datetime, limit: int = 100) -> tuple[Missing, ...]:

@@ -10,10 +10,12 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from access import link
 from access.intake.batch import Batch
 from access.issue import stray_id, uid_hash
 from access.keyring import Keyring
 from access.rules.judge import Finding, IssuedTo, Limits, judge
+from access.rules.link import Counting
 from access.rules.mac import Proof, check_mac, torn_value
 from access.rules.segment import Sent
 from access.rules.tap import tap_id
@@ -22,7 +24,7 @@ from access.store import cards, devices, evidence
 from access.store.cards import KnownCard
 from access.store.evidence import AsideRow, ClaimRow, TapRow, TornRow
 from access.vault import Vault, open_vault, unwrapped
-from kernel.ids import CardId, TapId
+from kernel.ids import CardId, FareAccountId, TapId
 from kernel.wire.tap import NO_TMV, TapRecord
 
 CLAIMING: Final = frozenset({None, Reason.UNKNOWN_CARD, Reason.TIME_IMPLAUSIBLE, Reason.VERSION_IMPLAUSIBLE})
@@ -77,25 +79,27 @@ def examine(
     return tuple(seen)
 
 
-def store(tx: Connection, batch: Batch, seen: Sequence[Seen], *, keyring: Keyring) -> tuple[ClaimRow, ...]:
-    """Store the records and what was set aside, and return the claims on card counters that they make.
+def store(
+    tx: Connection, batch: Batch, seen: Sequence[Seen], *, keyring: Keyring
+) -> tuple[tuple[ClaimRow, ...], Counting]:
+    """Store the records and what was set aside; return their claims on card counters, and to whom they count.
 
-    The records' fare accounts are locked in id order first: of two uploads that claim one counter of a card, one
-    sees the other.
+    The records' fare accounts and those linked with them are locked in id order first: of two uploads that claim
+    one counter of a card, one sees the other.
     """
     vault = unwrapped(keyring, {one.card.fare_account_id: one.card.wrapped for one in seen if one.card})
     others: set[UUID] = {stray_id(one.stray) for one in seen if not vault.holds(one.owner)}
     if batch.aside:
         others.add(batch.device.device_id)
     vault = vault.with_keys_of(open_vault(tx, keyring, others, now=batch.now))
-    cards.lock_accounts(tx, {one.card.fare_account_id for one in seen if one.card})
+    counting = link.lock_counted(tx, {FareAccountId(one.card.fare_account_id) for one in seen if one.card})
     evidence.copy_in(tx, [_tap_row(batch, one, vault) for one in seen])
     evidence.insert_aside(tx, [_aside_row(batch, sent, reason, vault) for sent, reason in batch.aside])
     claims = tuple(_claim(one, one.proof) for one in seen if one.proof and one.finding.reason in CLAIMING)
     evidence.copy_in(tx, claims)
     torn = [_torn(one, one.torn) for one in seen if one.torn and one.finding.reason in CLAIMING]
     evidence.copy_in(tx, torn)
-    return claims
+    return claims, counting
 
 
 def _tap_row(batch: Batch, seen: Seen, vault: Vault) -> TapRow:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from access.cases import CaseKind
 from access.intake.batch import CASE_OF, Batch
 from access.intake.examine import Seen
+from access.rules.link import Counting
 from access.rules.tap import Tap
 from access.rules.verdict import Reason
 from access.store import evidence
@@ -31,8 +32,13 @@ class Examined:
     known: Mapping[UUID, KnownCard]
 
 
-def relate(tx: Connection, batch: Batch, seen: Sequence[Seen], claims: Sequence[ClaimRow]) -> Examined:
-    """Return what became of the fresh records now that they stand beside those stored before them."""
+def relate(
+    tx: Connection, batch: Batch, seen: Sequence[Seen], claims: Sequence[ClaimRow], counting: Counting
+) -> Examined:
+    """Return what became of the fresh records now that they stand beside those stored before them.
+
+    `counting` says to which account each card's taps count.
+    """
     known = {one.card.card_id: one.card for one in seen if one.card}
     touched: set[tuple[UUID, datetime]] = {
         (one.card_id, one.record.tapped_at)
@@ -59,12 +65,14 @@ def relate(tx: Connection, batch: Batch, seen: Sequence[Seen], claims: Sequence[
     return Examined(
         reasons=reasons,
         taps=tuple(
-            _tap(batch, one, one.card, proven=one.tap_id in proven_ids)
+            _tap(batch, one, one.card, counting, proven=one.tap_id in proven_ids)
             for one in seen
             if one.card and one.record.sequence not in reasons and one.record.phase is not Phase.REFUSED
         ),
         touched=frozenset(
-            (FareAccountId(known[card_id].fare_account_id), at) for card_id, at in touched if card_id in known
+            (counting.account(FareAccountId(known[card_id].fare_account_id), at), at)
+            for card_id, at in touched
+            if card_id in known
         ),
         known=known,
     )
@@ -110,12 +118,12 @@ def _tell(batch: Batch, seen: Seen, reason: Reason) -> None:
         batch.suspect(CASE_OF[reason], subject, str(seen.tap_id), seen.card_id)
 
 
-def _tap(batch: Batch, seen: Seen, card: KnownCard, *, proven: bool) -> Tap:
+def _tap(batch: Batch, seen: Seen, card: KnownCard, counting: Counting, *, proven: bool) -> Tap:
     record = seen.record
     return Tap(
         tap_id=seen.tap_id,
         card_id=seen.card_id,
-        fare_account_id=FareAccountId(card.fare_account_id),
+        fare_account_id=counting.account(FareAccountId(card.fare_account_id), record.tapped_at),
         device_id=DeviceId(record.device_id),
         journal_id=JournalId(record.journal_id),
         sequence=record.sequence,

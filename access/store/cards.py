@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from access.rules.medium import MediumState
+from access.rules.medium import MediumKind, MediumState
 from access.store.arrays import byteas, uuids
 from kernel.wire.cardinfo import Concession
 
@@ -29,9 +29,14 @@ class Card:
     expires_on: date
     state: MediumState
     issued_at: datetime
+    kind: MediumKind = MediumKind.TRANSIT
+    uid_sealed: bytes | None = None
 
 
-_COLUMNS = "card_id, fare_account_id, uid_hash, serial, key_generation, concession, operator_id, expires_on, state, issued_at"
+_COLUMNS = (
+    "card_id, fare_account_id, uid_hash, serial, key_generation, concession, operator_id, expires_on, state,"
+    " issued_at, kind, uid_sealed"
+)
 
 
 def _card(row: Row[tuple[object, ...]]) -> Card:
@@ -46,6 +51,8 @@ def _card(row: Row[tuple[object, ...]]) -> Card:
         row.expires_on,
         MediumState(row.state),
         row.issued_at,
+        MediumKind(row.kind),
+        None if row.uid_sealed is None else bytes(row.uid_sealed),
     )
 
 
@@ -85,7 +92,7 @@ def insert_cards(tx: Connection, cards: Sequence[Card]) -> set[bytes]:
             " SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:accounts AS uuid[]), CAST(:hashes AS bytea[]),"
             " CAST(:serials AS bigint[]), CAST(:generations AS smallint[]), CAST(:concessions AS smallint[]),"
             " CAST(:operators AS text[]), CAST(:expiries AS date[]), CAST(:states AS text[]),"
-            " CAST(:issued AS timestamptz[]))"
+            " CAST(:issued AS timestamptz[]), CAST(:kinds AS text[]), CAST(:sealed AS bytea[]))"
             " ON CONFLICT ON CONSTRAINT card_uid_unique DO NOTHING RETURNING uid_hash"
         ),
         {
@@ -99,6 +106,8 @@ def insert_cards(tx: Connection, cards: Sequence[Card]) -> set[bytes]:
             "expiries": [card.expires_on for card in cards],
             "states": [card.state.value for card in cards],
             "issued": [card.issued_at for card in cards],
+            "kinds": [card.kind.value for card in cards],
+            "sealed": [card.uid_sealed for card in cards],
         },
     )
     return {bytes(row.uid_hash) for row in rows}
@@ -164,26 +173,6 @@ def set_state(tx: Connection, card_id: UUID, state: MediumState) -> None:
     """Store the card's state; the event that led there is stored beside it."""
     tx.execute(
         text("UPDATE card SET state = :state WHERE card_id = :id"), {"id": card_id, "state": state.value}
-    )
-
-
-def insert_event(
-    tx: Connection, *, card_id: UUID, event_id: UUID, event: str, reason: str, actor: str, at: datetime
-) -> None:
-    """Store one event of a card's life."""
-    tx.execute(
-        text(
-            "INSERT INTO card_event (card_id, event_id, event, reason, actor, at)"
-            " VALUES (:card_id, :event_id, :event, :reason, :actor, :at)"
-        ),
-        {
-            "card_id": card_id,
-            "event_id": event_id,
-            "event": event,
-            "reason": reason,
-            "actor": actor,
-            "at": at,
-        },
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -14,21 +15,80 @@ _LATEST = (
     " ORDER BY serial, reason, change_no DESC"
 )
 
+_CHANGE = (
+    "INSERT INTO deny_change (serial, reason, denied, cause, actor, at)"
+    " SELECT s, :reason, :denied, :cause, :actor, :at FROM {source} AS s"
+    " WHERE coalesce((SELECT c.denied FROM deny_change c WHERE c.serial = s AND c.reason = :reason"
+    "   ORDER BY c.change_no DESC LIMIT 1), false) <> :denied"
+)
+
 
 def insert_changes(
-    tx: Connection, serials: Sequence[int], *, reason: str, denied: bool, cause: str, at: datetime
+    tx: Connection, serials: Sequence[int], *, reason: str, denied: bool, cause: str, actor: str, at: datetime
 ) -> int:
     """Store what changes for these serials under one reason, and return how many it changes for."""
     done = tx.execute(
-        text(
-            "INSERT INTO deny_change (serial, reason, denied, cause, at)"
-            " SELECT s, :reason, :denied, :cause, :at FROM unnest(CAST(:serials AS bigint[])) AS s"
-            " WHERE coalesce((SELECT c.denied FROM deny_change c WHERE c.serial = s AND c.reason = :reason"
-            "   ORDER BY c.change_no DESC LIMIT 1), false) <> :denied"
-        ),
-        {"serials": list(serials), "reason": reason, "denied": denied, "cause": cause, "at": at},
+        text(_CHANGE.format(source="unnest(CAST(:serials AS bigint[]))")),
+        {
+            "serials": list(serials),
+            "reason": reason,
+            "denied": denied,
+            "cause": cause,
+            "actor": actor,
+            "at": at,
+        },
     )
     return done.rowcount
+
+
+def insert_range(
+    tx: Connection, first: int, last: int, *, reason: str, denied: bool, cause: str, actor: str, at: datetime
+) -> int:
+    """Do as `insert_changes` for every serial from `first` to `last`."""
+    done = tx.execute(
+        text(_CHANGE.format(source="generate_series(CAST(:first AS bigint), CAST(:last AS bigint))")),
+        {
+            "first": first,
+            "last": last,
+            "reason": reason,
+            "denied": denied,
+            "cause": cause,
+            "actor": actor,
+            "at": at,
+        },
+    )
+    return done.rowcount
+
+
+class ChangeRow(NamedTuple):
+    """One change of the list; `version` is None until readers are told."""
+
+    serial: int
+    reason: str
+    denied: bool
+    cause: str
+    actor: str
+    at: datetime
+    version: int | None
+
+
+def list_history(tx: Connection, serial: int) -> tuple[ChangeRow, ...]:
+    """Return everything that ever changed for one serial, oldest first."""
+    rows = tx.execute(
+        text(
+            "SELECT serial, reason, denied, cause, actor, at, version FROM deny_change"
+            " WHERE serial = :serial ORDER BY change_no"
+        ),
+        {"serial": serial},
+    )
+    return tuple(ChangeRow(*row) for row in rows)
+
+
+def count_denied(tx: Connection) -> dict[str, int]:
+    """Return how many serials stand under each reason now, published or not."""
+    latest = _LATEST.format(where="")
+    rows = tx.execute(text(f"SELECT reason, count(*) FROM ({latest}) AS l WHERE denied GROUP BY reason"))
+    return {row[0]: row[1] for row in rows}
 
 
 def publish(tx: Connection) -> int:

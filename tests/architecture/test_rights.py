@@ -8,7 +8,7 @@ from sqlalchemy import text
 MAY_UPDATE = {
     "api_credential": "revoked",
     "staff_user": "password, state",
-    "card": "state",
+    "card": "state; its UID's hash when its person is erased",
     "device": "state",
     "device_code": "used up",
     "device_key": "retired",
@@ -37,6 +37,7 @@ MAY_UPDATE = {
     "parking_stay": "the newest revision of a stay; its lines are append-only",
 }
 MAY_DELETE = {
+    "account_identity": "erased with its person",
     "device_unchained": "links that the head has passed",
     "ledger_notification_due": "outbox",
     "staff_role": "taken away",

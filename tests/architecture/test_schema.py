@@ -32,6 +32,8 @@ LOCAL = {
     "exception_queue": "queue for people",
     "tap_aside": "evidence without a known card, found by its device and place in the journal",
     "card": "reference table: looked up by hashed UID and by serial, so both are unique over all cards",
+    "account_identity": "reference table: one account a citizen, found by the citizen's keyed hash",
+    "action_list_version": "published versions of one list",
     "fare_tariff": "published tariffs",
     "fare_pass_earned": "one row a pass product and book day",
     "fare_pass_earned_part": "a few rows a pass product and book day",
