@@ -153,7 +153,11 @@ class Town:
         return made
 
     def present(
-        self, shows: Sequence[Show], *, meanwhile: Callable[[Child], None] | None = None
+        self,
+        shows: Sequence[Show],
+        *,
+        meanwhile: Callable[[Child], None] | None = None,
+        patience_s: float = 60,
     ) -> dict[int, int]:
         """Hold software cards to readers, each card's presentations in this order; return their counters by serial.
 
@@ -183,7 +187,7 @@ class Town:
         )  # fmt: skip
         if meanwhile is not None:
             meanwhile(child)
-        wait_until("the cards to be served", lambda: not child.running())
+        wait_until("the cards to be served", lambda: not child.running(), patience_s)
         assert child.popen.returncode == 0, child.tail()
         report = json.loads((folder / "report.json").read_text())
         return {card["serial"]: card["tmc"] for card in report["cards"]}

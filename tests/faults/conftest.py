@@ -1,0 +1,57 @@
+"""A town of its own for the acceptance runs: the service under gunicorn, four buses, nothing else."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from demo.world import prepare, scaled, world
+from service.database import Database
+from tests.faults.fleet import open_fleet
+from tests.walk.town import OPENS, Town
+
+FULL = os.environ.get("LIENTHONG_TEST_FAULTS") == "full"
+
+
+def pytest_collection_modifyitems(items) -> None:
+    for item in items:
+        if item.path.parent.name == "faults":
+            item.add_marker(pytest.mark.faults)
+
+
+@pytest.fixture
+def size():
+    """How much of the acceptance run this run does: `size(full)` is a tenth of it in the suite."""
+    return lambda full: full if FULL else max(1, full // 10)
+
+
+@pytest.fixture
+def figures(request, capsys):
+    """Print what was measured, whatever pytest captures."""
+
+    def say(**numbers: object) -> None:
+        with capsys.disabled():
+            print(
+                f"\n{request.node.name}: " + ", ".join(f"{name} {value}" for name, value in numbers.items())
+            )
+
+    return say
+
+
+@pytest.fixture(scope="session")
+def city(clone, tmp_path_factory) -> Iterator[Town]:
+    with clone() as database:
+        given = {"LIENTHONG_DATABASE_URL": database.url, "LIENTHONG_MIGRATION_URL": database.owner_url}
+        with world(tmp_path_factory.mktemp("faults") / "town", print, given) as made:
+            temporary = made.home / "tmp"
+            temporary.mkdir()
+            made.crew.environment = {"PYTHONWARNINGS": "error", "TMPDIR": str(temporary)}
+            made.environment["LIENTHONG_PASSBACK_S"] = "1"
+            prepare(made)
+            made.start_service(scaled(OPENS, 1))
+            books = Database(database.url, pool_size=2)
+            town = Town(made, books)
+            open_fleet(town)
+            yield town
+            books.dispose()
+        assert town.complaints() == [], "what was killed may be missed, but nothing may stumble over it"
