@@ -12,8 +12,9 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from access.keyring import Keyring
+from access.rules.alarm import drained
 from access.rules.device import DeviceEvent, DeviceKind, DeviceState, next_device_state
-from access.store import devices, heads
+from access.store import devices, heads, heartbeats
 from access.store.devices import Code, Device, DeviceKey
 from access.store.heads import Journal
 from kernel.crypto.ed25519 import VerifyKey
@@ -39,6 +40,12 @@ class DeviceKeyRefusedError(DomainError):
     """A key sent for enrolment is malformed or belongs to another device."""
 
     detail = "The device's {key} cannot be used: {why}."
+
+
+class DeviceNotDrainedError(DomainError):
+    """The device holds, or may hold, records that are not stored here yet. `unsent` is what it last said, if it did."""
+
+    detail = "Device {device_id} may still hold records; let it deliver them, or say that it is lost."
 
 
 class UnknownDeviceError(DomainError):
@@ -142,6 +149,26 @@ def suspend(tx: Connection, device_id: DeviceId, *, reason: str, actor: str, now
         return False
     change_state(tx, device_id, DeviceEvent.SUSPENDED, reason=reason, actor=actor, now=now)
     return True
+
+
+def retire(
+    tx: Connection, device_id: DeviceId, *, lost: bool = False, reason: str, actor: str, now: datetime
+) -> None:
+    """Retire a device whose journal is drained; `lost` gives up what a stolen or broken one still held.
+
+    UnknownDeviceError; DeviceTransitionError; DeviceNotDrainedError where records are, or may be, still on it:
+    retired, it could never deliver them.
+    """
+    device = devices.find_device(tx, device_id, lock=True)
+    if device is None:
+        raise UnknownDeviceError(device_id=str(device_id))
+    journals = heads.list_heads(tx, (device_id,)).get(device_id, [])
+    stored = {each.journal_id: each.sequence for each in journals}
+    said = heartbeats.list_latest(tx, (device_id,)).get(device_id)
+    if not lost and not drained(said, stored, waiting=any(each.waiting for each in journals)):
+        raise DeviceNotDrainedError(device_id=str(device_id), unsent=said.unsent if said else None)
+    told = f"{reason} (given up: its journal was not drained)" if lost else reason
+    change_state(tx, device_id, DeviceEvent.RETIRED, reason=told, actor=actor, now=now)
 
 
 def get_device(tx: Connection, device_id: DeviceId) -> Device:

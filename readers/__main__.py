@@ -25,7 +25,7 @@ _ABOUT = """A validator, a metro gate or a car-park gate: reads cards, decides o
 
 A reader's first day:
   1. write reader.toml                     (docs/readers.md shows one for each kind)
-  2. lienthong device enrol …              (on the server: prints a one-time code)
+  2. lienthong device code …               (on the server: prints a one-time code)
   3. python -m readers enrol --config reader.toml --code 4F7K-9QXD-2M0A
   4. python -m readers run --config reader.toml
 """

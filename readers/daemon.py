@@ -20,7 +20,7 @@ from readers.config import Config
 from readers.errors import BundleError, ConfigError, JournalError
 from readers.frontend import FieldLostError, open_frontend
 from readers.gate import Gate
-from readers.health import Tally, ailments, describe_bundle, free_mb
+from readers.health import Tally, ailments, describe_bundle, describe_journal, free_mb
 from readers.identity import load_identity, locked, write_private
 from readers.keeper import Keeper
 from readers.lamp import Lamp, Shown, sinks_of
@@ -226,6 +226,9 @@ class Daemon:
         if not due:
             return desk
         self._tidied_at = stopwatch()
+        rotated = self._links.take_identity()
+        if rotated is not None:
+            self.identity = desk.identity = rotated
         assert self._links.alive(), "a reader that no longer sends must be started again, not go on"
         if self._asked_for_maintenance():
             self.machine.on(Event.MAINTENANCE_ASKED)
@@ -259,16 +262,14 @@ class Daemon:
 
     def _report(self) -> Mapping[str, object]:
         desk = self.desk
-        head = desk.journal.head.sequence if desk else 0
-        report: dict[str, object] = {
+        report: Mapping[str, object] = {
             "at": self.clock.now().isoformat(),
             "state": self.machine.state.value,
             "why": list(self._why),
-            "journal_id": str(desk.journal.journal_id) if desk else "",
-            "sequence": head,
-            "unsent": max(0, head - self._uplink.chained_up_to),
+            **describe_journal(desk.journal if desk else None, self._uplink.chained_up_to),
             "uplink": self._uplink.problem,
             "bundle": describe_bundle(self._bundle),
+            "clock_state": self.time.worth.name,
             "clock_offset_s": self.time.offset_s(),
             "fsync_ms": round(self._fsync_ms, 2),
             "disk_mb": free_mb(self.config.journal.path.parent),

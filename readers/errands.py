@@ -14,9 +14,10 @@ from readers.bundle import Bundle, adopt_bundle, fetch_bundle
 from readers.config import ServerConfig
 from readers.errors import BundleError, ServerError
 from readers.identity import Identity
-from readers.server import Server
+from readers.rotation import rotate
+from readers.server import Reply, Server
 
-HEARTBEAT_PATH: Final = "/v1/devices/heartbeat"
+HEARTBEAT_PATH: Final = "/v1/devices/heartbeats"
 _FIRST_RETRY_S: Final = 0.25
 _NO_ENDPOINT: Final = frozenset({404, 405, 501})
 _NO_ENDPOINT_REST_S: Final = 3600.0
@@ -38,8 +39,10 @@ class Errands(threading.Thread):
         held: Bundle | None,
         report: Callable[[], Mapping[str, object]],
         noted: Callable[[str, Mapping[str, object]], None],
+        rotated: Callable[[Identity], None] = lambda _: None,
     ) -> None:
         super().__init__(name="errands", daemon=True)
+        self._rotated = rotated
         self._identity, self._server, self._settings = identity, server, settings
         self._state_dir, self._held, self._report, self._noted = state_dir, held, report, noted
         self._fresh: Bundle | None = None
@@ -108,6 +111,23 @@ class Errands(threading.Thread):
             return
         if reply.status in _NO_ENDPOINT:
             self._post_at = stopwatch() + _NO_ENDPOINT_REST_S
+        elif reply.status == 200:
+            self._obey(reply)
+
+    def _obey(self, reply: Reply) -> None:
+        try:
+            said = reply.json()
+            if not isinstance(said, dict) or said.get("rotate_key") is not True:
+                return
+            self._identity = rotate(self._server, self._identity, self._state_dir)
+        except (ServerError, OSError) as error:
+            self._noted("key-not-rotated", {"why": str(error)})
+            return
+        self._server.sign_with(self._identity.keys.signing)
+        self._rotated(self._identity)
+        self._noted("key-rotated", {"key_id": self._identity.key_id.hex()})
+        # The first word under the new key ends the old one: not a minute longer than needed.
+        self._heartbeat_at = stopwatch()
 
 
 def _plain(value: object) -> str:

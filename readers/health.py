@@ -5,14 +5,19 @@ from __future__ import annotations
 import shutil
 from collections import Counter, deque
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from kernel.wire.tap import ClockState
+from kernel.clock import from_micros
+from kernel.wire.tap import ClockState, Phase
 from readers.bundle import Bundle
 from readers.config import JournalConfig
 from readers.decide import Moment, is_stale
+from readers.errors import JournalError
+from readers.journal import Journal
 from readers.lamp import Light, Shown
+from readers.records import JournalReader
 
 _KEPT: Final = 1_000
 _MEGABYTE: Final = 1024 * 1024
@@ -54,6 +59,31 @@ def describe_bundle(bundle: Bundle | None) -> Mapping[str, object]:
     }
 
 
+def describe_journal(journal: Journal | None, chained_up_to: int) -> Mapping[str, object]:
+    """Return how far the journal goes and what of it the server has not acknowledged; read through the file.
+
+    Any thread may ask. Without a journal everything is 0.
+    """
+    found: dict[str, object] = {"journal_id": None, "sequence": 0, "unsent": 0, "oldest_unsent_at": None}
+    if journal is None:
+        return found
+    head = journal.head.sequence
+    found |= {"journal_id": str(journal.journal_id), "sequence": head, "unsent": max(0, head - chained_up_to)}
+    if found["unsent"]:
+        try:
+            reader = JournalReader(journal.path)
+        except JournalError:
+            return found
+        try:
+            _, oldest = reader.count_after(chained_up_to)
+            found["oldest_unsent_at"] = from_micros(oldest).isoformat() if oldest is not None else None
+        except JournalError:
+            return found
+        finally:
+            reader.close()
+    return found
+
+
 class Tally:
     """What happened since the daemon started: lights, phases, reasons and the latest latencies."""
 
@@ -74,9 +104,13 @@ class Tally:
 
     def report(self) -> Mapping[str, object]:
         """Return the counts and, in milliseconds, medians and 99th percentiles."""
+        phases = self._phases.copy()
         return {
+            "software": version("lienthong"),
+            "taps": phases.total(),
+            "torn": phases[Phase.TORN.name],
             "lights": dict(self._lights),
-            "phases": dict(self._phases),
+            "phases": dict(phases),
             "own_ms": _spread(self._own),
             "total_ms": _spread(self._total),
         }

@@ -34,6 +34,7 @@ class Links:
             key = identity.keys.signing
             return Server(settings.url, timeout_s=settings.timeout_s, clock=time.clock, key=key)
 
+        self._rotated: Identity | None = None
         self.errands = Errands(
             identity=identity,
             server=server(),
@@ -42,6 +43,7 @@ class Links:
             held=held,
             report=report,
             noted=noted,
+            rotated=self._use,
         )
         self.uplink = Uplink(
             identity=identity,
@@ -51,6 +53,15 @@ class Links:
             noted=lambda words: noted("uplink", {"problem": words}),
         )
         self._flush_s = min(_FLUSH_S, settings.timeout_s)
+
+    def _use(self, identity: Identity) -> None:
+        self.uplink.sign_as(identity)
+        self._rotated = identity
+
+    def take_identity(self) -> Identity | None:
+        """Return the identity under a key that was rotated since the last call, else None."""
+        fresh, self._rotated = self._rotated, None
+        return fresh
 
     def start(self) -> None:
         """Start both threads."""

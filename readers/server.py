@@ -68,6 +68,10 @@ class Server:
         self._url, self._timeout_s, self._clock, self._key = url, timeout_s, clock, key
         self._connection: http.client.HTTPConnection | None = None
 
+    def sign_with(self, key: SigningKey) -> None:
+        """Sign with another key from now on."""
+        self._key = key
+
     def _connect(self) -> http.client.HTTPConnection:
         host, port = self._parts.hostname or "", self._parts.port
         if self._parts.scheme == "https":

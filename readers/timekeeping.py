@@ -28,6 +28,8 @@ class Timekeeper:
         self._last = (clock.now(), self._started_ms)
         self._lost = False
         self.offset: timedelta | None = None
+        self.worth = ClockState.SYNCED if simulated else ClockState.HOLDOVER
+        """What `state` last said, for other threads to read."""
 
     def server_said(self, at: datetime) -> None:
         """Take the server's clock, as an answer's Date header gives it, to the second."""
@@ -47,6 +49,10 @@ class Timekeeper:
 
     def state(self) -> ClockState:
         """Return what the wall clock is worth now; notices a jump since the last call."""
+        self.worth = self._judged()
+        return self.worth
+
+    def _judged(self) -> ClockState:
         if self._simulated:
             return ClockState.SYNCED
         now, ms = self.clock.now(), self.clock.monotonic_ms()

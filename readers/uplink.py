@@ -32,6 +32,7 @@ class Batch:
     first: int
     last: int
     body: bytes
+    key_id: bytes
 
 
 def make_batch(identity: Identity, journal_id: UUID, records: tuple[tuple[int, bytes], ...]) -> Batch:
@@ -45,7 +46,8 @@ def make_batch(identity: Identity, journal_id: UUID, records: tuple[tuple[int, b
         records=tuple(record for _, record in records),
         signature=identity.keys.signing.sign(HEAD_CONTEXT, message),
     )
-    return Batch(first, last, json.dumps(upload.to_json(), separators=(",", ":")).encode())
+    raw = json.dumps(upload.to_json(), separators=(",", ":")).encode()
+    return Batch(first, last, raw, identity.key_id)
 
 
 class Uplink(threading.Thread):
@@ -95,6 +97,11 @@ class Uplink(threading.Thread):
             self.chained_up_to, self.server_ahead = chained_up_to, 0
         self._wake.set()
 
+    def sign_as(self, identity: Identity) -> None:
+        """Sign uploads under this identity's key from now on."""
+        self._identity = identity
+        self._wake.set()
+
     def nudge(self) -> None:
         """Say that there is something new to send."""
         self._wake.set()
@@ -137,6 +144,9 @@ class Uplink(threading.Thread):
         """Return how many seconds to rest before the next step; None when there is nothing to send."""
         try:
             self._open_if_moved()
+            if self._frozen is not None and self._frozen.key_id != self._identity.key_id:
+                # Signed under a key that may have ended meanwhile: the same records, signed anew.
+                self._frozen = None
             batch = self._frozen or self._next_batch()
             if batch is None:
                 self._failures, self.problem = 0, ""

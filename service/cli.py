@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "tariff": ("service.commands.tariff", "Check, compare and publish tariffs."),
     "fare": ("service.commands.fare", "Price taps from data files, without a database."),
     "device": ("service.commands.device", "Enrol, list and suspend validators and gates."),
+    "case": ("service.commands.case", "Review what looks like fraud or a broken device."),
     "card": ("service.commands.card", "Issue, block and look up cards."),
     "topup": ("service.commands.topup", "Ask for a top-up and see what became of it."),
     "ledger": ("service.commands.ledger", "Prove and export the books."),

@@ -108,6 +108,14 @@ def newest_version(tx: Connection) -> int:
     return int(tx.execute(text("SELECT coalesce(max(version), 0) FROM deny_change")).scalar_one())
 
 
+def changed_since(tx: Connection, version: int) -> datetime | None:
+    """Return when the oldest change after a version was made; None where that version is the newest."""
+    found: datetime | None = tx.execute(
+        text("SELECT min(at) FROM deny_change WHERE version > :version"), {"version": version}
+    ).scalar_one()
+    return found
+
+
 def any_unpublished(tx: Connection) -> bool:
     """Return whether a change waits for its version."""
     return bool(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 
 from access.rules.device import DeviceKind, DeviceState
+from access.store.arrays import byteas, uuids
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class Device:
     state: DeviceState
     box_key: bytes
     enrolled_at: datetime
+    rotate_asked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Code:
 
 
 _COLUMNS = "device_id, name, kind, operator_id, place, state, box_key, enrolled_at"
+_READ = f"{_COLUMNS}, rotate_asked_at"
 
 
 def _device(row: Row[tuple[object, ...]]) -> Device:
@@ -60,6 +64,7 @@ def _device(row: Row[tuple[object, ...]]) -> Device:
         DeviceState(row.state),
         bytes(row.box_key),
         row.enrolled_at,
+        row.rotate_asked_at,
     )
 
 
@@ -70,7 +75,7 @@ def _key(row: Row[tuple[object, ...]]) -> DeviceKey:
 def find_device(tx: Connection, device_id: UUID, *, lock: bool = False) -> Device | None:
     """Return the device, its row locked if asked, or None."""
     row = tx.execute(
-        text(f"SELECT {_COLUMNS} FROM device WHERE device_id = :id" + (" FOR UPDATE" if lock else "")),
+        text(f"SELECT {_READ} FROM device WHERE device_id = :id" + (" FOR UPDATE" if lock else "")),
         {"id": device_id},
     ).one_or_none()
     return _device(row) if row else None
@@ -80,7 +85,7 @@ def list_devices(tx: Connection, *, operator_id: str | None = None) -> tuple[Dev
     """Return all devices, or one operator's, by name."""
     rows = tx.execute(
         text(
-            f"SELECT {_COLUMNS} FROM device WHERE CAST(:operator AS text) IS NULL OR operator_id = :operator"
+            f"SELECT {_READ} FROM device WHERE CAST(:operator AS text) IS NULL OR operator_id = :operator"
             " ORDER BY name, device_id"
         ),
         {"operator": operator_id},
@@ -113,6 +118,14 @@ def set_state(tx: Connection, device_id: UUID, state: DeviceState) -> None:
     tx.execute(
         text("UPDATE device SET state = :state WHERE device_id = :id"),
         {"id": device_id, "state": state.value},
+    )
+
+
+def set_rotation(tx: Connection, device_id: UUID, *, asked_at: datetime | None) -> None:
+    """Store since when a device is asked for a new key; None once it has one."""
+    tx.execute(
+        text("UPDATE device SET rotate_asked_at = :at WHERE device_id = :id"),
+        {"id": device_id, "at": asked_at},
     )
 
 
@@ -151,7 +164,7 @@ def find_signer(tx: Connection, key_id: bytes) -> tuple[Device, DeviceKey] | Non
     """Return the signing key of this id and the device it belongs to, whatever their state, or None."""
     row = tx.execute(
         text(
-            f"SELECT {_COLUMNS}, key_id, public_key, revoked_at FROM device_key JOIN device USING (device_id) WHERE key_id = :id"
+            f"SELECT {_READ}, key_id, public_key, revoked_at FROM device_key JOIN device USING (device_id) WHERE key_id = :id"
         ),
         {"id": key_id},
     ).one_or_none()
@@ -169,6 +182,29 @@ def insert_key(tx: Connection, *, key_id: bytes, device_id: UUID, public_key: by
         {"key_id": key_id, "device_id": device_id, "public_key": public_key, "at": at},
     )
     return done.rowcount == 1
+
+
+def revoke_keys(tx: Connection, key_ids: Iterable[bytes], *, at: datetime) -> None:
+    """End these signing keys."""
+    tx.execute(
+        text(
+            "UPDATE device_key SET revoked_at = :at"
+            " WHERE key_id = ANY(CAST(:ids AS bytea[])) AND revoked_at IS NULL"
+        ),
+        {"ids": byteas(key_ids), "at": at},
+    )
+
+
+def list_newest_keys(tx: Connection, device_ids: Iterable[UUID]) -> dict[UUID, datetime]:
+    """Return when the newest live key of each of these devices was added."""
+    rows = tx.execute(
+        text(
+            "SELECT device_id, max(added_at) AS added FROM device_key"
+            " WHERE device_id = ANY(CAST(:ids AS uuid[])) AND revoked_at IS NULL GROUP BY device_id"
+        ),
+        {"ids": uuids(device_ids)},
+    )
+    return {row.device_id: row.added for row in rows}
 
 
 def insert_code(

@@ -111,3 +111,62 @@ def close(tx: Connection, case_id: UUID, *, outcome: str, by: str, at: datetime)
         {"id": case_id, "at": at, "by": by, "outcome": outcome},
     ).one_or_none()
     return CaseRow(*row) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A case and how it ended; empty and None while it is open."""
+
+    case: CaseRow
+    outcome: str
+    closed_by: str
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One piece of a case's evidence: a tap id or a record's hash, and the device it came from."""
+
+    evidence: str
+    device_id: UUID
+    received_at: datetime
+
+
+def find(tx: Connection, case_id: UUID) -> Found | None:
+    """Return a case, open or closed, or None."""
+    row = tx.execute(
+        text(
+            "SELECT case_id, kind, subject, card_id, device_id, detail, opened_at, coalesce(outcome, ''),"
+            " coalesce(closed_by, ''), closed_at FROM review_case WHERE case_id = :id"
+        ),
+        {"id": case_id},
+    ).one_or_none()
+    return Found(CaseRow(*row[:7]), row[7], row[8], row[9]) if row else None
+
+
+def list_pieces(tx: Connection, case_id: UUID) -> list[Piece]:
+    """Return a case's evidence in the order it came."""
+    rows = tx.execute(
+        text(
+            "SELECT evidence, device_id, received_at FROM case_evidence WHERE case_id = :id"
+            " ORDER BY received_at, evidence"
+        ),
+        {"id": case_id},
+    )
+    return [Piece(*row) for row in rows]
+
+
+def any_other_forged(tx: Connection, card_id: UUID, case_id: UUID, *, outcome: str, kind: str) -> bool:
+    """Return whether another case about the card ended with an outcome of this beginning, or is open and of this kind
+    with evidence from two devices.
+    """
+    return bool(
+        tx.execute(
+            text(
+                "SELECT EXISTS (SELECT FROM review_case c WHERE card_id = :card AND case_id <> :case AND"
+                " (left(outcome, length(:outcome)) = :outcome OR closed_at IS NULL AND kind = :kind AND"
+                " (SELECT count(DISTINCT device_id) FROM case_evidence e WHERE e.case_id = c.case_id) > 1))"
+            ),
+            {"card": card_id, "case": case_id, "outcome": outcome, "kind": kind},
+        ).scalar_one()
+    )

@@ -5,7 +5,10 @@ from typing import Final
 from apiflask import APIBlueprint
 
 from service.api.bundles import blueprint as bundles
+from service.api.cases import blueprint as cases
 from service.api.decisions import blueprint as decisions
+from service.api.device_life import blueprint as device_life
+from service.api.device_words import blueprint as device_words
 from service.api.devices import blueprint as devices
 from service.api.enforcement import blueprint as enforcement
 from service.api.evidence import blueprint as evidence
@@ -34,6 +37,9 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     fares,
     taps,
     devices,
+    cases,
+    device_words,
+    device_life,
     decisions,
     bundles,
     evidence,

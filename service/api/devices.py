@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -12,8 +12,10 @@ from flask import Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from access import enrol
+from access import enrol, health
 from access.enrol import DeviceKeyRefusedError, Enrolled
+from access.health import Health
+from access.rules.alarm import Alarm, Said
 from access.rules.device import DeviceKind, DeviceState
 from service import audit, auth
 from service.audit import Actor, ActorKind
@@ -65,8 +67,30 @@ class JournalBody(BaseModel):
     changed_at: datetime
 
 
+class HeartbeatBody(BaseModel):
+    """What a device last said. Latencies are in milliseconds, None before its first green light."""
+
+    received_at: datetime
+    state: str
+    why: list[str]
+    software: str
+    sequence: int
+    unsent: int
+    oldest_unsent_at: datetime | None
+    bundle_version: int
+    tariff_version: str
+    deny_version: int
+    clock_state: str
+    clock_offset_ms: int | None
+    taps: int
+    torn: int
+    own_p99_ms: int | None
+    total_p99_ms: int | None
+    disk_mb: int
+
+
 class DeviceBody(BaseModel):
-    """One device and its journals."""
+    """One device, its journals, its latest word, and what is wrong with it."""
 
     device_id: UUID
     name: str
@@ -76,11 +100,20 @@ class DeviceBody(BaseModel):
     state: DeviceState
     enrolled_at: datetime
     journals: list[JournalBody]
+    heartbeat: HeartbeatBody | None
+    alarms: list[Alarm]
 
 
 class DevicesBody(BaseModel):
     """All devices that the caller may see, by name."""
 
+    devices: list[DeviceBody]
+
+
+class AlarmsBody(BaseModel):
+    """How many devices each alarm stands for, and those devices."""
+
+    counts: dict[Alarm, int]
     devices: list[DeviceBody]
 
 
@@ -139,37 +172,78 @@ def enrol_device(json_data: Enrolment) -> Response:
 @requires(Role.ADMINISTRATOR, Role.AUDITOR, Role.INSPECTOR, Role.PARKING_OPERATOR)
 @blueprint.output(DevicesBody)
 def list_devices() -> Response:
-    """Return the devices with how far each journal is stored; a parking operator sees its own."""
-    limited = auth.scope()
-    with services().database.read() as tx:
-        found = enrol.list_devices(tx)
-        seen = [each for each in found if limited is None or each.operator_id in limited]
-        heads = enrol.list_journals(tx, [each.device_id for each in seen])
-    body = DevicesBody(
-        devices=[
-            DeviceBody(
-                device_id=each.device_id,
-                name=each.name,
-                kind=each.kind,
-                operator_id=each.operator_id,
-                place=each.place,
-                state=each.state,
-                enrolled_at=each.enrolled_at,
-                journals=[
-                    JournalBody(
-                        journal_id=head.journal_id,
-                        chained_up_to=head.sequence,
-                        waiting=head.waiting,
-                        missing_to=head.missing_to,
-                        changed_at=head.changed_at,
-                    )
-                    for head in heads.get(each.device_id, ())
-                ],
-            )
-            for each in seen
-        ]
-    )
+    """Return the devices with what they last said and how far each journal is stored; a parking operator sees its own."""
+    body = DevicesBody(devices=[_device(each) for each in _seen()])
     return jsonify(body.model_dump(mode="json"))
+
+
+@blueprint.get("/v1/devices/alarms")
+@requires(Role.ADMINISTRATOR, Role.AUDITOR, Role.INSPECTOR, Role.PARKING_OPERATOR)
+@blueprint.output(AlarmsBody)
+def list_alarms() -> Response:
+    """Return the devices that need a person, and how many each alarm stands for (docs/readers.md says when)."""
+    found = tuple(each for each in _seen() if each.alarms)
+    body = AlarmsBody(counts=dict(health.count_alarms(found)), devices=[_device(each) for each in found])
+    return jsonify(body.model_dump(mode="json"))
+
+
+def _seen() -> tuple[Health, ...]:
+    running, limited = services(), auth.scope()
+    with running.database.read() as tx:
+        tariffs = tuple(running.shelf.books(tx).by_version)
+        found = health.list_health(tx, now=running.clock.now(), tariff_version=tariffs[-1] if tariffs else "")
+    return tuple(each for each in found if limited is None or each.device.operator_id in limited)
+
+
+def _device(found: Health) -> DeviceBody:
+    device = found.device
+    return DeviceBody(
+        device_id=device.device_id,
+        name=device.name,
+        kind=device.kind,
+        operator_id=device.operator_id,
+        place=device.place,
+        state=device.state,
+        enrolled_at=device.enrolled_at,
+        journals=[
+            JournalBody(
+                journal_id=head.journal_id,
+                chained_up_to=head.sequence,
+                waiting=head.waiting,
+                missing_to=head.missing_to,
+                changed_at=head.changed_at,
+            )
+            for head in found.journals
+        ],
+        heartbeat=_heartbeat(found.said) if found.said else None,
+        alarms=list(found.alarms),
+    )
+
+
+def _heartbeat(said: Said) -> HeartbeatBody:
+    return HeartbeatBody(
+        received_at=said.received_at,
+        state=said.state,
+        why=list(said.why),
+        software=said.software,
+        sequence=said.sequence,
+        unsent=said.unsent,
+        oldest_unsent_at=said.oldest_unsent_at,
+        bundle_version=said.bundle_version,
+        tariff_version=said.tariff_version,
+        deny_version=said.deny_version,
+        clock_state=said.clock_state,
+        clock_offset_ms=_milliseconds(said.clock_offset),
+        taps=said.taps,
+        torn=said.torn,
+        own_p99_ms=_milliseconds(said.own_p99),
+        total_p99_ms=_milliseconds(said.total_p99),
+        disk_mb=said.disk_mb,
+    )
+
+
+def _milliseconds(span: timedelta | None) -> int | None:
+    return None if span is None else span // timedelta(milliseconds=1)
 
 
 def _key(name: str, text: str) -> bytes:

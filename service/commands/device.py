@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import click
 
 from access.rules.device import DeviceEvent, DeviceKind
 from kernel.ids import DeviceId
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from access.health import Health
+    from service.audit import Actor
 
 KINDS = [kind.value for kind in DeviceKind]
 
@@ -65,33 +75,118 @@ def code(name: str, kind: str, operator: str, place: str, hours: int, needs_appr
     click.echo(f"{made}  for {name} ({kind}, {operator}), good for {hours} h and one device")
 
 
-device.add_command(code, "enrol")
+@device.command()
+@click.argument("code")
+@click.option("--public-key", required=True, help="The device's Ed25519 key, base64.")
+@click.option("--box-key", required=True, help="The device's X25519 key, base64.")
+def enrol(code: str, public_key: str, box_key: str) -> None:
+    """Enrol a device that has no line to us yet: its keys come on paper or a stick, its identity goes back that way.
+
+    Prints what `POST /v1/devices/enrol` would have answered. A reader with a line enrols itself:
+    lienthong reader enrol --config reader.toml --code CODE
+
+    \b
+    Example: lienthong device enrol 4F7K-9QXD-2M0A --public-key … --box-key …
+    """  # noqa: D301  (click reads \b)
+    from access import enrol as joining
+    from service import audit
+    from service.commands import context
+
+    try:
+        keys = [b64decode(each, validate=True) for each in (public_key, box_key)]
+    except ValueError:
+        raise click.UsageError("the two keys are base64") from None
+    now = context.clock().now()
+    with context.database() as database, database.begin() as tx:
+        joined = joining.enrol(
+            tx, keyring=context.keyring(), code=code, public_key=keys[0], box_key=keys[1], now=now
+        )
+        audit.record(
+            tx,
+            actor=context.actor(),
+            action="access.enrol",
+            subject_kind="device",
+            subject_id=str(joined.device_id),
+            now=now,
+            detail={"name": joined.name, "by": "hand"},
+        )
+    answer = {
+        "device_id": str(joined.device_id),
+        "key_id": joined.key_id.hex(),
+        "name": joined.name,
+        "state": joined.state.value,
+        "bundle_key": b64encode(joined.bundle_key).decode(),
+    }
+    click.echo(json.dumps(answer, ensure_ascii=False))
 
 
 @device.command("list")
 @click.option("--operator", default=None, help="Only this operator's.")
 def list_(operator: str | None) -> None:
-    """List devices with how far each journal is stored, and what waits beyond a gap.
+    """List devices: what each last said, what is wrong with it, and how far its journals are stored.
 
     \b
     Example: lienthong device list --operator transerco
     """  # noqa: D301  (click reads \b)
-    from access import enrol
+    found = _health(operator)
+    for each in found:
+        _print(each)
+    click.echo(f"{len(found)} devices")
+
+
+@device.command()
+@click.option("--operator", default=None, help="Only this operator's.")
+def alarms(operator: str | None) -> None:
+    """List the devices that need a person, and why; exit code 1 when there are any, for monitoring.
+
+    \b
+    Example: lienthong device alarms || mail -s 'readers' ops
+    """  # noqa: D301  (click reads \b)
+    from access import health
+
+    found = tuple(each for each in _health(operator) if each.alarms)
+    for each in found:
+        _print(each)
+    for alarm, count in health.count_alarms(found).items():
+        click.echo(f"{count:6}  {alarm.value}")
+    if found:
+        raise SystemExit(1)
+    click.echo("no alarms")
+
+
+def _health(operator: str | None) -> tuple[Health, ...]:
+    from access import health
+    from fare.publish import Shelf
     from service.commands import context
 
     with context.database() as database, database.read() as tx:
-        found = enrol.list_devices(tx, operator_id=operator)
-        journals = enrol.list_journals(tx, [each.device_id for each in found])
-    for each in found:
-        click.echo(
-            f"{each.device_id}  {each.state.value:<9}  {each.kind.value:<9}  {each.operator_id:<18}  {each.name}"
+        tariffs = tuple(Shelf(context.keyring().bundle_key.public).books(tx).by_version)
+        return health.list_health(
+            tx,
+            now=context.clock().now(),
+            tariff_version=tariffs[-1] if tariffs else "",
+            operator_id=operator,
         )
-        for journal in journals.get(each.device_id, ()):
-            gap = f", {journal.waiting} wait beyond it" if journal.waiting else ""
-            if journal.missing_to:
-                gap += f"; missing: {journal.sequence + 1} to {journal.missing_to}"
-            click.echo(f"    journal {journal.journal_id} stored up to {journal.sequence}{gap}")
-    click.echo(f"{len(found)} devices")
+
+
+def _print(found: Health) -> None:
+    each, said = found.device, found.said
+    wrong = "  ! " + ", ".join(found.alarms) if found.alarms else ""
+    click.echo(
+        f"{each.device_id}  {each.state.value:<9}  {each.kind.value:<9}  {each.operator_id:<18}  {each.name}{wrong}"
+    )
+    if said is not None:
+        oldest = f" since {said.oldest_unsent_at:%Y-%m-%d %H:%M}" if said.oldest_unsent_at else ""
+        why = f" ({', '.join(said.why)})" if said.why else ""
+        click.echo(
+            f"    {said.received_at:%Y-%m-%d %H:%M} {said.state}{why}: record {said.sequence}, "
+            f"{said.unsent} unsent{oldest}, tariff {said.tariff_version or '-'}, deny list {said.deny_version}"
+        )
+    for journal in found.journals:
+        gap = f", {journal.waiting} wait beyond it" if journal.waiting else ""
+        if journal.missing_to:
+            gap += f"; missing: {journal.sequence + 1} to {journal.missing_to}"
+        click.echo(f"    journal {journal.journal_id} stored up to {journal.sequence}{gap}")
 
 
 @device.command()
@@ -126,31 +221,77 @@ def _step(name: str, event: DeviceEvent, help_text: str) -> None:
     @click.option("--reason", required=True, help="Why; it is kept with who did it.")
     def step(device_id: UUID, reason: str) -> None:
         from access import enrol
-        from service import audit
-        from service.commands import context
 
-        now, actor = context.clock().now(), context.actor()
-        with context.database() as database, database.begin() as tx:
+        def work(tx: Connection, actor: Actor, now: datetime) -> str:
             state = enrol.change_state(
                 tx, DeviceId(device_id), event, reason=reason, actor=actor.actor_id, now=now
             )
-            audit.record(
-                tx,
-                actor=actor,
-                action=f"access.device.{event.value}",
-                subject_kind="device",
-                subject_id=str(device_id),
-                now=now,
-                detail={"reason": reason},
-            )
-        click.echo(f"{device_id} is {state.value}")
+            return f"is {state.value}"
+
+        _done(device_id, event.value, {"reason": reason}, work)
 
 
 _step("approve", DeviceEvent.APPROVED, "Let an enrolled device that waits for approval begin.")
 _step("suspend", DeviceEvent.SUSPENDED, "Refuse a device's uploads and requests; it keeps its journal.")
 _step("reinstate", DeviceEvent.REINSTATED, "Let a suspended device go on; its journal is then delivered.")
-_step(
-    "retire",
-    DeviceEvent.RETIRED,
-    "End a device for good. Drain its journal first: what it holds is not taken any more.",
-)
+
+
+@device.command()
+@click.argument("device_id", type=click.UUID)
+@click.option("--reason", required=True, help="Why; it is kept with who did it.")
+def rotate(device_id: UUID, reason: str) -> None:
+    """Ask a device for a new signing key. Both are good until it has spoken under the new one; no tap is lost.
+
+    \b
+    Example: lienthong device rotate DEVICE_ID --reason 'yearly'
+    """  # noqa: D301  (click reads \b)
+    from access import rotate as rotation
+
+    def work(tx: Connection, actor: Actor, now: datetime) -> str:
+        rotation.ask(tx, DeviceId(device_id), reason=reason, actor=actor.actor_id, now=now)
+        return "is asked for a new key at its next heartbeat"
+
+    _done(device_id, "rotation_asked", {"reason": reason}, work)
+
+
+@device.command()
+@click.argument("device_id", type=click.UUID)
+@click.option("--reason", required=True, help="Why; it is kept with who did it.")
+@click.option("--lost", is_flag=True, help="Give up what it still holds: it was stolen, burnt or is broken.")
+def retire(device_id: UUID, reason: str, lost: bool) -> None:
+    """End a device for good. Refused while its journal is not drained: what it holds could never come any more.
+
+    \b
+    Example: lienthong device retire DEVICE_ID --reason 'bus sold'
+    """  # noqa: D301  (click reads \b)
+    from access import enrol
+
+    def work(tx: Connection, actor: Actor, now: datetime) -> str:
+        enrol.retire(tx, DeviceId(device_id), lost=lost, reason=reason, actor=actor.actor_id, now=now)
+        return "is retired"
+
+    _done(device_id, "retired", {"reason": reason, "lost": lost}, work)
+
+
+def _done(
+    device_id: UUID,
+    action: str,
+    detail: dict[str, object],
+    work: Callable[[Connection, Actor, datetime], str],
+) -> None:
+    from service import audit
+    from service.commands import context
+
+    now, actor = context.clock().now(), context.actor()
+    with context.database() as database, database.begin() as tx:
+        came = work(tx, actor, now)
+        audit.record(
+            tx,
+            actor=actor,
+            action=f"access.device.{action}",
+            subject_kind="device",
+            subject_id=str(device_id),
+            now=now,
+            detail=detail,
+        )
+    click.echo(f"{device_id} {came}")

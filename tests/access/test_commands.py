@@ -126,11 +126,68 @@ def test_a_code_is_printed_first_and_devices_are_listed(lienthong, tmp_path, dat
     assert "no device" in lienthong("device", "retire", ring_id(), "--reason", "x", fails=True)
 
 
+def joined_by_hand(lienthong):
+    from base64 import b64encode
+
+    from kernel.crypto.ed25519 import SigningKey
+    from kernel.crypto.sealing import box_public, new_box_key
+
+    said = lienthong("device", "code", "bus-02", "--kind", "bus", "--operator", "transerco")
+    keys = (SigningKey.generate().public.raw, box_public(new_box_key()))
+    public_key, box_key = (b64encode(key).decode() for key in keys)
+    arguments = (said.split()[0], "--public-key", public_key, "--box-key", box_key)
+    assert "base64" in lienthong("device", "enrol", "x", "--public-key", "*", "--box-key", "*", fails=True)
+    joined = json.loads(lienthong("device", "enrol", *arguments))
+    assert lienthong("device", "enrol", *arguments) == json.dumps(joined) + "\n"
+    return joined["device_id"]
+
+
+def test_a_device_is_enrolled_by_hand_asked_for_a_key_and_retired(lienthong, database):
+    from sqlalchemy import text
+
+    device = joined_by_hand(lienthong)
+    assert "no alarms" in lienthong("device", "alarms"), "it may not have spoken yet"
+    assert "new key at its next heartbeat" in lienthong("device", "rotate", device, "--reason", "yearly")
+    assert "is retired" in lienthong("device", "retire", device, "--reason", "sold")
+    assert "cannot be rotated" in lienthong("device", "rotate", device, "--reason", "x", fails=True)
+    with database.engine.begin() as tx:
+        rows = tx.execute(
+            text("SELECT action FROM audit_trail WHERE subject_id = :id ORDER BY at, audit_id"),
+            {"id": device},
+        )
+        assert sorted(rows.scalars()) == [
+            "access.device.retired",
+            "access.device.rotation_asked",
+            "access.enrol",
+            "access.enrol",
+        ]
+
+
+def test_alarms_end_with_1_for_monitoring(lienthong, monkeypatch, now):
+    from datetime import timedelta
+
+    device = joined_by_hand(lienthong)
+    monkeypatch.setenv("LIENTHONG_CLOCK", f"fixed:{(now + timedelta(hours=1)).isoformat()}")
+    context.settings.cache_clear()
+    said = lienthong("device", "alarms", fails=True)
+    assert f"{device}  active" in said
+    assert "1  never-heard" in said
+    assert "! never-heard" in lienthong("device", "list")
+
+
+def test_the_review_list_is_empty_and_says_so(lienthong):
+    assert "0 cases" in lienthong("case", "list")
+    assert "no open case" in lienthong(
+        "case", "close", ring_id(), "--finding", "noted", "--reason", "x", fails=True
+    )
+    assert "no open case" in lienthong("case", "show", ring_id(), fails=True)
+
+
 def ring_id():
     return "00000000-0000-7000-8000-000000000000"
 
 
-@pytest.mark.parametrize("group", ["device", "card"])
+@pytest.mark.parametrize("group", ["device", "card", "case"])
 def test_every_command_teaches_with_an_example(group):
     names = main.get_command(None, group).commands
     for name in names:

@@ -13,6 +13,7 @@ MAY_UPDATE = {
     "device_code": "used up",
     "device_key": "retired",
     "device_head": "moves on",
+    "device_heartbeat": "the latest word replaces the one before",
     "data_key": "erased with its person",
     "deny_change": "numbered when it is published",
     "exception_queue": "resolved",

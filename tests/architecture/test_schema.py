@@ -24,6 +24,7 @@ LOCAL = {
     "device_key": "one row a validator's key",
     "device_event": "a validator's life",
     "device_code": "one-time codes",
+    "device_heartbeat": "one row a validator, its latest word",
     "device_head": "one row a journal, locked per upload",
     "device_unchained": "records that wait for the ones before them",
     "deny_change": "a queue that becomes the deny list",

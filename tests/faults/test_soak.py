@@ -1,7 +1,6 @@
 """Issue 5's first acceptance run: 1,000 cards tap ten times on four readers that are killed 900 times."""
 
 import time
-from contextlib import closing
 
 from sqlalchemy import text
 

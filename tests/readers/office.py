@@ -22,7 +22,9 @@ class BackOffice:
     """
 
     def __init__(self, key: VerifyKey = DEVICE_KEYS.signing.public) -> None:
-        self.key = key
+        self.keys = [key]
+        self.rotate_key = False
+        self.offers: list[dict] = []
         self.stored: dict[tuple[UUID, int], bytes] = {}
         self.requests: list[bytes] = []
         self.faults: list[str] = []
@@ -80,9 +82,18 @@ class BackOffice:
             bundle_key = b64encode(SERVER_KEY.public.raw).decode()
             self.reply(handler, 201, {"device_id": str(DEVICE), "bundle_key": bundle_key})
             return
-        if handler.path == "/v1/devices/heartbeat":
+        if handler.path == "/v1/devices/heartbeats":
             self.heartbeats.append(json.loads(body))
-            self.reply(handler, 200, {})
+            self.reply(handler, 200, {"rotate_key": self.rotate_key})
+            return
+        if handler.path == "/v1/devices/keys":
+            self.offers.append(json.loads(body))
+            if self.faults:
+                self.reply(handler, int(self.faults.pop(0)), {"title": "fault"})
+                return
+            self.rotate_key = False
+            self.keys.append(VerifyKey(b64decode(self.offers[-1]["public_key"])))
+            self.reply(handler, 201, {"key_id": self.keys[-1].key_id.hex()})
             return
         assert handler.path == "/v1/taps"
         self.requests.append(body)
@@ -100,7 +111,8 @@ class BackOffice:
         self.reply(handler, 200, b"<html>" if fault == "garbage" else answer.to_json())
 
     def take_in(self, upload: Upload) -> Answer:
-        sent = read_segment(upload, self.key)
+        (key,) = [each for each in self.keys if each.key_id == upload.key_id]
+        sent = read_segment(upload, key)
         assert sent is not None, "the head is signed by the device"
         verdicts = []
         for each in sent:

@@ -25,9 +25,9 @@ from tests.readers.kit import (
 
 def test_a_kept_connection_that_went_stale_costs_no_failure(office):
     server = Server(office.url, timeout_s=2, clock=FixedClock(NOW))
-    assert server.post("/v1/devices/heartbeat", b"{}").status == 200
+    assert server.post("/v1/devices/heartbeats", b"{}").status == 200
     server._connection.sock.shutdown(socket.SHUT_RDWR)
-    assert server.post("/v1/devices/heartbeat", b"{}").status == 200
+    assert server.post("/v1/devices/heartbeats", b"{}").status == 200
     server.close()
 
 
