@@ -34,6 +34,7 @@ from parking.rules.session import RUNNING, EventKind, State
 from parking.sessions import Session, bill, find_session, lock_session, price_until, tell
 from parking.store import payments as store
 from parking.store.payments import Payment
+from parking.store.shifts import lock_till
 from parking.store.stays import StayRow
 
 _KIND: Final = "parking.paid"
@@ -91,6 +92,7 @@ def pay(
         _check_same(known, method=method, amount=amount, till=till, until=until)
         return find_paid(tx, session_id, now=now, again=True)
     check_payment(amount, _due(tx, row, until, now))
+    lock_till(tx, till)
     _book(tx, row, payment_id, amount, till, now)
     _take(tx, row, payment_id, method, amount, till, until, actor=actor, now=now)
     return find_paid(tx, session_id, now=now)
@@ -153,6 +155,7 @@ def pay_back(
     if State(row.state) in RUNNING:
         raise NotEndedError(session_id=str(session_id), state=row.state)
     check_payment(amount, find_paid(tx, session_id, now=now).dues.credit)
+    lock_till(tx, till)
     _book(tx, row, payment_id, -amount, till, now)
     _take(tx, row, payment_id, method, -amount, till, None, actor=actor, now=now)
     return find_paid(tx, session_id, now=now)

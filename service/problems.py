@@ -121,6 +121,8 @@ TABLE: Final[dict[str, Row]] = {
     # parking
     "already-parked": Row(409, "Already parked"),
     "backdated-rates": Row(422, "Backdated rates"),
+    "count-id-reused": Row(409, "Count id reused"),
+    "count-times": Row(422, "Count times"),
     "impossible-times": Row(422, "Impossible times"),
     "not-a-guest": Row(409, "Charged to a card"),
     "not-ended": Row(409, "Session runs"),
@@ -136,13 +138,21 @@ TABLE: Final[dict[str, Row]] = {
     "rate-files-invalid": Row(422, "Rate files invalid"),
     "rates-one-person": Row(403, "Two people needed"),
     "rates-published": Row(409, "Rates published"),
+    "same-signer": Row(403, "Two people needed"),
     "session-id-reused": Row(409, "Event id reused"),
     "session-state": Row(409, "Session state"),
+    "shift-id-reused": Row(409, "Shift id reused"),
+    "shift-state": Row(409, "Shift state"),
+    "ticket-unknown": Row(404, "Ticket unknown"),
+    "till-busy": Row(409, "Till busy"),
     "uncovered-time": Row(422, "Time without a price"),
     "unknown-place": Row(404, "Place unknown"),
     "unknown-session": Row(404, "Session unknown"),
+    "unknown-shift": Row(404, "Shift unknown"),
     "unknown-unit": Row(422, "Unit unknown"),
     "unknown-vehicle-class": Row(422, "Vehicle class unknown"),
+    "variance-unexplained": Row(409, "Variance unexplained"),
+    "void-unexplained": Row(422, "Void unexplained"),
 }
 
 

@@ -1,4 +1,4 @@
-"""What parking operators look up and take in: running sessions, observations, and what guests pay."""
+"""What parking operators look up and take in: sessions, observations, payments, shifts, tickets."""
 
 from alembic import op
 
@@ -10,6 +10,7 @@ depends_on = None
 # A check knows the plate (and what is nearly it), not where it entered.
 CHECKS = """
 CREATE INDEX parking_stay_running_subject ON parking_stay (subject) WHERE running;
+CREATE INDEX parking_stay_left ON parking_stay (place_id, left_at);
 """
 
 # Local: evidence by officers, found by place and day. `subject` is a keyed hash; no plate is stored.
@@ -69,11 +70,100 @@ CREATE TABLE parking_payment_asked (
 );
 """
 
-APPEND_ONLY = ("parking_observation", "parking_payment", "parking_payment_asked")
+# An attendant's shift is what its events make of it; the lock of its till orders them.
+SHIFTS = """
+CREATE TABLE parking_shift (
+    shift_id    uuid        NOT NULL,
+    place_id    text        NOT NULL,
+    operator_id text        NOT NULL,
+    till        text        NOT NULL,
+    attendant   text        NOT NULL,
+    float_minor bigint      NOT NULL,
+    currency    char(3)     NOT NULL,
+    opened_at   timestamptz NOT NULL,
+    opened_by   text        NOT NULL,
+    CONSTRAINT parking_shift_pk PRIMARY KEY (shift_id),
+    CONSTRAINT parking_shift_float CHECK (float_minor >= 0)
+);
+CREATE INDEX parking_shift_at ON parking_shift (place_id, opened_at);
+CREATE INDEX parking_shift_till ON parking_shift (till, opened_at);
+CREATE TABLE parking_shift_event (
+    shift_id     uuid        NOT NULL,
+    event_no     smallint    NOT NULL,
+    event_id     uuid        NOT NULL,
+    kind         text        NOT NULL,
+    amount_minor bigint,
+    note         text        NOT NULL,
+    at           timestamptz NOT NULL,
+    actor        text        NOT NULL,
+    CONSTRAINT parking_shift_event_pk PRIMARY KEY (shift_id, event_no),
+    CONSTRAINT parking_shift_event_once UNIQUE (event_id),
+    CONSTRAINT parking_shift_event_fk FOREIGN KEY (shift_id) REFERENCES parking_shift (shift_id),
+    CONSTRAINT parking_shift_event_kind CHECK (kind IN ('dropped', 'counted', 'explained', 'closed')),
+    CONSTRAINT parking_shift_event_amount CHECK
+        ((amount_minor IS NOT NULL AND amount_minor >= 0) = (kind IN ('dropped', 'counted')))
+);
+"""
+
+# Witnesses of the leakage meter: printed tickets, and turns that a gate, a camera or a person counted.
+WITNESSES = """
+CREATE TABLE parking_ticket (
+    series      text        NOT NULL,
+    number      bigint      NOT NULL,
+    place_id    text        NOT NULL,
+    operator_id text        NOT NULL,
+    shift_id    uuid,
+    issued_at   timestamptz NOT NULL,
+    issued_by   text        NOT NULL,
+    CONSTRAINT parking_ticket_pk PRIMARY KEY (series, number),
+    CONSTRAINT parking_ticket_shift_fk FOREIGN KEY (shift_id) REFERENCES parking_shift (shift_id),
+    CONSTRAINT parking_ticket_number CHECK (number >= 0)
+);
+CREATE INDEX parking_ticket_at ON parking_ticket (place_id, issued_at);
+CREATE TABLE parking_ticket_end (
+    series   text        NOT NULL,
+    number   bigint      NOT NULL,
+    kind     text        NOT NULL,
+    note     text        NOT NULL,
+    ended_at timestamptz NOT NULL,
+    ended_by text        NOT NULL,
+    CONSTRAINT parking_ticket_end_pk PRIMARY KEY (series, number),
+    CONSTRAINT parking_ticket_end_fk FOREIGN KEY (series, number) REFERENCES parking_ticket (series, number),
+    CONSTRAINT parking_ticket_end_kind CHECK (kind IN ('collected', 'voided')),
+    CONSTRAINT parking_ticket_end_note CHECK (kind = 'collected' OR note <> '')
+);
+CREATE TABLE parking_count (
+    count_id    uuid        NOT NULL,
+    place_id    text        NOT NULL,
+    operator_id text        NOT NULL,
+    source      text        NOT NULL,
+    turns       integer     NOT NULL,
+    begun_at    timestamptz NOT NULL,
+    ended_at    timestamptz NOT NULL,
+    actor       text        NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    CONSTRAINT parking_count_pk PRIMARY KEY (count_id),
+    CONSTRAINT parking_count_source CHECK (source IN ('gate', 'camera', 'present')),
+    CONSTRAINT parking_count_turns CHECK (turns >= 0),
+    CONSTRAINT parking_count_times CHECK (begun_at <= ended_at)
+);
+CREATE INDEX parking_count_at ON parking_count (place_id, begun_at);
+"""
+
+APPEND_ONLY = (
+    "parking_observation",
+    "parking_payment",
+    "parking_payment_asked",
+    "parking_shift",
+    "parking_shift_event",
+    "parking_ticket",
+    "parking_ticket_end",
+    "parking_count",
+)
 
 
 def upgrade() -> None:
-    for part in (CHECKS, OBSERVATIONS, PAYMENTS):
+    for part in (CHECKS, OBSERVATIONS, PAYMENTS, SHIFTS, WITNESSES):
         op.execute(part)
     for table in APPEND_ONLY:
         op.execute(f"GRANT SELECT, INSERT ON {table} TO lienthong_app")

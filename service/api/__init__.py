@@ -17,7 +17,9 @@ from service.api.health import blueprint as health
 from service.api.ledger import blueprint as ledger
 from service.api.notifications import blueprint as notifications
 from service.api.parking import blueprint as parking
+from service.api.parking_meters import blueprint as parking_meters
 from service.api.parking_payments import blueprint as parking_payments
+from service.api.parking_shifts import blueprint as parking_shifts
 from service.api.problems import blueprint as problems
 from service.api.riders import blueprint as riders
 from service.api.settlements import blueprint as settlements
@@ -32,6 +34,8 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     parking,
     enforcement,
     parking_payments,
+    parking_shifts,
+    parking_meters,
     topups,
     notifications,
     fares,

@@ -203,3 +203,9 @@ def bearer(begin, now):
         return {"Authorization": f"Bearer {token}"}
 
     return _bearer
+
+
+@pytest.fixture
+def clock(app):
+    """The service's clock, which stands until a test moves it."""
+    return app.extensions[EXTENSION].clock

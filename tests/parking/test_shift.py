@@ -1,0 +1,320 @@
+"""Shifts, tickets and meters: pure tables, then through the API with real payments."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernel.money import VND, Money
+from ledger.accounts import open_accounts, read_balances
+from ledger.rules import chart
+from parking.rules.cashless import PaidBy
+from parking.rules.shift import (
+    TRANSITIONS,
+    SameSignerError,
+    Shift,
+    ShiftEvent,
+    ShiftEventKind,
+    ShiftState,
+    ShiftStateError,
+    VarianceUnexplainedError,
+    check_close,
+    fold_shift,
+)
+from parking.rules.tickets import Ticket, TicketEnd, account_series
+from parking.rules.turn import TurnEnd, TurnFacts, count_payments, paid_by, turn_end
+from service.staff import Role
+from tests.parking.test_parking_api import BASE, entry, problem
+from tests.parking.test_payments_api import cash
+
+NOON = datetime(2026, 11, 18, 5, tzinfo=UTC)
+K = ShiftEventKind
+
+
+def vnd(minor):
+    return Money(minor, VND)
+
+
+def opened(taken=0) -> Shift:
+    return Shift(
+        shift_id=UUID(int=1),
+        place_id="p",
+        operator_id="o",
+        till="gate-1",
+        attendant="An",
+        opened_at=NOON,
+        opened_by="a",
+        float_=vnd(500_000),
+        taken=vnd(taken),
+        dropped=vnd(0),
+    )
+
+
+def told(kind, minor=None, *, actor="an", note=""):
+    amount = None if minor is None else vnd(minor)
+    return ShiftEvent(event_id=uuid4(), kind=kind, at=NOON, actor=actor, amount=amount, note=note)
+
+
+def test_a_shift_reckons_float_takings_and_drops():
+    shift = fold_shift(opened(300_000), [told(K.DROPPED, 200_000), told(K.COUNTED, 590_000)])
+    assert (shift.expected, shift.variance) == (vnd(600_000), vnd(-10_000))
+    assert shift.state is ShiftState.COUNTED
+
+
+@pytest.mark.parametrize(
+    ("events", "closer", "refusal"),
+    [
+        ([told(K.COUNTED, 500_000)], "an", SameSignerError),
+        ([told(K.COUNTED, 499_000)], "mai", VarianceUnexplainedError),
+        ([told(K.COUNTED, 501_000)], "mai", VarianceUnexplainedError),
+        ([told(K.COUNTED, 499_000), told(K.EXPLAINED, note="change")], "an", SameSignerError),
+        ([told(K.COUNTED, 500_000)], "mai", None),
+        ([told(K.COUNTED, 499_000), told(K.EXPLAINED, note="change")], "mai", None),
+        # counting again asks for the reason again
+        (
+            [told(K.COUNTED, 499_000), told(K.EXPLAINED, note="x"), told(K.COUNTED, 498_000)],
+            "mai",
+            VarianceUnexplainedError,
+        ),
+    ],
+)
+def test_a_shift_is_closed_from_both_sides(events, closer, refusal):
+    shift = fold_shift(opened(), events)
+    if refusal is None:
+        check_close(shift, closer)
+    else:
+        with pytest.raises(refusal):
+            check_close(shift, closer)
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"), [(state, kind) for state in ShiftState for kind in K if kind not in TRANSITIONS[state]]
+)
+def test_a_shift_refuses_what_its_table_has_no_row_for(state, kind):
+    path = {
+        ShiftState.OPEN: [],
+        ShiftState.COUNTED: [told(K.COUNTED, 1)],
+        ShiftState.EXPLAINED: [told(K.COUNTED, 1), told(K.EXPLAINED, note="x")],
+        ShiftState.CLOSED: [told(K.COUNTED, 1), told(K.CLOSED)],
+    }[state]
+    with pytest.raises(ShiftStateError):
+        fold_shift(opened(), [*path, told(kind, 1)])
+
+
+@given(
+    st.dictionaries(st.integers(0, 60), st.sampled_from([None, *TicketEnd]), min_size=1),
+    st.randoms(use_true_random=False),
+)
+def test_a_series_accounts_for_every_number(tickets, dice: random.Random):
+    given_ = [Ticket(*each) for each in tickets.items()]
+    dice.shuffle(given_)
+    found = account_series("A", given_)
+    assert found.issued == len(tickets) == found.collected + found.voided + found.open
+    assert found.issued + found.missing == found.last - found.first + 1
+    missing = {n for first, last in found.gaps for n in range(first, last + 1)}
+    assert missing == set(range(found.first, found.last + 1)) - set(tickets)
+
+
+def test_a_series_that_was_never_issued_has_no_account():
+    assert account_series("A", []) is None
+
+
+def turn(guest=True, void=False, charged=25_000, booked=0, methods=()):
+    return TurnFacts(guest, void, charged, booked, frozenset(methods))
+
+
+@pytest.mark.parametrize(
+    ("facts", "end", "way"),
+    [
+        (turn(guest=False), TurnEnd.PAID, PaidBy.CARD_ACCOUNT),
+        (turn(), TurnEnd.UNPAID, None),
+        (turn(booked=24_999, methods=[PaidBy.CASH]), TurnEnd.UNPAID, None),
+        (turn(booked=25_000, methods=[PaidBy.VIETQR]), TurnEnd.PAID, PaidBy.VIETQR),
+        (turn(booked=25_000, methods=[PaidBy.VIETQR, PaidBy.CASH]), TurnEnd.PAID, PaidBy.CASH),
+        (
+            turn(booked=25_000, methods=[PaidBy.VIETQR, PaidBy.CASH_BY_PROXY]),
+            TurnEnd.PAID,
+            PaidBy.CASH_BY_PROXY,
+        ),
+        (turn(charged=0), TurnEnd.EXCUSED, None),
+        (turn(void=True), TurnEnd.EXCUSED, None),
+    ],
+)
+def test_a_turn_ends_honestly(facts, end, way):
+    assert (turn_end(facts), paid_by(facts)) == (end, way)
+    assert count_payments([facts]) == ({way: 1} if way else {})
+
+
+@pytest.fixture
+def place(client, bearer):
+    """Two signatures, and a helper that opens a shift at gate-1."""
+    one, two = bearer(), bearer()
+    shift_id = str(uuid4())
+
+    def _open(**changes):
+        body = {
+            "shift_id": shift_id,
+            "place_id": "dong-da-01",
+            "till": "gate-1",
+            "attendant": "An",
+            "float": {"minor": 500_000, "currency": "VND"},
+        }
+        return client.post(f"{BASE}/shifts", headers=one, json={**body, **changes})
+
+    return one, two, _open, f"{BASE}/shifts/{shift_id}"
+
+
+def amount(minor):
+    return {"event_id": str(uuid4()), "amount": {"minor": minor, "currency": "VND"}}
+
+
+def paid_stay(client, head, now, plate="30A-123.45", pay=True):
+    began = client.post(
+        f"{BASE}/sessions", headers=head, json=entry(now, 60, medium={"kind": "plate", "value": plate})
+    ).json
+    url = f"{BASE}/sessions/{began['session_id']}"
+    client.post(f"{url}/leave", headers=head, json={"event_id": str(uuid4())})
+    if pay:
+        done = client.post(f"{url}/payments", headers=head, json=cash(25_000))
+        assert done.status_code == 201
+    return url
+
+
+def test_a_shift_from_float_to_second_signature(client, app, begin, place, now, clock):
+    one, two, open_, url = place
+    assert (open_().status_code, open_().status_code) == (201, 200)
+    assert problem(open_(attendant="Bình")) == (409, "shift-id-reused")
+    assert problem(open_(shift_id=str(uuid4()))) == (409, "till-busy")
+    clock.advance(timedelta(minutes=1))
+    paid_stay(client, one, clock.now())
+    paid_stay(client, one, clock.now(), plate="30A-999.99", pay=False)
+    dropped = client.post(f"{url}/drops", headers=one, json=amount(10_000)).json
+    assert (dropped["taken"]["minor"], dropped["expected"]["minor"]) == (25_000, 515_000)
+    counted = client.post(f"{url}/counts", headers=one, json=amount(510_000)).json
+    assert (counted["state"], counted["variance"]["minor"]) == ("counted", -5_000)
+    closing = {"event_id": str(uuid4())}
+    assert problem(client.post(f"{url}/close", headers=one, json=closing)) == (403, "same-signer")
+    assert problem(client.post(f"{url}/close", headers=two, json=closing)) == (409, "variance-unexplained")
+    client.post(f"{url}/explanations", headers=one, json={"event_id": str(uuid4()), "note": "wrong change"})
+    closed = client.post(f"{url}/close", headers=two, json=closing)
+    assert (closed.status_code, closed.json["state"]) == (200, "closed")
+    again = client.post(f"{url}/close", headers=two, json=closing)
+    assert again.headers["Idempotency-Hit"] == "true"
+    with begin() as tx:
+        specs = (
+            chart.till("gate-1"),
+            chart.operator_cash("dongda-parking"),
+            chart.parking_payable("dongda-parking"),
+        )
+        open_accounts(tx, specs, clock.now())
+        found = read_balances(tx, [spec.account_id for spec in specs], clock.now())
+        assert [found[spec.account_id].posted.minor for spec in specs] == [0, 25_000, 25_000]
+    assert open_(shift_id=str(uuid4())).status_code == 201
+
+
+def test_the_leakage_meter_reads_a_shift(client, place, clock):
+    one, _, open_, _ = place
+    open_()
+    clock.advance(timedelta(minutes=1))
+    begun = clock.now()
+    for number in range(9):
+        paid_stay(client, one, clock.now(), plate=f"30A-000.0{number}", pay=number < 8)
+    clock.advance(timedelta(minutes=1))
+    counted = {
+        "count_id": str(uuid4()),
+        "place_id": "dong-da-01",
+        "source": "camera",
+        "turns": 10,
+        "begun_at": begun.isoformat(),
+        "ended_at": clock.now().isoformat(),
+    }
+    assert client.post(f"{BASE}/counts", headers=one, json=counted).status_code == 201
+    assert client.post(f"{BASE}/counts", headers=one, json=counted).status_code == 200
+    assert problem(client.post(f"{BASE}/counts", headers=one, json={**counted, "turns": 11})) == (
+        409,
+        "count-id-reused",
+    )
+    clock.advance(timedelta(seconds=1))
+    where = {"place_id": "dong-da-01"}
+    read = client.get(f"{BASE}/leakage", query_string=where, headers=one).json
+    (shift,) = read["shifts"]
+    assert (shift["turns_seen"], shift["turns_paid"], shift["turns_unpaid"]) == (10, 8, 2)
+    assert (shift["capture_millionths"], shift["alert"], read["alerts"]) == (800_000, True, 1)
+    assert (shift["expected"]["minor"], shift["missing"]["minor"]) == (225_000, 25_000)
+    share = client.get(f"{BASE}/cashless", query_string=where, headers=one).json
+    assert (share["turns"], share["cash"], share["share_millionths"]) == (8, 8, 0)
+    refused = client.get(f"{BASE}/cashless", query_string={**where, "printed_total": 17}, headers=one)
+    assert problem(refused) == (422, "parts-do-not-sum")
+
+
+def test_an_empty_place_reads_as_empty(client, bearer):
+    where = {"place_id": "dong-da-01"}
+    head = bearer()
+    assert client.get(f"{BASE}/leakage", query_string=where, headers=head).json["shifts"] == []
+    share = client.get(f"{BASE}/cashless", query_string=where, headers=head).json
+    assert (share["turns"], share["share_millionths"]) == (0, None)
+    assert client.get(f"{BASE}/tickets/series", query_string=where, headers=head).json == {"series": []}
+
+
+def test_tickets_are_accounted_for(client, bearer, clock):
+    head = bearer()
+    issued = {"series": "A26", "numbers": [1, 2, 3, 7], "place_id": "dong-da-01"}
+    assert client.post(f"{BASE}/tickets", headers=head, json=issued).json["issued"] == 4
+    assert client.post(f"{BASE}/tickets", headers=head, json=issued).json == {
+        "series": "A26",
+        "issued": 0,
+        "known": 4,
+    }
+    ending = {"series": "A26", "place_id": "dong-da-01"}
+    url = f"{BASE}/tickets/ends"
+    assert (
+        client.post(url, headers=head, json={**ending, "numbers": [1, 2], "end": "collected"}).json["ended"]
+        == 2
+    )
+    assert problem(client.post(url, headers=head, json={**ending, "numbers": [3], "end": "voided"})) == (
+        422,
+        "void-unexplained",
+    )
+    voided = {**ending, "numbers": [3], "end": "voided", "note": "jam"}
+    assert client.post(url, headers=head, json=voided).json["ended"] == 1
+    assert client.post(url, headers=head, json={**voided, "end": "collected"}).json["ended"] == 0
+    assert problem(client.post(url, headers=head, json={**ending, "numbers": [4], "end": "collected"})) == (
+        404,
+        "ticket-unknown",
+    )
+    clock.advance(timedelta(seconds=1))
+    (found,) = client.get(
+        f"{BASE}/tickets/series", query_string={"place_id": "dong-da-01"}, headers=head
+    ).json["series"]
+    assert (found["issued"], found["collected"], found["voided"], found["open"]) == (4, 2, 1, 1)
+    assert (found["missing"], found["gaps"]) == (3, [{"first": 4, "last": 6}])
+
+
+ROUTES = [
+    ("get", "shifts", {"place_id": "dong-da-01"}),
+    ("get", "leakage", {"place_id": "dong-da-01"}),
+    ("get", "cashless", {"place_id": "dong-da-01"}),
+    ("get", "tickets/series", {"place_id": "dong-da-01"}),
+    ("get", "observations", {"place_id": "dong-da-01"}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "query"), ROUTES)
+def test_an_operator_reads_its_own_places_only(client, bearer, method, path, query):
+    call = getattr(client, method)
+    assert problem(call(f"{BASE}/{path}", query_string=query, headers=bearer("other"))) == (
+        403,
+        "other-operator",
+    )
+    assert call(f"{BASE}/{path}", query_string=query, headers=bearer("", Role.AUDITOR)).status_code == 200
+    assert problem(call(f"{BASE}/{path}", query_string=query, headers=bearer("", Role.FINANCE_MAKER))) == (
+        403,
+        "not-allowed",
+    )
+    assert problem(call(f"{BASE}/{path}", query_string={"place_id": "x"}, headers=bearer())) == (
+        404,
+        "unknown-place",
+    )
