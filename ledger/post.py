@@ -65,9 +65,12 @@ def _post(tx: Connection, entries: Sequence[Entry], now: datetime, *, together: 
     if not entries:
         return ()
     homes, earliest = home_days(entries, now)
+    if len(set(homes)) == 1:
+        with suppress(_InTheWayError):
+            return _book(driver(tx), entries, homes, now, judged=False)
     days, closed_through = _book_days(tx, homes)
     # The key of its own day finds an id that carries its time; one moved on by a close is looked up first.
-    if earliest is None or earliest > closed_through:
+    if days is not homes and (earliest is None or earliest > closed_through):
         with suppress(_InTheWayError):
             return _book(driver(tx), entries, days, now, judged=False)
     for attempt in range(1, _ATTEMPTS + 1):
@@ -156,14 +159,13 @@ def _book_group(connection: Driver, group: _Group, now: datetime, *, judged: boo
 
 def _write_group(connection: Driver, group: _Group, now: datetime, *, judged: bool) -> tuple[Posted, ...]:
     sums, day, currency = group.sums, group.day, group.currency
-    with store.applying(connection, sums, currency=currency, book_day=day, judged=judged) as applied:
+    with store.moving(connection, sums, currency=currency, book_day=day, judged=judged) as moved:
         # While the server moves balances, this side encodes.
-        rows = batch.copy_rows(group.entries, day, now)
-        registered = batch.derived_rows(group.entries, day)
+        lines = batch.copy_lines(group.entries, day, now)
+        derived = batch.copy_derived(group.entries, day)
         outcomes = tuple([Posted(entry.entry_id, day, now) for entry in group.entries])
-        rest = applied()
     append_only: dict[int, UUID] = {}
-    for account in rest:
+    for account in moved():
         if account.state != "open" or account.guarded or account.currency != currency:
             raise _InTheWayError
         assert account.owner_id is not None
@@ -171,10 +173,17 @@ def _write_group(connection: Driver, group: _Group, now: datetime, *, judged: bo
         if account.owner_kind == "rider" and misowned:
             raise _InTheWayError
         append_only[account.account] = account.owner_id
-    store.copy_derived(connection, registered)
-    store.copy_lines(connection, rows)
-    deltas = batch.rollup_deltas(group.entries, sums, append_only.keys())
-    store.roll_up_and_keep(connection, deltas, append_only, book_day=day)
+    if derived is not None:
+        store.copy_derived(connection, derived)
+    store.copy_lines(connection, lines)
+    if sums.service_day is None:
+        store.roll_up(
+            connection,
+            batch.rollup_deltas(group.entries, append_only.keys()),
+            append_only,
+            book_day=day,
+        )
+    store.keep(connection)
     return outcomes
 
 

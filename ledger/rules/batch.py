@@ -14,12 +14,14 @@ from typing import Final
 from kernel.money import Currency
 from ledger.rules import row
 from ledger.rules.book_day import carries_time
-from ledger.rules.entry import Entry, canonical_metadata
+from ledger.rules.entry import MAX_CAUSE, Entry, canonical_metadata
 from ledger.rules.errors import BadEntryError
 from ledger.rules.row import Row
 
 MAX_SUM: Final = 2**63 - 1
 _SIXTEEN: Final = b"\x00\x00\x00\x10"
+# The length in bytes of any cause, as COPY writes it.
+_SIZES: Final = tuple(size.to_bytes(4, "big") for size in range(4 * MAX_CAUSE + 1))
 
 
 @dataclass(slots=True)
@@ -36,6 +38,11 @@ class Sums:
     shared: set[int]
     units: set[Currency]
     service_days: set[date]
+
+    @property
+    def service_day(self) -> date | None:
+        """Return the one service day that all entries are about; None when they are about several."""
+        return next(iter(self.service_days)) if len(self.service_days) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +88,8 @@ def sums_of(entries: Sequence[Entry]) -> Sums:
     return Sums(owners, debits, credits_, shared, units, service_days)
 
 
-def rollup_deltas(entries: Sequence[Entry], sums: Sums, accounts: Container[int]) -> tuple[RollupDelta, ...]:
+def rollup_deltas(entries: Sequence[Entry], accounts: Container[int]) -> tuple[RollupDelta, ...]:
     """Return what the batch adds to these accounts, by service day, in the order rows are locked in."""
-    if len(sums.service_days) == 1:
-        (only,) = sums.service_days
-        return tuple(
-            RollupDelta(account, only, sums.debits.get(account, 0), sums.credits.get(account, 0))
-            for account in sorted(account for account in sums.owner if account in accounts)
-        )
     by_day: dict[tuple[int, date], list[int]] = {}
     for entry in entries:
         day = entry.service_day
@@ -100,84 +101,79 @@ def rollup_deltas(entries: Sequence[Entry], sums: Sums, accounts: Container[int]
     return tuple(RollupDelta(*key, *pair) for key, pair in sorted(by_day.items()))
 
 
-def copy_rows(entries: Sequence[Entry], book_day: date, now: datetime) -> list[bytes]:
-    """Return one tuple of the binary COPY format a line; `now` becomes posted_at.
+def copy_lines(entries: Sequence[Entry], book_day: date, now: datetime) -> bytes:
+    """Return the lines of entries in one currency as a binary COPY; `now` becomes posted_at.
 
-    Everything that repeats within a batch is encoded once: accounts, what all lines of a day and place have in
-    common, kinds and narratives.
+    Everything that repeats within a batch is encoded once: what all lines of a day and place have in common,
+    currency, kinds and narratives. Riders' ids hardly repeat: encoding one again is cheaper than looking it up.
     """
     packs = row.Packs(now, book_day)
-    ids: dict[int, bytes] = {}
+    start, pack_amount, sizes, era = packs.start, packs.amount, _SIZES, row.ERA
+    currency = row.text_field(entries[0].lines[0].amount.currency.code)
     middles: dict[tuple[date, int, int], bytes] = {}
-    heads: dict[tuple[str, str], bytes] = {}
-    texts: dict[str, bytes] = {}
-    start, pack_amount, era_micros, join = packs.start, packs.amount, row.era_micros, b"".join
-    no_text, no_uuid = row.text_field(""), row.uuid_field(None)
-    rows: list[bytes] = []
+    heads: dict[str, bytes] = {}
+    ends: dict[str, bytes] = {}
+    plain_end = row.text_field("") + row.uuid_field(None)
+    middle, middle_day, middle_count = b"", None, 0
+    parts = [row.COPY_HEADER]
     for entry in entries:
-        owner = entry.owner_id.int
-        owner_field = ids.get(owner)
-        if owner_field is None:
-            owner_field = ids[owner] = _SIXTEEN + owner.to_bytes(16, "big")
-        lines = entry.lines
-        kind = (lines[0].amount.currency.code, entry.kind)
-        head = heads.get(kind)
+        head = heads.get(entry.kind)
         if head is None:
-            head = heads[kind] = row.text_field(kind[0]) + row.text_field(kind[1])
-        narrative = texts.get(entry.narrative)
-        if narrative is None:
-            narrative = texts[entry.narrative] = row.text_field(entry.narrative)
-        cause = entry.cause.encode()
-        tail = (
-            head,
-            len(cause).to_bytes(4, "big"),
-            cause,
-            narrative,
-            row.text_field(canonical_metadata(entry.metadata)) if entry.metadata else no_text,
-            no_uuid if entry.corrects is None else row.uuid_field(entry.corrects),
-        )
-        entry_field = entry.entry_id.int.to_bytes(16, "big")
-        effective_at = era_micros(entry.effective_at)
-        count = len(lines)
-        for number, line in enumerate(lines, 1):
-            place = (entry.service_day, number, count)
-            middle = middles.get(place)
-            if middle is None:
-                middle = middles[place] = packs.middle(*place)
-            debit, credit = line.debit.int, line.credit.int
-            debit_field = ids.get(debit)
-            if debit_field is None:
-                debit_field = ids[debit] = _SIXTEEN + debit.to_bytes(16, "big")
-            credit_field = ids.get(credit)
-            if credit_field is None:
-                credit_field = ids[credit] = _SIXTEEN + credit.to_bytes(16, "big")
-            amount = pack_amount(8, line.amount.minor, 8, effective_at)
-            rows.append(
-                join(
-                    (
-                        start,
-                        owner_field,
-                        _SIXTEEN,
-                        entry_field,
-                        debit_field,
-                        credit_field,
-                        amount,
-                        middle,
-                        *tail,
-                    )
+            head = heads[entry.kind] = currency + row.text_field(entry.kind)
+        narrative = entry.narrative
+        end = ends.get(narrative)
+        if end is None:
+            end = ends[narrative] = row.text_field(narrative) + plain_end
+        if entry.metadata or entry.corrects is not None:
+            end = b"".join(
+                (
+                    row.text_field(narrative),
+                    row.text_field(canonical_metadata(entry.metadata)),
+                    row.uuid_field(entry.corrects),
                 )
             )
-    return rows
+        cause = entry.cause.encode()
+        owner_field = entry.owner_id.int.to_bytes(16, "big")
+        entry_field = entry.entry_id.int.to_bytes(16, "big")
+        since = entry.effective_at - era
+        effective_at = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+        day, lines = entry.service_day, entry.lines
+        count = len(lines)
+        for number, line in enumerate(lines, 1):
+            # Most entries have one line and the day of the one before: an identity test is cheaper than a hash.
+            if count != 1 or middle_count != 1 or day is not middle_day:
+                place = (day, number, count)
+                middle_day, middle_count = day, count
+                middle = middles.get(place) or middles.setdefault(place, packs.middle(*place))
+            parts += (
+                start,
+                owner_field,
+                _SIXTEEN,
+                entry_field,
+                _SIXTEEN,
+                line.debit.int.to_bytes(16, "big"),
+                _SIXTEEN,
+                line.credit.int.to_bytes(16, "big"),
+                pack_amount(8, line.amount.minor, 8, effective_at),
+                middle,
+                head,
+                sizes[len(cause)],
+                cause,
+                end,
+            )
+    parts.append(row.COPY_TRAILER)
+    return b"".join(parts)
 
 
-def derived_rows(entries: Sequence[Entry], book_day: date) -> list[bytes]:
-    """Return the register's rows, as COPY tuples, of the entries whose id carries no time."""
+def copy_derived(entries: Sequence[Entry], book_day: date) -> bytes | None:
+    """Return the register's rows of the entries whose id carries no time, as a binary COPY; None without any."""
     day = row.era_days(book_day)
-    return [
+    rows = [
         row.derived_row(entry.owner_id.bytes, entry.entry_id.bytes, day)
         for entry in entries
         if not carries_time(entry.entry_id)
     ]
+    return b"".join((row.COPY_HEADER, *rows, row.COPY_TRAILER)) if rows else None
 
 
 def rows_of(entry: Entry, book_day: date, posted_at: datetime) -> tuple[Row, ...]:

@@ -18,6 +18,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE_DAY: Final = timedelta(days=1)
 # Zone offsets have changed on quarter hours only, so all instants within one share a local date.
 _QUARTER_MS: Final = 900_000
+# The version of ids that begin with their time.
+_TIMED: Final = 7
 
 
 @lru_cache(maxsize=8192)
@@ -27,7 +29,7 @@ def _local_date_of_quarter(quarter: int) -> date:
 
 def carries_time(entry_id: UUID) -> bool:
     """Return whether the id is of version 7, whose time fixes the book day whenever it is sent."""
-    return entry_id.int >> 76 & 0xF == 7
+    return entry_id.int >> 76 & 0xF == _TIMED
 
 
 def home_day(entry_id: UUID, now: datetime, service_day: date | None = None) -> date:
@@ -62,16 +64,20 @@ def home_days(entries: Sequence[Entry], now: datetime) -> tuple[list[date], date
 
     `home_day` for a batch: a day is looked up once a quarter of an hour, not once an entry.
     """
-    known: dict[int, date] = {}
+    timed: set[date] = set()
     homes: list[date] = []
+    day = today = local_date(now, ZONE)
+    first = beyond = 0
     for entry in entries:
-        number = entry.entry_id.int
-        if number >> 76 & 0xF == 7:
-            quarter = (number >> 80) // _QUARTER_MS
-            day = known.get(quarter)
-            if day is None:
-                day = known[quarter] = home_day(entry.entry_id, now)
-            homes.append(day)
-        else:
-            homes.append(home_day(entry.entry_id, now, entry.service_day))
-    return homes, min(known.values(), default=None)
+        # Milliseconds and the version's four bits: within one quarter they lie between two such numbers.
+        top = entry.entry_id.int >> 76
+        if top & 0xF != _TIMED:
+            homes.append(min(entry.service_day, today))
+            continue
+        if not first <= top < beyond:
+            day = home_day(entry.entry_id, now)
+            timed.add(day)
+            first = (top >> 4) // _QUARTER_MS * _QUARTER_MS << 4
+            beyond = first + (_QUARTER_MS << 4)
+        homes.append(day)
+    return homes, min(timed, default=None)

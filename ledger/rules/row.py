@@ -48,7 +48,7 @@ _TYPES: Final = (
 assert len(_TYPES) == len(COLUMNS), "every column has its type"
 
 # PostgreSQL counts from 2000-01-01: microseconds for instants, days for dates.
-_ERA: Final = datetime(2000, 1, 1, tzinfo=UTC)
+ERA: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _ERA_ORDINAL: Final = date(2000, 1, 1).toordinal()
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -84,7 +84,7 @@ class Row:
 
 def era_micros(at: datetime) -> int:
     """Return microseconds since 2000-01-01 UTC, PostgreSQL's count."""
-    return (at - _ERA) // _MICROSECOND
+    return (at - ERA) // _MICROSECOND
 
 
 def era_days(day: date) -> int:
@@ -104,14 +104,17 @@ def uuid_field(value: UUID | None) -> bytes:
 
 
 class Packs:
-    """The parts of a COPY tuple that a batch's lines have in common; `rules/batch.py` puts them together."""
+    """The parts of a COPY tuple that a batch's lines have in common; `rules/batch.py` puts them together.
+
+    `start` is the count of columns and the length of the first one, the owner's id.
+    """
 
     __slots__ = ("_booked", "_posted_at", "amount", "start")
 
     def __init__(self, posted_at: datetime, book_day: date) -> None:
         self._posted_at = era_micros(posted_at)
         self._booked = era_days(book_day)
-        self.start: Final = len(COLUMNS).to_bytes(2, "big")
+        self.start: Final = len(COLUMNS).to_bytes(2, "big") + b"\x00\x00\x00\x10"
         self.amount: Final = _AMOUNT.pack
 
     def middle(self, service_day: date, number: int, count: int) -> bytes:

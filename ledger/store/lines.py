@@ -22,7 +22,7 @@ SAVEPOINT: Final = "ledger_post"
 SELECT_COLUMNS: Final = ", ".join(f"l.{name}" for name in COLUMNS)
 _COPY_LINES: Final = f"COPY ledger_line ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
 _COPY_DERIVED: Final = "COPY ledger_derived (owner_id, entry_id, book_day) FROM STDIN (FORMAT BINARY)"
-_APPLY: Final = "SELECT * FROM ledger_apply(%s, %s, %s, %s, %s, %s::text, %s::date, %s::bool)"
+_MOVE: Final = f"SELECT * FROM ledger_move({', '.join(['%s'] * 7)}, %s::text, %s::date, %s::date, %s::bool)"
 _ROLL_UP: Final = """
 INSERT INTO ledger_rollup AS r (owner_id, account_id, book_day, service_day, slot, debits, credits)
 SELECT d.owner_id, d.account_id, %s::date, d.service_day, pg_backend_pid() %% 64, d.debits, d.credits
@@ -36,7 +36,7 @@ DO UPDATE SET debits = r.debits + excluded.debits, credits = r.credits + exclude
 
 @dataclass(frozen=True, slots=True)
 class RestAccount:
-    """An account of a batch that is not an open guarded one of the entry's owner; None: never opened."""
+    """An account of a batch that is not an open guarded one of the entry's owner; None: never opened, or in the way."""
 
     account: int
     owner_id: UUID | None
@@ -68,68 +68,75 @@ def _numbers(values: Iterable[int]) -> str:
 
 
 @contextmanager
-def applying(
+def moving(
     connection: Driver, sums: Sums, *, currency: str, book_day: date, judged: bool
 ) -> Iterator[Callable[[], list[RestAccount]]]:
-    """Set a savepoint, lock the batch's guarded balances in id order and move them, while the caller's block goes on working.
+    """Set a savepoint, share the book day, lock the batch's guarded balances in id order and move them, while the caller's block works on.
 
-    Yields what waits for it and returns the accounts that are not such; call it inside the block, once. Not
-    `judged`, an account whose debits alone (taken first) would pass its floor is left as it is and returned,
-    so that what passes here passes in every order. Judged, the floor constraint has the last word.
+    Yields what returns, after the block, the accounts that are not such; its end waits for the server. Not
+    `judged`, an account whose debits alone (taken first) would pass its floor is left as it is, so that what
+    passes here passes in every order. Judged, the floor constraint has the last word. Whatever stands in the
+    way (a floor, a closed book day) is returned as an account without a state. The roll-ups of the others are
+    added to when all entries are about one service day.
     """
     arrays.teach(connection)
-    accounts = sorted(sums.owner.keys() - sums.shared)
+    accounts, shared = sorted(sums.owner.keys() - sums.shared), sorted(sums.shared)
     debits, credits_, owner = sums.debits, sums.credits, sums.owner
     values = (
         arrays.uuids([owner[a] for a in accounts]),
         arrays.uuids(accounts),
         arrays.bigints([debits.get(a, 0) for a in accounts]),
         arrays.bigints([credits_.get(a, 0) for a in accounts]),
-        arrays.uuids(sorted(sums.shared)),
+        arrays.uuids(shared),
+        arrays.bigints([debits.get(a, 0) for a in shared]),
+        arrays.bigints([credits_.get(a, 0) for a in shared]),
         currency,
         book_day,
+        sums.service_day,
         judged,
     )
+    # In a pipeline the transaction's BEGIN travels along instead of being waited for.
     with connection.pipeline():
         connection.execute(f"SAVEPOINT {SAVEPOINT}")
-        running = connection.execute(_APPLY, values)
+        running = connection.execute(_MOVE, values)
         yield lambda: [RestAccount(found[0].int, *found[1:]) for found in running.fetchall()]
 
 
-def copy_lines(connection: Driver, rows: Sequence[bytes]) -> None:
-    """Append line rows (tuples of the binary COPY format); UniqueViolation when an id is booked on that day."""
-    _copy(connection, _COPY_LINES, rows)
+def copy_lines(connection: Driver, payload: bytes) -> None:
+    """Append line rows, a binary COPY; UniqueViolation when an id is booked on that day."""
+    _copy(connection, _COPY_LINES, payload)
 
 
-def copy_derived(connection: Driver, rows: Sequence[bytes]) -> None:
-    """Register derived ids; UniqueViolation when one is booked on any day."""
-    if rows:
-        _copy(connection, _COPY_DERIVED, rows)
+def copy_derived(connection: Driver, payload: bytes) -> None:
+    """Register derived ids, a binary COPY; UniqueViolation when one is booked on any day."""
+    _copy(connection, _COPY_DERIVED, payload)
 
 
-def _copy(connection: Driver, statement: str, rows: Sequence[bytes]) -> None:
+def _copy(connection: Driver, statement: str, payload: bytes) -> None:
     with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
-        copy.write(b"".join((row.COPY_HEADER, *rows, row.COPY_TRAILER)))
+        copy.write(payload)
 
 
-def roll_up_and_keep(
+def keep(connection: Driver) -> None:
+    """End the savepoint that `moving` set and keep what was written since."""
+    connection.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
+
+
+def roll_up(
     connection: Driver, deltas: Sequence[RollupDelta], owners: dict[int, UUID], *, book_day: date
 ) -> None:
-    """Add to the roll-ups of append-only accounts, each connection in a row of its own, and end the savepoint."""
-    with connection.pipeline():
-        if deltas:
-            connection.execute(
-                _ROLL_UP,
-                (
-                    book_day,
-                    [owners[d.account] for d in deltas],
-                    [UUID(int=d.account) for d in deltas],
-                    [d.service_day for d in deltas],
-                    _numbers([d.debits for d in deltas]),
-                    _numbers([d.credits for d in deltas]),
-                ),
-            )
-        connection.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
+    """Add to the roll-ups of append-only accounts, each connection in a row of its own."""
+    connection.execute(
+        _ROLL_UP,
+        (
+            book_day,
+            [owners[d.account] for d in deltas],
+            [UUID(int=d.account) for d in deltas],
+            [d.service_day for d in deltas],
+            _numbers([d.debits for d in deltas]),
+            _numbers([d.credits for d in deltas]),
+        ),
+    )
 
 
 @contextmanager
@@ -146,7 +153,7 @@ def all_or_nothing(connection: Driver) -> Iterator[None]:
 
 
 def undo(connection: Driver) -> None:
-    """Go back to the savepoint that `applying` set, and end it."""
+    """Go back to the savepoint that `moving` set, and end it."""
     with connection.pipeline():
         connection.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
         connection.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
