@@ -85,7 +85,7 @@ class Passes:
         waiting: tuple[HeldPass, PassProduct] | None = None
         for held in self._held:
             product = product_on(self._book.passes.get(held.product_id, ()), day)
-            if product is None or not _covers(product, held.scope, route, networks):
+            if product is None or not covers(product, held.scope, route, networks):
                 continue
             if held.ended_at is not None and at >= held.ended_at:
                 continue
@@ -145,7 +145,8 @@ def product_on(rows: tuple[PassProduct, ...], day: date) -> PassProduct | None:
     return rows[-1] if rows else None
 
 
-def _covers(product: PassProduct, scope: str, route: Route, networks: frozenset[str]) -> bool:
+def covers(product: PassProduct, scope: str, route: Route, networks: frozenset[str]) -> bool:
+    """Return whether a pass of this product and scope is for a ride on this route, whenever it is."""
     if product.networks and not networks <= product.networks:
         return False
     if product.operators and route.operator_id not in product.operators:
@@ -188,7 +189,7 @@ class Caps:
         owed, binding, before = minor, "", 0
         counted: list[_Use] = []
         for cap in tariff.caps:
-            if not _counts(cap, networks, operator, categories):
+            if not counts(cap, networks, operator, categories):
                 continue
             use = self._use(cap, at_us)
             counted.append(use)
@@ -215,6 +216,12 @@ class Caps:
             use = self._uses[cap.cap_id] = _Use(period, 0, 0)
         return use
 
+    def standing(self) -> tuple[CapUse, ...]:
+        """Return every use as it stands now, in id order; a period that is over may still be among them."""
+        return tuple(
+            CapUse(name, use.period, use.minor, use.rides) for name, use in sorted(self._uses.items())
+        )
+
     def carry(self, tariff: Tariff, end_us: int) -> tuple[CapUse, ...]:
         """Return the uses whose period goes on after this service day, in id order."""
         caps = {cap.cap_id: cap for cap in tariff.caps}
@@ -234,7 +241,8 @@ class Caps:
         return tuple(kept)
 
 
-def _counts(cap: Cap, networks: frozenset[str], operator: OperatorId, categories: tuple[int, ...]) -> bool:
+def counts(cap: Cap, networks: frozenset[str], operator: OperatorId, categories: tuple[int, ...]) -> bool:
+    """Return whether a ride counts towards a cap."""
     return (
         (not cap.networks or networks <= cap.networks)
         and (not cap.operators or operator in cap.operators)

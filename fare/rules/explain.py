@@ -1,32 +1,44 @@
 """Why a ride cost what it cost: built on demand from the same facts, as numbers and as sentences.
 
-The steps alone recompute to the charge; `fare.rules.recompute` does so without the pricing code.
+An explanation alone recomputes to its charge: `fare.rules.recompute` does so without the pricing code.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from fare.rules.carried import EMPTY, Carried
+from fare.rules.adjust import counts
+from fare.rules.carried import EMPTY, CapUse, Carried, WindowUse
+from fare.rules.considered import Step, considered
 from fare.rules.explain_text import sentences
 from fare.rules.facts import DayFacts
-from fare.rules.price import Bill, Closed, Trace, trace_day
-from fare.rules.quote import NO_AREAS
+from fare.rules.price import Bill, BillLine, Closed, Component, Trace, trace_day
+from fare.rules.quote import price_of
 from fare.rules.tariff import Tariff, TariffBook
-from fare.rules.terms import Settled
+from fare.rules.terms import Settled, TransferRule
+from kernel.clock import from_micros
+from kernel.ids import OperatorId
 
-Step = dict[str, object]
 _CLOSED_BY_RULE: Final = frozenset({Closed.MISSING_OFF, Closed.MISSING_ON, Closed.OVER_LONG})
 
 
 @dataclass(frozen=True, slots=True)
 class TapExplanation:
-    """One tap: its steps in order (JSON values, amounts in minor units), what was considered, and the words."""
+    """One tap: its steps in order (JSON values, amounts in minor units), what was considered, and the words.
+
+    `parts` are the face value and what it is made of; `shares` say which operator is owed each part by whom;
+    `caps` and `windows` are those that the ride counts for, before and after it.
+    """
 
     tap_id: str
     closed: str
     charged_minor: int
+    parts: dict[str, int]
+    shares: tuple[Step, ...]
     steps: tuple[Step, ...]
     considered: tuple[Step, ...]
+    caps: tuple[Step, ...]
+    windows: tuple[Step, ...]
     vi: tuple[str, ...]
     en: tuple[str, ...]
 
@@ -35,8 +47,12 @@ class TapExplanation:
             "tap_id": self.tap_id,
             "closed": self.closed,
             "charged_minor": self.charged_minor,
+            "parts": dict(self.parts),
+            "shares": list(self.shares),
             "steps": list(self.steps),
             "considered": list(self.considered),
+            "caps": list(self.caps),
+            "windows": list(self.windows),
             "vi": list(self.vi),
             "en": list(self.en),
         }
@@ -63,7 +79,13 @@ class Explanation:
 def explain(facts: DayFacts, book: TariffBook, carried: Carried = EMPTY) -> Explanation:
     """Return why every tap of the day was charged as it was; the amounts are those of `price_day`."""
     bill, traces = trace_day(facts, book, carried)
-    explained = [_leg(trace, book) for trace in traces]
+    so_far = 0 if carried.run is None else carried.run.total_minor
+    explained: list[TapExplanation] = []
+    for trace in traces:
+        moved = trace.charge.rule != trace.charge.offer.rule
+        explained.append(_leg(trace, book, facts, bill.lines, so_far))
+        if not trace.leg.companion:
+            so_far = trace.charge.minor + (so_far if moved else 0)
     known = {one.tap_id for one in explained}
     explained += [
         _other(str(ride.tap_id), ride.closed.value, book)
@@ -74,23 +96,15 @@ def explain(facts: DayFacts, book: TariffBook, carried: Carried = EMPTY) -> Expl
     return Explanation(bill.tariff_version, bill.engine_version, book.currency.code, tuple(explained))
 
 
-def _leg(trace: Trace, book: TariffBook) -> TapExplanation:
+def _leg(
+    trace: Trace, book: TariffBook, facts: DayFacts, lines: Iterable[BillLine], so_far: int
+) -> TapExplanation:
     leg, tariff = trace.leg, trace.leg.tariff
-    steps: list[Step] = [
-        {
-            "op": "price",
-            "minor": trace.charge.offer.minor,
-            "product": trace.charge.offer.product_id,
-            "rule": trace.charge.offer.rule,
-            "route": leg.route.route_id,
-            "closed": leg.closed.value,
-            "by_closing_rule": leg.closed in _CLOSED_BY_RULE and leg.route.rule.settled is Settled.RIDE,
-        }
-    ]
+    steps: list[Step] = [_price(trace)]
     if trace.charge.rule != trace.charge.offer.rule:
-        steps.append({"op": "transfer", "minor": trace.charge.minor, "rule": trace.charge.rule})
+        steps.append(_transfer(trace, so_far))
     if trace.window:
-        steps.append({"op": "window", "minor": trace.face, "rule": trace.window})
+        steps.append(_window(trace))
     left = trace.face
     if trace.waiver:
         funder = next((one.funder for one in tariff.waivers if one.waiver_id == trace.waiver), "")
@@ -108,10 +122,89 @@ def _leg(trace: Trace, book: TariffBook) -> TapExplanation:
             "used_before": trace.cap_before, "owed_before": left,
         })  # fmt: skip
     steps.append({"op": "charge", "minor": trace.charged})
-    vi, en = sentences(steps, book.currency, leg.closed.value)
+    parts = {
+        "face_value": trace.face,
+        Component.WAIVED.value: trace.waived,
+        Component.DISCOUNTED.value: trace.discounted,
+        Component.PASS_COVERED.value: trace.covered,
+        Component.CAP_COVERED.value: trace.capped,
+        Component.CHARGED.value: trace.charged,
+    }
+    caps = _caps(trace)
+    vi, en = sentences(steps, book.currency, leg.closed.value, caps=caps)
     return TapExplanation(
-        str(leg.tap.tap_id), leg.closed.value, trace.charged, tuple(steps), _considered(trace), vi, en
+        tap_id=str(leg.tap.tap_id),
+        closed=leg.closed.value,
+        charged_minor=trace.charged,
+        parts=parts,
+        shares=_shares(line for line in lines if line.tap_id == leg.tap.tap_id),
+        steps=tuple(steps),
+        considered=considered(trace, book, facts.passes),
+        caps=caps,
+        windows=_windows(trace),
+        vi=vi,
+        en=en,
     )
+
+
+def _price(trace: Trace) -> Step:
+    leg, offer = trace.leg, trace.charge.offer
+    step: Step = {
+        "op": "price",
+        "minor": offer.minor,
+        "product": offer.product_id,
+        "rule": offer.rule,
+        "route": leg.route.route_id,
+        "closed": leg.closed.value,
+        "by_closing_rule": leg.closed in _CLOSED_BY_RULE and leg.route.rule.settled is Settled.RIDE,
+    }
+    tariff, places = leg.tariff, leg.tariff.positions_m.get(leg.route.route_id, {})
+    formula = next((tariff.formulas[name] for name in leg.networks if name in tariff.formulas), None)
+    start, end = places.get(leg.tap.stop_id), places.get(leg.end_stop)
+    if formula is not None and formula.rule == offer.rule and start is not None and end is not None:
+        cash_step, cash_rounding = tariff.rounding.get(leg.tap.medium, (1, formula.rounding))
+        step["distance"] = {
+            "metres": abs(end - start), "base_minor": formula.base_minor, "per_km_minor": formula.per_km_minor,
+            "step_m": formula.step_m, "rounding": formula.rounding.value, "min_minor": formula.min_minor,
+            "max_minor": formula.max_minor, "cash_step": cash_step, "cash_rounding": cash_rounding.value,
+        }  # fmt: skip
+    return step
+
+
+def _transfer(trace: Trace, so_far: int) -> Step:
+    """Return the transfer's step: `own` is the leg's own price, `so_far` what the legs before came to together."""
+    leg, charge = trace.leg, trace.charge
+    step: Step = {"op": "transfer", "minor": charge.minor, "rule": charge.rule}
+    rule = _rule_named(leg.tariff, charge.rule)
+    if rule is not None:
+        price = (
+            price_of(leg.tariff, rule.product_id, leg.tap.medium, trace.categories) if rule.product_id else 0
+        )
+        step |= {
+            "kind": rule.kind,
+            "own_minor": charge.offer.minor,
+            "transfer_minor": price,
+            "so_far_minor": so_far,
+        }
+    return step
+
+
+def _rule_named(tariff: Tariff, name: str) -> TransferRule | None:
+    return next((rule for rules in tariff.transfers.values() for rule in rules if rule.rule == name), None)
+
+
+def _window(trace: Trace) -> Step:
+    step: Step = {
+        "op": "window",
+        "minor": trace.face,
+        "rule": trace.window,
+        "own_minor": trace.charge.minor,
+    }
+    window = next((one for one in trace.leg.tariff.windows if one.window_id == trace.window), None)
+    use = next((one for one in trace.before.windows if one.window_id == trace.window), None)
+    if window is not None and use is not None:
+        step |= {"pay_difference": window.pay_difference, "paid_before_minor": use.paid_minor}
+    return step
 
 
 def _discount(trace: Trace, tariff: Tariff, left: int) -> Step:
@@ -127,32 +220,70 @@ def _discount(trace: Trace, tariff: Tariff, left: int) -> Step:
     }  # fmt: skip
 
 
-def _considered(trace: Trace) -> tuple[Step, ...]:
-    """Return the leg rules that stood for this leg and were not used, with why not."""
-    leg, tariff = trace.leg, trace.leg.tariff
-    settled = leg.route.rule.settled is Settled.BOARDING
-    matched = tariff.legs.match(
-        leg.networks,
-        tariff.areas_of_stop.get(leg.tap.stop_id, NO_AREAS),
-        NO_AREAS if settled else tariff.areas_of_stop.get(leg.end_stop, NO_AREAS),
-        tariff.timeframes.at(leg.tap.tapped_at),
-        tariff.timeframes.at(None if settled else leg.arrived),
+def _shares(lines: Iterable[BillLine]) -> tuple[Step, ...]:
+    return tuple(
+        {
+            "component": line.component.value,
+            "operator": line.operator_id,
+            "funder": line.funder,
+            "minor": line.amount.minor,
+            "rule": line.rule,
+        }
+        for line in lines
     )
-    lost: list[Step] = [
-        {"rule": rule.rule, "product": rule.product_id, "why": why} for rule, why in matched.lost
-    ]
-    lost += [
-        {"rule": offer.rule, "product": offer.product_id, "minor": offer.minor, "why": "dearer"}
-        for offer in trace.quote.offers
-        if offer != trace.charge.offer
-    ]
-    return tuple(lost)
+
+
+def _caps(trace: Trace) -> tuple[Step, ...]:
+    """Return the caps that this ride counts towards, with their use before and after it."""
+    leg = trace.leg
+    if leg.companion:
+        return ()
+    operator = OperatorId(leg.tap.operator_id or leg.route.operator_id)
+    before = {one.cap_id: one for one in trace.before.caps}
+    after = {one.cap_id: one for one in trace.after.caps}
+    found: list[Step] = []
+    for cap in leg.tariff.caps:
+        now = after.get(cap.cap_id)
+        if now is None or not counts(cap, leg.networks, operator, trace.categories):
+            continue
+        earlier = before.get(cap.cap_id)
+        if earlier is None or earlier.period != now.period:
+            earlier = CapUse(cap.cap_id, now.period, 0, 0)
+        found.append({
+            "cap_id": cap.cap_id, "period": cap.period.value, "limit_minor": cap.minor, "limit_rides": cap.rides,
+            "before": {"minor": earlier.minor, "rides": earlier.rides},
+            "after": {"minor": now.minor, "rides": now.rides},
+        })  # fmt: skip
+    return tuple(found)
+
+
+def _windows(trace: Trace) -> tuple[Step, ...]:
+    """Return the transfer windows that this ride counts for, before and after it."""
+    before = {one.window_id: one for one in trace.before.windows}
+    after = {one.window_id: one for one in trace.after.windows}
+    return tuple(
+        {
+            "window_id": window.window_id,
+            "minutes": window.duration_us // 60_000_000,
+            "before": _use(before.get(window.window_id)),
+            "after": _use(after.get(window.window_id)),
+        }
+        for window in trace.leg.tariff.windows
+        if not trace.leg.companion and (not window.networks or trace.leg.networks & window.networks)
+    )
+
+
+def _use(use: WindowUse | None) -> Step | None:
+    if use is None:
+        return None
+    began = from_micros(use.started_us).isoformat()
+    return {"started_at": began, "used": use.used, "paid_minor": use.paid_minor}
 
 
 def _other(tap_id: str, closed: str, book: TariffBook, reason: str = "") -> TapExplanation:
     steps: list[Step] = [] if closed == "unpriced" else [{"op": "charge", "minor": 0}]
     vi, en = sentences([], book.currency, closed, reason)
-    return TapExplanation(tap_id, closed, 0, tuple(steps), (), vi, en)
+    return TapExplanation(tap_id, closed, 0, {}, (), tuple(steps), (), (), (), vi, en)
 
 
 __all__ = ["Bill", "Explanation", "TapExplanation", "explain"]

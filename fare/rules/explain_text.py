@@ -37,6 +37,23 @@ _CLOSED: Final[dict[str, tuple[str, str]]] = {
 }  # fmt: skip
 
 
+# By money, and by rides.
+_CAP: Final[tuple[tuple[str, str], tuple[str, str]]] = (
+    ("Mức trần {cap}: đã trả {used} trên {limit}.", "Cap {cap}: {used} of {limit} paid so far."),
+    ("Mức trần {cap}: đã trả tiền {used} trên {limit} lượt.", "Cap {cap}: {used} of {limit} rides paid so far."),
+)  # fmt: skip
+
+
+def _used_of(cap: Mapping[str, object], currency: Currency, place: int) -> tuple[str, str]:
+    after = cap["after"]
+    assert isinstance(after, dict), "a cap's use is an object"
+    if cap["limit_minor"] is None:
+        return str(after["rides"]), str(cap["limit_rides"])
+    return amount_text(after["minor"], currency)[place], amount_text(int(str(cap["limit_minor"])), currency)[
+        place
+    ]
+
+
 def amount_text(minor: int, currency: Currency) -> tuple[str, str]:
     """Return an amount in Vietnamese (8.595 ₫ style) and English notation."""
     english = str(Money(minor, currency))
@@ -46,9 +63,17 @@ def amount_text(minor: int, currency: Currency) -> tuple[str, str]:
 
 
 def sentences(
-    steps: Sequence[Mapping[str, object]], currency: Currency, closed: str, reason: str = ""
+    steps: Sequence[Mapping[str, object]],
+    currency: Currency,
+    closed: str,
+    reason: str = "",
+    *,
+    caps: Sequence[Mapping[str, object]] = (),
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return one sentence a step in each language, after one that says how an odd ride ended."""
+    """Return one sentence a step in each language, after one that says how an odd ride ended.
+
+    Last, where each cap that the ride counts towards stands now.
+    """
     vi: list[str] = []
     en: list[str] = []
     if closed in _CLOSED:
@@ -59,4 +84,8 @@ def sentences(
         amounts = amount_text(int(str(step["minor"])), currency)
         for found, text, amount in zip((vi, en), _STEPS[name], amounts, strict=True):
             found.append(text.format(**{**step, "amount": amount}))
+    for cap in caps:
+        for place, (found, text) in enumerate(zip((vi, en), _CAP[cap["limit_minor"] is None], strict=True)):
+            used, limit = _used_of(cap, currency, place)
+            found.append(text.format(cap=cap["cap_id"], used=used, limit=limit))
     return tuple(vi), tuple(en)

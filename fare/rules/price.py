@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fare.rules.adjust import Caps, Passes, best_discount, categories_of, discounted, find_waiver
 from fare.rules.bill import ENGINE_VERSION, RIDER_FUNDER, Bill, BillLine, Closed, Component, Ride, Unpriced
-from fare.rules.carried import EMPTY, Carried, TransferRun
+from fare.rules.carried import EMPTY, CapUse, Carried, TransferRun, WindowUse
 from fare.rules.facts import DayFacts, Entitlement, FareTap, HeldPass, in_card_order
 from fare.rules.join import join_legs
 from fare.rules.journey import Builder, Leg
@@ -21,7 +21,7 @@ from kernel.money import Money
 
 __all__ = [
     "EMPTY", "ENGINE_VERSION", "Bill", "BillLine", "Carried", "Closed", "Component", "DayFacts", "Entitlement",
-    "FareTap", "HeldPass", "Ride", "Trace", "Unpriced", "price_day", "trace_day",
+    "FareTap", "HeldPass", "Ride", "Standing", "Trace", "Unpriced", "price_day", "trace_day",
 ]  # fmt: skip
 
 
@@ -45,6 +45,16 @@ class Trace:
     charged: int
     window: str
     categories: tuple[int, ...]
+    before: "Standing"
+    after: "Standing"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is under way at one moment of the day: open transfer windows, and what counts towards caps."""
+
+    windows: tuple[WindowUse, ...]
+    caps: tuple[CapUse, ...]
 
 
 def price_day(facts: DayFacts, book: TariffBook, carried: Carried = EMPTY) -> Bill:
@@ -94,6 +104,7 @@ def _price(facts: DayFacts, book: TariffBook, carried: Carried, traces: list[Tra
     caps = Caps(carried.caps, day)
     for (leg, quote, categories), charge in zip(priced, charges, strict=True):
         tariff, tap, route = leg.tariff, leg.tap, leg.route
+        before = None if traces is None else _standing(windows, caps)
         operator = tap.operator_id or route.operator_id
         face, rule, window = charge.minor, charge.rule, ""
         if tariff.windows and not leg.companion:
@@ -144,11 +155,11 @@ def _price(facts: DayFacts, book: TariffBook, carried: Carried, traces: list[Tra
             )
         rides.append(_ride(leg, Money(face, currency), rule))
         rides.extend(_ride(joined, zero, f"fare_leg_join_rules:{tap.tap_id}") for joined in leg.joined)
-        if traces is not None:
+        if traces is not None and before is not None:
             capped = face - waived - cut - covered - left
             traces.append(
                 Trace(leg, quote, charge, face, waived, waiver_name, cut, discount_name, covered, pass_name, capped,
-                      cap_name, cap_before, left, window, categories)
+                      cap_name, cap_before, left, window, categories, before, _standing(windows, caps))
             )  # fmt: skip
     return Bill(
         fare_account_id=facts.fare_account_id,
@@ -160,6 +171,10 @@ def _price(facts: DayFacts, book: TariffBook, carried: Carried, traces: list[Tra
         unpriced=tuple(unpriced),
         carried_out=_carry(builder, run, windows, passes, caps, carried),
     )
+
+
+def _standing(windows: Windows | None, caps: Caps) -> Standing:
+    return Standing(() if windows is None else windows.standing(), caps.standing())
 
 
 def _quote(leg: Leg, categories: tuple[int, ...]) -> Quote:

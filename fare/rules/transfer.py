@@ -188,6 +188,10 @@ class Windows:
         taken = leg.departed_us - use.started_us
         return taken <= duration_us if inclusive else taken < duration_us
 
+    def standing(self) -> tuple[WindowUse, ...]:
+        """Return the windows opened so far, in id order; some may be over."""
+        return tuple(use for _, use in sorted(self._open.items()))
+
     def carry(self, tariff: Tariff, end_us: int) -> tuple[WindowUse, ...]:
         """Return the windows that reach past the day's end, in id order."""
         lengths = {window.window_id: window.duration_us for window in tariff.windows}

@@ -16,7 +16,7 @@ from fare.rules.explain import explain
 from fare.rules.facts import DayFacts, Entitlement, FareTap, HeldPass, in_card_order
 from fare.rules.fold import days_of, fold_days
 from fare.rules.price import price_day
-from fare.rules.recompute import recompute
+from fare.rules.recompute import check, recompute
 from kernel.ids import CardId, FareAccountId, OperatorId, TapId, uuid8
 from kernel.wire.cardinfo import Concession
 from kernel.wire.tap import ClockState, Phase, Purpose
@@ -145,6 +145,10 @@ def test_explanations_recompute_to_the_same_amount(case):
         for one in explain(facts, chosen, carried).taps:
             if one.steps:
                 assert recompute(one.steps) == one.charged_minor == charged.get(UUID(one.tap_id), 0)
+            document = json.loads(json.dumps(one.to_json()))
+            assert check(document) == charged.get(UUID(one.tap_id), 0), (
+                "by what is told, as text, and nothing else"
+            )
             assert one.vi
             assert one.en
 
