@@ -140,7 +140,7 @@ def bill(
             new_header = _header(priced, header, carried_text)
             found = differences(wanted_lines(priced), booked.get((account, day), {}))
             if found or header is None or _changed(new_header, header):
-                revisions.append(book.Revision(new_header, found, tariff.currency))
+                revisions.append(book.Revision(new_header, found, priced.parts, tariff.currency))
             carried_text, carried = new_header.carried_out, priced.carried_out
             if carried.must_bill_next and day < today:
                 days = days | {day + timedelta(days=1)}

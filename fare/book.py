@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from fare.rules.bill import Component
+from fare.rules.bill import Component, Parts
 from fare.rules.difference import Difference
 from fare.store import bills
 from kernel.ids import EntryId, FareAccountId, uuid8
@@ -25,10 +25,11 @@ CHARGED: Final = Component.CHARGED.value
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One new revision of an account-day: its header, what it changes, and the tariff's currency."""
+    """One new revision of an account-day: its header, what it changes, its parts, and the tariff's currency."""
 
     header: bills.Header
     differences: tuple[Difference, ...]
+    parts: Parts
     currency: Currency
 
 
@@ -76,7 +77,13 @@ def post_revisions(tx: Connection, revisions: Sequence[Revision], *, now: dateti
     refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
     assert not refused, f"a fare entry was refused although its accounts are locked: {refused[0]}"
     days = {outcome.entry_id: outcome.book_day for outcome in outcomes if not isinstance(outcome, Refused)}
-    bills.insert_bills(tx, (bills.NewBill(revision.header, now) for revision in revisions))
+    bills.insert_bills(
+        tx,
+        (
+            bills.NewBill(revision.header, now, revision.currency.code, revision.parts)
+            for revision in revisions
+        ),
+    )
     bills.insert_lines(tx, _lines(tx, batch, days, now))
     return PostedRevisions(len(entries), frozenset(batch.owing))
 

@@ -133,6 +133,18 @@ class Unpriced:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """What a face value is made of, in minor units; the five parts sum to it."""
+
+    face: int
+    waived: int
+    discounted: int
+    pass_covered: int
+    cap_covered: int
+    charged: int
+
+
+@dataclass(frozen=True, slots=True)
 class Bill:
     """The whole bill of one account and service day; the same facts always make the same bill."""
 
@@ -144,6 +156,21 @@ class Bill:
     rides: tuple[Ride, ...]
     unpriced: tuple[Unpriced, ...]
     carried_out: Carried
+
+    @property
+    def parts(self) -> Parts:
+        """Return the face value of the day's rides, and what the lines make of it."""
+        sums = dict.fromkeys(Component, 0)
+        for line in self.lines:
+            sums[line.component] += line.amount.minor
+        return Parts(
+            face=sum(ride.face_value.minor for ride in self.rides),
+            waived=sums[Component.WAIVED],
+            discounted=sums[Component.DISCOUNTED],
+            pass_covered=sums[Component.PASS_COVERED],
+            cap_covered=sums[Component.CAP_COVERED],
+            charged=sums[Component.CHARGED],
+        )
 
     def to_json(self) -> dict[str, object]:
         return {

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from fare.rules.bill import Parts
 from fare.rules.difference import BookedLine, LineKey
 from kernel.ids import FareAccountId
 
@@ -35,6 +36,8 @@ class NewBill:
 
     header: Header
     billed_at: datetime
+    currency: str
+    parts: Parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +168,21 @@ def insert_bills(tx: Connection, bills: Iterable[NewBill]) -> None:
             bill.header.rides,
             bill.header.unpriced,
             bill.header.has_open_ride,
+            bill.currency,
+            bill.parts.face,
+            bill.parts.waived,
+            bill.parts.discounted,
+            bill.parts.pass_covered,
+            bill.parts.cap_covered,
+            bill.parts.charged,
         )
         for bill in bills
     ]
     _copy(
         tx,
         """COPY fare_bill (fare_account_id, service_day, revision, tariff_version, engine_version, billed_at,
-           carried_in, carried_out, rides, unpriced, has_open_ride) FROM STDIN""",
+           carried_in, carried_out, rides, unpriced, has_open_ride, currency, face_minor, waived_minor,
+           discounted_minor, pass_covered_minor, cap_covered_minor, charged_minor) FROM STDIN""",
         rows,
     )
 

@@ -43,6 +43,8 @@ LOCAL = {
     "ledger_goodwill": "one row a batch that two people signed",
     "ledger_goodwill_step": "a few rows a batch that two people signed",
     "legacy_import": "one row an imported file",
+    "fare_rerun": "announced reruns, a few a year",
+    "fare_rerun_event": "announced reruns, a few a year",
     "parking_rates": "published rates",
     "parking_observation": "evidence by officers, found by place and day",
     "parking_shift": "a few rows a place and day",
