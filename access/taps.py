@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import Connection
 
@@ -14,11 +15,61 @@ from access.rules.tap import Tap
 from access.rules.verdict import Reason
 from access.store import evidence, taps
 from access.store.evidence import Missing
+from kernel.errors import DomainError
 from kernel.ids import FareAccountId
 
 # A bad MAC is listed with `mac_valid` False, so that a rider can be told why it was not charged; a tap of a card
 # that was unknown then counts from the day the card is issued. Every other exception waits for a person.
 _LISTED: Final = ("", Reason.MAC_INVALID.value, Reason.UNKNOWN_CARD.value)
+
+# A person may let these through for pricing: the card proved them, and only a plausibility check stopped them.
+RELEASABLE: Final = frozenset({Reason.TIME_IMPLAUSIBLE.value, Reason.VERSION_IMPLAUSIBLE.value})
+
+
+class UnknownTapError(DomainError):
+    """No tap of an issued card has this id."""
+
+    detail = "There is no tap {tap_id}."
+
+
+class TapNotReleasableError(DomainError):
+    """Only a proven tap that a plausibility check stopped may be let through."""
+
+    detail = "Tap {tap_id} waits for “{reason}”, which a person cannot let through."
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One tap by its id. `exception` is why it is not priced (empty for none), `released` that a person let it through."""
+
+    tap: Tap
+    exception: str
+    released: bool
+
+    @property
+    def stopped(self) -> str:
+        """Return why pricing does not see this tap; empty where it does."""
+        return "" if self.released or self.exception in {"", Reason.UNKNOWN_CARD.value} else self.exception
+
+
+def get_tap(tx: Connection, tap_id: UUID) -> Found:
+    """Return an issued card's tap by its id; UnknownTapError."""
+    found = taps.find_tap(tx, tap_id)
+    if found is None:
+        raise UnknownTapError(tap_id=str(tap_id))
+    return Found(*found)
+
+
+def release_tap(tx: Connection, tap_id: UUID, *, reason: str, actor: str, now: datetime) -> Tap:
+    """Let a tap through that only a plausibility check stopped, and return it; the evidence itself stays as it is.
+
+    Its day must then be billed again. Once more changes nothing. UnknownTapError, TapNotReleasableError.
+    """
+    found = get_tap(tx, tap_id)
+    if found.exception not in RELEASABLE or not found.tap.mac_valid:
+        raise TapNotReleasableError(tap_id=str(tap_id), reason=found.exception or "nothing")
+    taps.release(tx, card_id=found.tap.card_id, tap_id=tap_id, reason=reason, by=actor, at=now)
+    return found.tap
 
 
 def list_taps(

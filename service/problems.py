@@ -74,8 +74,10 @@ TABLE: Final[dict[str, Row]] = {
     "malformed-deny-list": Row(422, "Malformed deny list"),
     "medium-transition": Row(409, "Card state"),
     "one-active": Row(409, "Another medium is active"),
+    "tap-not-releasable": Row(409, "Tap cannot be let through"),
     "unknown-card": Row(404, "Card unknown"),
     "unknown-device": Row(404, "Device unknown"),
+    "unknown-tap": Row(404, "Tap unknown"),
     "unknown-generation": Row(409, "Key generation unknown"),
     # ledger
     "bad-line": Row(422, "Line cannot be"),

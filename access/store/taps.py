@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -18,24 +19,27 @@ from kernel.wire.tap import ClockState, Phase, Purpose
 # first to us: so any order of uploads ends in the same bill. The sub-selects are index look-ups on the card.
 # OFFSET 0, MATERIALIZED and LIMIT 1 keep the planner from reading everybody's taps to find these cards': a day
 # that began after the last ANALYZE looks empty to it.
-_SELECT = """
-WITH k AS MATERIALIZED (
-    SELECT card_id, fare_account_id FROM card WHERE fare_account_id = ANY(CAST(:accounts AS uuid[])))
-SELECT t.tap_id, t.card_id, k.fare_account_id, t.device_id, t.journal_id, t.sequence, t.counter, t.tapped_at,
+_COLUMNS = """t.tap_id, t.card_id, k.fare_account_id, t.device_id, t.journal_id, t.sequence, t.counter, t.tapped_at,
        t.received_at, t.clock_state, t.purpose, t.phase, t.operator_id, t.place, t.stop_id, t.route_id, t.trip_id,
        t.direction, t.vehicle_class, t.concession, t.tariff_version, t.mac_valid,
        t.phase = 2 AND coalesce((
            SELECT true FROM tap_torn x JOIN tap_claim c ON c.card_id = x.card_id AND c.counter = x.counter + 1
             AND c.prior_tmv = x.tmv
            WHERE x.card_id = t.card_id AND x.counter = t.counter AND x.tap_id = t.tap_id
-           LIMIT 1), false) AS proven_torn
+           LIMIT 1), false) AS proven_torn"""
+_DISPLACED = """(t.mac_valid AND EXISTS (
+      SELECT FROM tap_claim r WHERE r.card_id = t.card_id AND r.counter = t.counter
+        AND (r.tapped_at, r.tap_id) < (t.tapped_at, t.tap_id)))"""
+_RELEASED = "EXISTS (SELECT FROM tap_release f WHERE f.card_id = t.card_id AND f.tap_id = t.tap_id)"
+_SELECT = f"""
+WITH k AS MATERIALIZED (
+    SELECT card_id, fare_account_id FROM card WHERE fare_account_id = ANY(CAST(:accounts AS uuid[])))
+SELECT {_COLUMNS}
 FROM k CROSS JOIN LATERAL (
     SELECT * FROM tap WHERE tap.card_id = k.card_id AND tap.tap_day BETWEEN :first_day AND :last_day OFFSET 0) t
 WHERE t.tapped_at >= :since AND t.tapped_at < :until
-  AND t.exception = ANY(CAST(:listed AS text[]))
-  AND NOT (t.mac_valid AND EXISTS (
-      SELECT FROM tap_claim r WHERE r.card_id = t.card_id AND r.counter = t.counter
-        AND (r.tapped_at, r.tap_id) < (t.tapped_at, t.tap_id)))
+  AND (t.exception = ANY(CAST(:listed AS text[])) OR {_RELEASED})
+  AND NOT {_DISPLACED}
 ORDER BY k.fare_account_id, t.card_id, t.counter, t.device_id, t.journal_id, t.sequence
 """
 
@@ -55,31 +59,58 @@ def list_taps(
             "listed": list(listed),
         },
     )
-    return tuple(
-        Tap(
-            TapId(row[0]),
-            CardId(row[1]),
-            FareAccountId(row[2]),
-            DeviceId(row[3]),
-            JournalId(row[4]),
-            row[5],
-            row[6],
-            row[7],
-            row[8],
-            ClockState(row[9]),
-            Purpose(row[10]),
-            Phase(row[11]),
-            row[12],
-            row[13],
-            row[14],
-            row[15],
-            row[16],
-            row[17],
-            row[18],
-            Concession(row[19]),
-            row[20],
-            row[21],
-            row[22],
-        )
-        for row in rows
+    return tuple(_tap(row) for row in rows)
+
+
+def find_tap(tx: Connection, tap_id: UUID) -> tuple[Tap, str, bool] | None:
+    """Return a known card's tap by id, its exception (empty for none; a rival's first claim is `counter-taken`),
+    and whether a person released it; None when there is no such tap or its card is not issued.
+    """
+    row = tx.execute(
+        text(
+            f"SELECT {_COLUMNS}, CASE WHEN {_DISPLACED} THEN 'counter-taken' ELSE t.exception END, {_RELEASED}"
+            " FROM tap t JOIN card k ON k.card_id = t.card_id WHERE t.tap_id = :id"
+        ),
+        {"id": tap_id},
+    ).first()
+    return None if row is None else (_tap(row), row[23], row[24])
+
+
+def release(tx: Connection, *, card_id: UUID, tap_id: UUID, reason: str, by: str, at: datetime) -> bool:
+    """Let one tap through for pricing; False where it was before."""
+    done = tx.execute(
+        text(
+            "INSERT INTO tap_release (card_id, tap_id, reason, released_by, released_at)"
+            " VALUES (:card, :tap, :reason, :by, :at) ON CONFLICT ON CONSTRAINT tap_release_pk DO NOTHING"
+        ),
+        {"card": card_id, "tap": tap_id, "reason": reason, "by": by, "at": at},
+    )
+    return done.rowcount == 1
+
+
+def _tap(row: Sequence[Any]) -> Tap:
+    return Tap(
+        TapId(row[0]),
+        CardId(row[1]),
+        FareAccountId(row[2]),
+        DeviceId(row[3]),
+        JournalId(row[4]),
+        row[5],
+        row[6],
+        row[7],
+        row[8],
+        ClockState(row[9]),
+        Purpose(row[10]),
+        Phase(row[11]),
+        row[12],
+        row[13],
+        row[14],
+        row[15],
+        row[16],
+        row[17],
+        row[18],
+        Concession(row[19]),
+        row[20],
+        row[21],
+        row[22],
     )

@@ -37,6 +37,31 @@ _CLOSED: Final[dict[str, tuple[str, str]]] = {
 }  # fmt: skip
 
 
+# Taps that are in no bill, by status; the reason is a code of docs/evidence.md.
+_STATUS: Final[dict[str, tuple[str, str]]] = {
+    "waiting": ("Lượt quẹt này chưa được tính tiền.", "This tap has not been billed yet."),
+    "exception": (
+        "Lượt quẹt này đang chờ nhân viên xem xét ({reason}); chưa tính tiền.",
+        "A person will look at this tap ({reason}); nothing is charged for it yet.",
+    ),
+    "nothing": (
+        "Thẻ bị từ chối hoặc giao dịch chưa hoàn tất ({reason}): không tính tiền.",
+        "The card was refused or the transaction did not complete ({reason}): no charge.",
+    ),
+    "no-fare": ("Lượt quẹt này không phải là chuyến đi ({reason}).", "This tap is no ride ({reason})."),
+    "engine-retired": (
+        "Hóa đơn này do phiên bản bộ tính giá cũ lập; số tiền đã ghi vẫn giữ nguyên.",
+        "An older pricing engine made this bill; what it booked stands.",
+    ),
+}
+
+
+def status_text(status: str, reason: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return one sentence in each language about a tap without an explanation of its price."""
+    vi, en = _STATUS[status]
+    return (vi.format(reason=reason),), (en.format(reason=reason),)
+
+
 # By money, and by rides.
 _CAP: Final[tuple[tuple[str, str], tuple[str, str]]] = (
     ("Mức trần {cap}: đã trả {used} trên {limit}.", "Cap {cap}: {used} of {limit} paid so far."),

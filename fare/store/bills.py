@@ -59,7 +59,7 @@ class NewLine:
 
 # Made once: json.dumps makes an encoder a call when it is given options.
 _ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-_COLUMNS = """fare_account_id, service_day, revision, tariff_version, engine_version,
+COLUMNS = """fare_account_id, service_day, revision, tariff_version, engine_version,
     carried_in::text, carried_out::text, rides::text, unpriced::text, has_open_ride"""
 
 
@@ -75,7 +75,15 @@ def parsed(canonical_text: str) -> dict[str, Any]:
     return value
 
 
-def _header(row: Sequence[Any]) -> Header:
+def parsed_list(canonical_text: str) -> list[dict[str, Any]]:
+    """The JSON array of objects that `canonical` wrote."""
+    value = json.loads(canonical_text)
+    assert isinstance(value, list)
+    return value
+
+
+def header_of(row: Sequence[Any]) -> Header:
+    """The header in a row that begins with COLUMNS."""
     return Header(FareAccountId(row[0]), *row[1:10])
 
 
@@ -91,7 +99,7 @@ def list_headers_from(tx: Connection, first_days: Mapping[FareAccountId, date]) 
             SELECT newest.*
             FROM unnest(CAST(:accounts AS uuid[]), CAST(:days AS date[])) AS asked(account, first_day)
             CROSS JOIN LATERAL (
-                SELECT DISTINCT ON (service_day) {_COLUMNS} FROM fare_bill
+                SELECT DISTINCT ON (service_day) {COLUMNS} FROM fare_bill
                 WHERE fare_account_id = account AND service_day >= first_day
                 ORDER BY service_day, revision DESC
             ) AS newest
@@ -100,7 +108,7 @@ def list_headers_from(tx: Connection, first_days: Mapping[FareAccountId, date]) 
         ),
         _day_arrays(first_days),
     )
-    return tuple(_header(row) for row in rows)
+    return tuple(header_of(row) for row in rows)
 
 
 def find_headers_before(
@@ -110,7 +118,7 @@ def find_headers_before(
     rows = tx.execute(
         text(
             f"""
-            SELECT {_COLUMNS.replace("fare_account_id", "last.fare_account_id", 1)}
+            SELECT {COLUMNS.replace("fare_account_id", "last.fare_account_id", 1)}
             FROM unnest(CAST(:accounts AS uuid[]), CAST(:days AS date[])) AS asked(account, first_day)
             CROSS JOIN LATERAL (
                 SELECT * FROM fare_bill
@@ -121,7 +129,7 @@ def find_headers_before(
         ),
         _day_arrays(first_days),
     )
-    return {header.fare_account_id: header for header in map(_header, rows)}
+    return {header.fare_account_id: header for header in map(header_of, rows)}
 
 
 def list_booked_lines(
@@ -257,22 +265,5 @@ def list_book_day_totals(tx: Connection, book_day: date) -> tuple[Any, ...]:
             """
         ),
         {"book_day": book_day},
-    )
-    return tuple(rows)
-
-
-def list_bill_days(tx: Connection, fare_account_id: FareAccountId, service_day: date) -> tuple[Any, ...]:
-    """Every revision's lines of one account-day, oldest first: the history a rider may ask for."""
-    rows = tx.execute(
-        text(
-            """
-            SELECT revision, line_no, tap_id, component, operator_id, funder, route_id, rule, currency,
-                   delta_minor, book_day, entry_id
-            FROM fare_bill_line
-            WHERE fare_account_id = :account AND service_day = :day
-            ORDER BY revision, line_no
-            """
-        ),
-        {"account": fare_account_id, "day": service_day},
     )
     return tuple(rows)

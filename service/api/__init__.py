@@ -12,6 +12,7 @@ from service.api.device_words import blueprint as device_words
 from service.api.devices import blueprint as devices
 from service.api.enforcement import blueprint as enforcement
 from service.api.evidence import blueprint as evidence
+from service.api.explanations import blueprint as explanations
 from service.api.fares import blueprint as fares
 from service.api.health import blueprint as health
 from service.api.ledger import blueprint as ledger
@@ -48,4 +49,5 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     bundles,
     evidence,
     riders,
+    explanations,
 )

@@ -1,9 +1,11 @@
-"""`lienthong fare`: price taps from files alone, with no database; bill stored evidence again."""
+"""`lienthong fare`: price taps from files alone, explain a stored tap, bill stored evidence again."""
 
 import json
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
 
 import click
 
@@ -15,12 +17,15 @@ from fare.rules.tariff import TariffBook
 from kernel.money import Money
 from service.commands.tariff import read
 
+if TYPE_CHECKING:
+    from fare.explain import TapStory
+
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group()
 def fare() -> None:
-    """Price rides from data files alone; bill again what could not be billed."""
+    """Price rides from data files alone; explain what was charged; bill again what could not be billed."""
 
 
 @fare.command()
@@ -93,6 +98,66 @@ def price(
         _print(priced, book)
     if any(bill.unpriced for rider in priced for _, _, bill in rider.days):
         sys.exit(1)
+
+
+@fare.command("explain")
+@click.argument("tap_id", type=click.UUID)
+@click.option("--purpose", default="", help="Why you look at it; kept with who did.")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole explanation as JSON.")
+def explain_tap(tap_id: UUID, purpose: str, as_json: bool) -> None:
+    """Say why a stored tap was charged as it was, and what each revision of its day changed.
+
+    Who asked is written to the audit trail. Ends with 1 when the evidence now prices it otherwise than booked.
+
+    \b
+    Example:
+      lienthong fare explain 0192f0c1-6a3e-8b21-9d00-5f1d2c3b4a59 --purpose "rider asked"
+    """  # noqa: D301  (click reads \b)
+    from fare.publish import Shelf
+    from service.api.explanations import document, look_up
+    from service.commands import context
+
+    with context.database() as database, database.begin() as tx:
+        story = look_up(
+            tx,
+            tap_id,
+            shelf=Shelf(context.keyring().bundle_key.public),
+            owner=None,
+            by=context.actor(),
+            purpose=purpose,
+            now=context.clock().now(),
+        )
+    if as_json:
+        click.echo(json.dumps(document(story), ensure_ascii=False, indent=1))
+    else:
+        _tell(story)
+    if not story.agrees:
+        raise SystemExit(1)
+
+
+def _tell(story: "TapStory") -> None:
+    from ledger.rules.book_day import ZONE
+
+    at = story.tap.tapped_at.astimezone(ZONE).isoformat(timespec="minutes")
+    click.echo(
+        f"{at}  {story.tap.operator_id} {story.tap.route_id} {story.tap.stop_id}  {story.status.value}"
+    )
+    for vi, en in zip(story.vi, story.en, strict=True):
+        click.echo(f"  {vi}\n  {en}")
+    for one in () if story.explanation is None else story.explanation.considered:
+        click.echo(f"  not {one['rule']}: {one['en']}")
+    for line in story.booked:
+        click.echo(
+            f"  {line.component:<13} {line.minor:>12,} {story.currency}  {line.funder} to {line.operator_id}  {line.rule}"
+        )
+    if story.service_day:
+        click.echo(f"  tariff {story.tariff_version}, engine {story.engine_version}, day {story.service_day}")
+    for change in story.changes:
+        click.echo(
+            f"  revision {change.revision} at {change.billed_at.astimezone(ZONE):%Y-%m-%d %H:%M}: {change.en} {change.charged_delta_minor:+,}"
+        )
+    if not story.agrees:
+        click.echo("  The evidence now prices this otherwise than it is booked: it waits to be billed again.")
 
 
 def _stop_on(notices: tuple[Notice, ...]) -> None:
