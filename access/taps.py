@@ -53,11 +53,13 @@ class Found:
 
 
 def get_tap(tx: Connection, tap_id: UUID) -> Found:
-    """Return an issued card's tap by its id; UnknownTapError."""
+    """Return an issued card's tap by its id, under the account that it counts to; UnknownTapError."""
     found = taps.find_tap(tx, tap_id)
     if found is None:
         raise UnknownTapError(tap_id=str(tap_id))
-    return Found(*found)
+    tap, exception, released = found
+    counted = link.current(tx, tap.fare_account_id, at=tap.tapped_at)
+    return Found(replace(tap, fare_account_id=counted), exception, released)
 
 
 def release_tap(tx: Connection, tap_id: UUID, *, reason: str, actor: str, now: datetime) -> Tap:

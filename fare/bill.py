@@ -171,7 +171,9 @@ class Dated:
 def read_dated(tx: Connection, accounts: Sequence[FareAccountId]) -> Dated:
     """Return what pricing reads of these accounts besides their taps; billing and explaining both read it here."""
     return Dated(
-        facts.list_passes(tx, accounts), facts.list_entitlements(tx, accounts), facts.list_corrections(tx, accounts)
+        facts.list_passes(tx, accounts),
+        facts.list_entitlements(tx, accounts),
+        facts.list_corrections(tx, accounts),
     )
 
 

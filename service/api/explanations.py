@@ -17,9 +17,9 @@ from fare.rules.bill import Ride
 from fare.rules.change import Change
 from fare.store.revisions import ChargeLine
 from kernel.ids import FareAccountId
-from service import audit
-from service.audit import Actor
-from service.auth import principal, requires
+from service import riders
+from service.audit import Actor, ActorKind
+from service.auth import acting_for, principal, require_own, requires
 from service.problems import request_id
 from service.services import services
 from service.staff import Role
@@ -34,7 +34,7 @@ class ExplanationAsked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     fare_account_id: UUID | None = Field(
-        default=None, description="The rider's fare account; a rider's credential must name it"
+        default=None, description="The rider's fare account; a rider app's credential must name it"
     )
     purpose: str = Field(default="", max_length=200, description="Why it is looked at; kept with who did")
 
@@ -45,11 +45,11 @@ class ExplanationAsked(BaseModel):
 def get_explanation(tap_id: UUID, asked: ExplanationAsked) -> dict[str, Any]:
     """Return why this tap was charged as it was: steps that recompute to the charge, and every revision of its day.
 
-    A tap-off answers with the ride it ended. A rider sees the taps of the account that the request names; another's
-    are 404 like taps that do not exist. Each look is in the audit trail.
+    A tap-off answers with the ride it ended. A rider sees the taps of its own account; another's are 404 like taps
+    that do not exist. Each look by anybody else is written down for the rider.
     """
     running, caller = services(), principal()
-    owner = None if asked.fare_account_id is None else FareAccountId(asked.fare_account_id)
+    owner = acting_for() if asked.fare_account_id is None else require_own(asked.fare_account_id)
     if owner is None and not caller.holds(frozenset(STAFF)):
         raise UnknownTapError(tap_id=str(tap_id))
     with running.database.begin() as tx:
@@ -81,16 +81,16 @@ def look_up(
     story = explain_tap(tx, tap_id, books=shelf.books(tx))
     if owner is not None and story.fare_account_id != owner:
         raise UnknownTapError(tap_id=str(tap_id))
-    audit.record(
-        tx,
-        actor=by,
-        action="fare.explain",
-        subject_kind="fare_account",
-        subject_id=str(story.fare_account_id),
-        now=now,
-        request_id=request_id,
-        detail={"tap": str(tap_id), "purpose": purpose},
-    )
+    if by.kind is not ActorKind.RIDER:
+        riders.looked_at(
+            tx,
+            story.fare_account_id,
+            by=by,
+            what=f"tap:{tap_id}",
+            purpose=purpose or "explanation",
+            now=now,
+            request_id=request_id,
+        )
     return story
 
 

@@ -107,7 +107,7 @@ def price(
 def explain_tap(tap_id: UUID, purpose: str, as_json: bool) -> None:
     """Say why a stored tap was charged as it was, and what each revision of its day changed.
 
-    Who asked is written to the audit trail. Ends with 1 when the evidence now prices it otherwise than booked.
+    Who asked is written down for the rider to see. Ends with 1 when the evidence now prices it otherwise than booked.
 
     \b
     Example:

@@ -6,13 +6,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
 
 from access.rules.tap import tap_id
 from fare.publish import publish
 from fare.rules.recompute import check
 from kernel.wire.tap import Phase, Purpose
-from service import staff
+from service import riders, staff
 from service.audit import Actor, ActorKind
 from service.jobs.settle_day import settle_day
 from service.services import EXTENSION
@@ -166,12 +165,27 @@ def test_each_look_is_kept_with_its_purpose_and_a_refused_one_is_not(ask, client
     path = f"/v1/taps/{tap_id(on.device_id, on.journal_id, on.sequence)}/explanation"
     ask(path, Role.RIDER, fare_account_id=str(uuid4()))
     with running.database.read() as tx:
-        kept = tx.execute(
-            text("SELECT subject_id, detail FROM audit_trail WHERE action = 'fare.explain'")
-        ).all()
-    ((account, detail),) = kept
-    assert account == str(world.one.issued.fare_account_id)
-    assert detail["purpose"] == "rider asked"
+        (look,) = riders.list_looks(tx, world.one.issued.fare_account_id)
+    assert (look.actor_kind, look.purpose) == ("credential", "rider asked")
+    assert look.what.startswith("tap:")
+
+
+def test_a_signed_in_rider_needs_no_account_and_leaves_no_trace(client, world, running):
+    on = world.on.tap(world.one)
+    send(client, world.on)
+    path = f"/v1/taps/{tap_id(on.device_id, on.journal_id, on.sequence)}/explanation"
+    with running.database.begin() as tx:
+        by = Actor(ActorKind.COMMAND, "test")
+        for card, status in ((world.one, 200), (world.other, 404)):
+            account = card.issued.fare_account_id
+            code = riders.make_code(tx, account, keyring=running.keyring, by=by, now=world.now)
+            card.token = riders.sign_in(tx, account, code, keyring=running.keyring, now=world.now)
+            card.status = status
+    for card in (world.one, world.other):
+        reply = client.get(path, headers={"Authorization": f"Bearer {card.token}"})
+        assert reply.status_code == card.status, reply.text
+    with running.database.read() as tx:
+        assert riders.list_looks(tx, world.one.issued.fare_account_id) == ()
 
 
 def test_a_waived_ride_names_its_funder_and_who_is_owed(ask, client, world, running):
