@@ -22,6 +22,10 @@ PROVIDER_CLEARING = "provider_clearing"
 TILL = "till"
 OPERATOR_CASH = "operator_cash"
 SUSPENSE = "suspense"
+OPERATOR_PASS = "operator_pass"  # noqa: S105 — an account kind, not a password
+PASS_UNRIDDEN = "pass_unridden"  # noqa: S105 — an account kind, not a password
+GOODWILL = "goodwill"
+LEGACY_CLEARING = "legacy_clearing"
 DEFERRED_PASS = "deferred_pass"  # noqa: S105 — an account kind, not a password
 
 
@@ -115,3 +119,23 @@ def suspense(reason: str, currency: Currency = VND) -> AccountSpec:
 def deferred_pass(product: str, currency: Currency = VND) -> AccountSpec:
     """Return the liability for passes sold and not yet ridden off, by product."""
     return _house(DEFERRED_PASS, AccountType.LIABILITY, OwnerKind.CITY, product, currency)
+
+
+def operator_pass(operator: str, currency: Currency = VND) -> AccountSpec:
+    """Return the liability for an operator's share of pass money that is earned."""
+    return _house(OPERATOR_PASS, AccountType.LIABILITY, OwnerKind.OPERATOR, operator, currency)
+
+
+def pass_unridden(product: str, currency: Currency = VND) -> AccountSpec:
+    """Return the liability for pass money that was earned while nobody rode on the product: it is the city's."""
+    return _house(PASS_UNRIDDEN, AccountType.LIABILITY, OwnerKind.CITY, product, currency)
+
+
+def goodwill(currency: Currency = VND) -> AccountSpec:
+    """Return the expense for what riders are given back beyond what their bills say."""
+    return _house(GOODWILL, AccountType.EXPENSE, OwnerKind.CITY, "goodwill", currency)
+
+
+def legacy_clearing(scheme: str, currency: Currency = VND) -> AccountSpec:
+    """Return the asset for what an outgoing scheme still has to hand over for the balances taken on."""
+    return _house(LEGACY_CLEARING, AccountType.ASSET, OwnerKind.PROVIDER, scheme, currency)

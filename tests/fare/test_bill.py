@@ -22,7 +22,6 @@ from fare.settle_lines import settle_lines
 from fare.store import bills
 from kernel.ids import FareAccountId, uuid7
 from kernel.money import VND, Money
-from kernel.wire.cardinfo import Concession
 from kernel.wire.tap import Phase
 from ledger import post
 from ledger.accounts import open_accounts, read_balances
@@ -253,7 +252,6 @@ def sell(city: City) -> SELL:
             "fare_account_id": account_of(card),
             "product_id": "bus_month_all_routes_normal",
             "scope": "",
-            "concession": Concession.NORMAL,
             "starts_at": MORNING - timedelta(hours=1),
             "tariff": city.books.current(),
             "now": NOW,

@@ -1,0 +1,165 @@
+"""Which passes a tariff sells to whom, for what window, and what of one is given back. Pure: values in, values out."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from fare.rules.adjust import pass_end, product_on
+from fare.rules.facts import HeldPass
+from fare.rules.sales import PassTerms, RefundRule
+from fare.rules.tariff import PassProduct, TariffBook
+from kernel.errors import DomainError
+from kernel.money import Money
+from kernel.service_day import service_day
+from kernel.wire.cardinfo import Concession
+
+
+class UnknownPassError(DomainError):
+    """The tariff sells no such pass on this date."""
+
+    detail = "The tariff sells no pass {product_id} on {date}."
+
+
+class PassScopeError(DomainError):
+    """A pass for one route or network needs to know which, and no other pass may name one."""
+
+    detail = "Pass {product_id} is for {scope}: {given} does not fit."
+
+
+class PassCategoryError(DomainError):
+    """The pass is for holders of another concession."""
+
+    detail = "Pass {product_id} is for category {category} only."
+
+
+class NoRefund(StrEnum):
+    """Why nothing of a pass is given back."""
+
+    NO_RULE = "no-rule"  # the tariff says nothing, or no
+    ENDED = "ended"  # given back before
+    USED = "used"
+    OVER = "over"  # no whole day is left
+    FEE = "fee"  # the fee takes all that is left
+
+
+@dataclass(frozen=True, slots=True)
+class OnSale:
+    """A pass that is sold on a date; `for_you` says whether one of the buyer's categories may buy it."""
+
+    product: PassProduct
+    terms: PassTerms | None
+    for_you: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refundable:
+    """What a pass is worth given back now, what is kept, and the instant from which it covers nothing."""
+
+    amount: Money
+    fee: Money
+    days_left: int
+    days: int
+    ended_at: datetime
+    rule: str
+
+
+def on_sale(tariff: TariffBook, at: datetime, categories: Collection[int]) -> tuple[OnSale, ...]:
+    """Return every pass that the tariff sells at an instant, by product id."""
+    day = tariff.local_date(at)
+    found = []
+    for name in sorted(tariff.passes):
+        product = product_on(tariff.passes[name], day)
+        if product is not None and product.valid_from <= day <= product.valid_to:
+            found.append(OnSale(product, tariff.sales.terms_of(name, day), _may_buy(product, categories)))
+    return tuple(found)
+
+
+def check_sale(
+    tariff: TariffBook, product_id: str, scope: str, categories: Collection[int], at: datetime
+) -> PassProduct:
+    """Return the product as sold at `at`; UnknownPassError, PassScopeError, PassCategoryError."""
+    day = tariff.local_date(at)
+    product = product_on(tariff.passes.get(product_id, ()), day)
+    if product is None or not product.valid_from <= day <= product.valid_to:
+        raise UnknownPassError(product_id=product_id, date=day.isoformat())
+    in_force = tariff.on(day)
+    if (product.scope in {"route", "network"}) != bool(scope):
+        raise PassScopeError(product_id=product_id, scope=product.scope, given=scope or "nothing")
+    known = {
+        "route": lambda: scope in in_force.routes and _inside(in_force.routes[scope].networks, product),
+        "network": lambda: (
+            _inside(frozenset({scope}), product)
+            and any(scope in route.networks for route in in_force.routes.values())
+        ),
+    }.get(product.scope)
+    if known is not None and not known():
+        raise PassScopeError(product_id=product_id, scope=product.scope, given=scope)
+    if not _may_buy(product, categories):
+        assert product.category is not None, "a product of no category is for everybody"
+        raise PassCategoryError(product_id=product_id, category=product.category.name)
+    return product
+
+
+def held_pass(
+    tariff: TariffBook, product: PassProduct, pass_id: UUID, scope: str, starts_at: datetime
+) -> HeldPass:
+    """Return the pass as its holder will have it."""
+    return HeldPass(pass_id, product.product_id, scope, starts_at, pass_end(product, starts_at, tariff))
+
+
+def service_days(held: HeldPass, tariff: TariffBook) -> tuple[date, date]:
+    """Return the first and the last service day that a pass covers any part of."""
+    first = service_day(held.valid_from, tariff.day_starts, tariff.zone)
+    last = service_day(held.valid_until - timedelta(microseconds=1), tariff.day_starts, tariff.zone)
+    return first, last
+
+
+def quote_refund(
+    held: HeldPass,
+    price: Money,
+    terms: PassTerms | None,
+    tariff: TariffBook,
+    *,
+    begun: bool,
+    used: bool,
+    now: datetime,
+) -> Refundable | NoRefund:
+    """Return what a pass is worth given back at `now`, or why nothing is.
+
+    `held` has the window that really runs: for a pass that begins with its first tap and has begun, that
+    one. `begun` is false for one that still waits for its first tap. A pass given back whole never covered anything, also for taps that are still to come in; one given
+    back in part covers its current service day to the end.
+    """
+    if held.ended_at is not None:
+        return NoRefund.ENDED
+    if terms is None or terms.refund is RefundRule.NONE:
+        return NoRefund.NO_RULE
+    first, last = service_days(held, tariff)
+    days = (last - first).days + 1
+    if now >= held.valid_until:
+        return NoRefund.OVER
+    if not used and (not begun or now < held.valid_from or terms.refund is RefundRule.UNUSED):
+        worth, left, ended_at = price, days, held.valid_from
+    elif terms.refund is RefundRule.UNUSED:
+        return NoRefund.USED
+    else:
+        today = service_day(now, tariff.day_starts, tariff.zone)
+        left = (last - today).days
+        if left <= 0:
+            return NoRefund.OVER
+        worth = price.share(left, days, terms.rounding)
+        ended_at = tariff.day_bounds(today)[1]
+    fee = min(terms.fee, worth)
+    if not worth - fee:
+        return NoRefund.FEE
+    return Refundable(worth - fee, fee, left, days, ended_at, terms.rule)
+
+
+def _may_buy(product: PassProduct, categories: Collection[int]) -> bool:
+    return product.category in {None, Concession.NORMAL} or int(product.category or 0) in categories
+
+
+def _inside(networks: frozenset[str], product: PassProduct) -> bool:
+    return not product.networks or networks <= product.networks
