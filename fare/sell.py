@@ -40,7 +40,7 @@ from ledger.rules.entry import Entry, Line, Refused
 
 __all__ = [
     "Buying", "GroupTooSmallError", "PaidBy", "PassCategoryError", "PassIdReusedError", "PassScopeError",
-    "Sold", "TooLittle", "UnknownPassError", "categories", "gift_passes", "list_on_sale", "quote_pass", "sell_pass",
+    "Sold", "TooLittle", "UnknownPassError", "categories", "gift_passes", "list_on_sale", "list_sold", "quote_pass", "sell_pass",
 ]  # fmt: skip
 
 
@@ -100,6 +100,11 @@ def categories(tx: Connection, account: FareAccountId, tariff: TariffBook, at: d
     own = {card.concession for card in list_cards(tx, [account]) if card.state is MediumState.ACTIVE}
     found = {category for one in own or {Concession.NORMAL} for category in categories_of(one, proven, day)}
     return tuple(sorted(found))
+
+
+def list_sold(tx: Connection, account: FareAccountId) -> tuple[sales.Sale, ...]:
+    """Return an account's passes, those that end last first."""
+    return sales.list_sales(tx, account)
 
 
 def list_on_sale(

@@ -27,6 +27,12 @@ class NotYoursError(DomainError):
     detail = "This belongs to another account than the one you are signed in for."
 
 
+class BalanceShortError(DomainError):
+    """The balance does not pay for it: nothing was sold."""
+
+    detail = "The balance does not pay for this: it costs {price}."
+
+
 class FormExpiredError(DomainError):
     """The form's CSRF token is missing, wrong or too old."""
 

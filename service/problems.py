@@ -113,6 +113,11 @@ TABLE: Final[dict[str, Row]] = {
     # fare
     "pass-category": Row(422, "Pass of another category"),
     "pass-id-reused": Row(409, "Purchase id reused"),
+    "pass-not-refundable": Row(409, "Pass not refundable"),
+    "pass-start": Row(422, "Pass start"),
+    "balance-short": Row(409, "Balance too low"),
+    "group-too-small": Row(422, "Group too small"),
+    "unknown-purchase": Row(404, "Purchase unknown"),
     "pass-scope": Row(422, "Pass scope"),
     "tariff-invalid": Row(422, "Tariff invalid"),
     "tariff-not-published": Row(404, "Tariff not published"),

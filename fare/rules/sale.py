@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from fare.rules.adjust import pass_end, product_on
@@ -14,6 +15,8 @@ from kernel.errors import DomainError
 from kernel.money import Money
 from kernel.service_day import service_day
 from kernel.wire.cardinfo import Concession
+
+MOST_AHEAD: Final = timedelta(days=92)
 
 
 class UnknownPassError(DomainError):
@@ -32,6 +35,12 @@ class PassCategoryError(DomainError):
     """The pass is for holders of another concession."""
 
     detail = "Pass {product_id} is for category {category} only."
+
+
+class PassStartError(DomainError):
+    """A pass begins now or later, and not further ahead than a season."""
+
+    detail = "A pass cannot begin at {starts_at}: it begins now or within {days} days."
 
 
 class NoRefund(StrEnum):
@@ -63,6 +72,13 @@ class Refundable:
     days: int
     ended_at: datetime
     rule: str
+
+
+def check_start(starts_at: datetime, now: datetime) -> datetime:
+    """Return the start of a pass that is bought at `now`; PassStartError for the past and the far future."""
+    if not now <= starts_at <= now + MOST_AHEAD:
+        raise PassStartError(starts_at=starts_at.isoformat(), days=MOST_AHEAD.days)
+    return starts_at
 
 
 def on_sale(tariff: TariffBook, at: datetime, categories: Collection[int]) -> tuple[OnSale, ...]:

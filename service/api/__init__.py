@@ -21,6 +21,8 @@ from service.api.parking import blueprint as parking
 from service.api.parking_meters import blueprint as parking_meters
 from service.api.parking_payments import blueprint as parking_payments
 from service.api.parking_shifts import blueprint as parking_shifts
+from service.api.pass_refunds import blueprint as pass_refunds
+from service.api.passes import blueprint as passes
 from service.api.problems import blueprint as problems
 from service.api.riders import blueprint as riders
 from service.api.settlements import blueprint as settlements
@@ -50,4 +52,6 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     evidence,
     riders,
     explanations,
+    passes,
+    pass_refunds,
 )

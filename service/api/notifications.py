@@ -31,7 +31,9 @@ def take_notification(provider: str) -> dict[str, Any]:
     stored = running.database.run(lambda tx: notify.store_notification(tx, provider, raw, now))
     log = logs.logger("service.notifications")
     try:
-        applied = running.database.run(lambda tx: apply_stored(tx, stored, settings=settings, now=now))
+        applied = running.database.run(
+            lambda tx: apply_stored(tx, stored, settings=settings, now=now, shelf=lambda: running.shelf)
+        )
     except Exception:
         # Stored is acknowledged; `lienthong topup sweep` applies it.
         log.exception("notification.failed", notification_id=str(stored))

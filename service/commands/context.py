@@ -10,6 +10,7 @@ import click
 from pydantic import ValidationError
 
 from access.keyring import Keyring, load_kek
+from fare.publish import Shelf
 from kernel.clock import Clock, clock_from
 from service.audit import Actor, ActorKind
 from service.database import Database
@@ -52,6 +53,12 @@ def database() -> Iterator[Database]:
 def keyring() -> Keyring:
     """Return the keyring that the settings name; KeyringError, which ends the command, says what is wrong."""
     return Keyring.load(settings().keyring_file, load_kek(settings().kek_file))
+
+
+@cache
+def shelf() -> Shelf:
+    """Return the compiled tariffs, verified with the keyring's key."""
+    return Shelf(keyring().bundle_key.public)
 
 
 def clock() -> Clock:

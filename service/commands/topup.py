@@ -96,7 +96,9 @@ def sweep() -> None:
       lienthong topup sweep
     """  # noqa: D301  (click reads \b)
     with context.database() as database:
-        applied = topups.sweep(database, settings=context.settings(), clock=context.clock())
+        applied = topups.sweep(
+            database, settings=context.settings(), clock=context.clock(), shelf=context.shelf
+        )
         expired = topups.expire(database, clock=context.clock())
     for one in applied:
         click.echo(f"{one.outcome} {one.payment_id or ''}".rstrip())

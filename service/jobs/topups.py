@@ -16,6 +16,8 @@ from ledger.topup import Merchant, expire_intents
 from parking import pay
 from service import logs
 from service.database import Database
+from service.jobs import pass_orders
+from service.jobs.pass_orders import Shelves
 from service.settings import Settings
 
 _LIMIT: Final = 100
@@ -39,8 +41,13 @@ def secret_of(settings: Settings, provider: str) -> bytes:
     return secret.encode()
 
 
-def apply_stored(tx: Connection, stored: UUID, *, settings: Settings, now: datetime) -> Applied:
-    """Give a stored notification's payment its home, and lift the rider's denial when the debt is paid off."""
+def apply_stored(
+    tx: Connection, stored: UUID, *, settings: Settings, now: datetime, shelf: Shelves
+) -> Applied:
+    """Give a stored notification's payment its home, and lift the rider's denial when the debt is paid off.
+
+    A pass that was ordered with this payment is bought in the same transaction, once.
+    """
     applied = notify.apply_notification(
         tx,
         stored,
@@ -68,11 +75,12 @@ def apply_stored(tx: Connection, stored: UUID, *, settings: Settings, now: datet
             payment_id=applied.payment_id,
             now=now,
         )
+        pass_orders.buy(tx, applied.fare_account_id, applied.intent_id, shelf=shelf, now=now)
     return applied
 
 
 def sweep(
-    database: Database, *, settings: Settings, clock: Clock, limit: int = _LIMIT
+    database: Database, *, settings: Settings, clock: Clock, shelf: Shelves, limit: int = _LIMIT
 ) -> tuple[Applied, ...]:
     """Apply what is stored and was never applied, oldest first, each in a transaction; return what each did.
 
@@ -84,7 +92,7 @@ def sweep(
     for stored in due:
 
         def work(tx: Connection, one: UUID = stored) -> Applied:
-            return apply_stored(tx, one, settings=settings, now=clock.now())
+            return apply_stored(tx, one, settings=settings, now=clock.now(), shelf=shelf)
 
         try:
             done.append(database.run(work))

@@ -206,5 +206,5 @@ def test_sweep_repeats_without_effect(database, monkeypatch):
     context.settings.cache_clear()
     assert lienthong("topup", "sweep") == (0, "0 notifications applied, 0 intents expired\n")
     opened = Database(database.url, pool_size=1)
-    assert topups.sweep(opened, settings=context.settings(), clock=context.clock()) == ()
+    assert topups.sweep(opened, settings=context.settings(), clock=context.clock(), shelf=context.shelf) == ()
     opened.dispose()

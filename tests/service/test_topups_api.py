@@ -217,11 +217,23 @@ def test_notification_that_cannot_be_applied_now_is_acknowledged_and_swept_later
     with monkeypatch.context() as patch:
         patch.setattr(notify, "post", lambda *_: 1 // 0)
         assert client.post("/v1/notifications/payos", data=notice(made, 50_000)).status_code == 200
-        assert topups.sweep(running.database, settings=running.settings, clock=running.clock) == ()
+        assert (
+            topups.sweep(
+                running.database, settings=running.settings, clock=running.clock, shelf=lambda: running.shelf
+            )
+            == ()
+        )
     assert loaded(running, card, now) == 0
-    (applied,) = topups.sweep(running.database, settings=running.settings, clock=running.clock)
+    (applied,) = topups.sweep(
+        running.database, settings=running.settings, clock=running.clock, shelf=lambda: running.shelf
+    )
     assert applied.outcome == "credited"
-    assert topups.sweep(running.database, settings=running.settings, clock=running.clock) == ()
+    assert (
+        topups.sweep(
+            running.database, settings=running.settings, clock=running.clock, shelf=lambda: running.shelf
+        )
+        == ()
+    )
     assert loaded(running, card, now) == 50_000
 
 
