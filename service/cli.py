@@ -28,6 +28,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "settle": ("service.commands.settle", "Settle a day per operator."),
     "parking": ("service.commands.parking", "Check rates and quote stays."),
     "qr": ("service.commands.qr", "Write and read VietQR codes."),
+    "bank": ("service.commands.bank", "Read bank files and write payment files, without a database."),
     "webhook": ("service.commands.webhook", "Verify payment notifications from files."),
 }
 # Other programs of the distribution. They are run and not imported: readers and the service never meet (DESIGN §1).

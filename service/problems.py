@@ -104,6 +104,7 @@ TABLE: Final[dict[str, Row]] = {
     "unwritable-qr": Row(422, "QR cannot be written"),
     "forged-notification": Row(401, "Notification not signed"),
     "stale-notification": Row(401, "Notification outside the replay window"),
+    "unwritable-payment": Row(422, "Payment file not writable"),
     "unreadable-notification": Row(422, "Notification not readable"),
     "unknown-provider": Row(404, "Unknown provider"),
     "topup-amount": Row(422, "Top-up amount out of bounds"),

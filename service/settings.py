@@ -62,10 +62,11 @@ class Settings(BaseSettings):
     casso_checksum_key: str = secret(
         "The key with which Casso signs its notifications; empty: they are refused"
     )
+    sepay_api_key: str = secret("The key that SePay sends with its notifications; empty: they are refused")
     topup_provider: str = Field(
         default="payos",
-        pattern="^(payos|casso)$",
-        description="The provider that watches the guarantee account for new top-ups: payos or casso",
+        pattern="^(payos|casso|sepay)$",
+        description="The provider that watches the guarantee account for new top-ups: payos, casso or sepay",
     )
     topup_minutes: int = Field(
         default=60, ge=1, le=10_080, description="A top-up's QR is to be paid within this many minutes"
@@ -95,6 +96,12 @@ class Settings(BaseSettings):
         default="LIEN THONG",
         max_length=25,
         description="Name of the guarantee account, folded to ASCII (VietQR)",
+    )
+
+    bank_file_max_bytes: int = Field(
+        default=512 * 1024 * 1024,
+        ge=1024,
+        description="Largest bank statement or provider file that is read",
     )
 
     clock: str = Field(

@@ -134,6 +134,14 @@ class Body:
             raise UnreadableNotificationError(provider=provider, reason=f"{key} is not an object")
         return cls(provider, fields)
 
+    @classmethod
+    def flat(cls, provider: str, raw: bytes) -> Body:
+        """Return the JSON body itself."""
+        try:
+            return cls(provider, parse_object(raw))
+        except ValueError as wrong:
+            raise UnreadableNotificationError(provider=provider, reason=str(wrong)) from None
+
     def wrong(self, reason: str) -> UnreadableNotificationError:
         """Return the error that says what is wrong here, ready to raise."""
         return UnreadableNotificationError(provider=self._provider, reason=reason)

@@ -10,8 +10,11 @@ from kernel.errors import DomainError
 from ledger.rails.casso import Casso
 from ledger.rails.notification import Adapter
 from ledger.rails.payos import PayOs
+from ledger.rails.sepay import SePay
 
-ADAPTERS: Final[Mapping[str, Adapter]] = MappingProxyType({"payos": PayOs(), "casso": Casso()})
+ADAPTERS: Final[Mapping[str, Adapter]] = MappingProxyType(
+    {"payos": PayOs(), "casso": Casso(), "sepay": SePay()}
+)
 
 
 class UnknownProviderError(DomainError):

@@ -35,7 +35,11 @@ def merchant_of(settings: Settings) -> Merchant:
 
 def secret_of(settings: Settings, provider: str) -> bytes:
     """Return the key a provider signs with; UnknownProviderError where none is set: an empty key verifies nothing."""
-    secret = {"payos": settings.provider_checksum_key, "casso": settings.casso_checksum_key}.get(provider, "")
+    secret = {
+        "payos": settings.provider_checksum_key,
+        "casso": settings.casso_checksum_key,
+        "sepay": settings.sepay_api_key,
+    }.get(provider, "")
     if not secret:
         raise UnknownProviderError(provider=provider)
     return secret.encode()

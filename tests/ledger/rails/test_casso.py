@@ -125,7 +125,11 @@ def test_fuzz(raw: bytes, header: str) -> None:
 
 
 def test_adapters_are_found_by_name() -> None:
-    assert {name: found.name for name, found in ADAPTERS.items()} == {"payos": "payos", "casso": "casso"}
+    assert {name: found.name for name, found in ADAPTERS.items()} == {
+        "payos": "payos",
+        "casso": "casso",
+        "sepay": "sepay",
+    }
     assert adapter("payos") is ADAPTERS["payos"]
     with pytest.raises(UnknownProviderError):
         adapter("paypal")
