@@ -77,7 +77,11 @@ def columns_of(header: Iterable[str]) -> dict[str, int]:
 
 def is_header(line: str) -> bool:
     """Tell whether a line is the header of such a file."""
-    return columns_of(next(csv.reader([line], delimiter=delimiter_of(line)), [])).keys() >= set(REQUIRED)
+    try:
+        cells = next(csv.reader([line], delimiter=delimiter_of(line)), [])
+    except csv.Error:
+        return False
+    return columns_of(cells).keys() >= set(REQUIRED)
 
 
 def delimiter_of(line: str) -> str:
