@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from itertools import combinations
 
-from fare.gtfs.schema import FILES
+from fare.gtfs.schema import FILES, Column, Kind
 from fare.gtfs.table import Feed, Notice, Row, Severity
 
 _MIDNIGHT_S = 24 * 3600
@@ -42,7 +42,7 @@ def _foreign_keys(feed: Feed) -> Iterator[Notice]:
     for name, spec in FILES.items():
         for column in (one for one in spec.columns if one.refers):
             for row in feed.of(name):
-                for value in row.ids(column.name) or (row.text(column.name),):
+                for value in _referred(row, column):
                     if not value:
                         continue
                     targets = [one for pair in column.refers for one in known[pair].get(value, ())]
@@ -53,6 +53,11 @@ def _foreign_keys(feed: Feed) -> Iterator[Notice]:
                     elif not any(row.overlaps(target) for target in targets):
                         detail = f"“{value}” is in {place}, but not on the dates of this row"
                         yield Notice(name, row.number, column.name, "foreign_key_violation", detail)
+
+
+def _referred(row: Row, column: Column) -> Iterator[str]:
+    for value in row.ids(column.name) or (row.text(column.name),):
+        yield from value.split(">") if column.kind is Kind.PAIRS else (value,)
 
 
 def _networks(feed: Feed) -> Iterator[Notice]:
@@ -188,6 +193,18 @@ def _extensions(feed: Feed) -> Iterator[Notice]:
             yield Notice(
                 row.file, row.number, "period_days", "cap_period_days", "for rolling caps, and only for them"
             )
+    for file in ("caps.txt", "concessions.txt"):
+        for row in feed.of(file):
+            named = [name for name in ("card_category", "rider_category_id") if row.text(name)]
+            if len(named) > 1 or (file == "concessions.txt" and not named):
+                detail = "the card's category or one of the tariff's own, not both" if named else "whose?"
+                yield Notice(file, row.number, "card_category", "one_category", detail)
+    for row in feed.of("incomplete_rides.txt"):
+        if row.text("action") == "apart" and row.text("case") != "over_long":
+            yield Notice(row.file, row.number, "action", "action_for_case", "“apart” is for over_long only")
+        if row.whole("history_days") is not None and row.whole("history_rides") is None:
+            detail = "how many rides make a habit?"
+            yield Notice(row.file, row.number, "history_rides", "missing_required_field", detail)
     for row in feed.of("passes.txt"):
         if row.text("validity") == "days" and row.whole("validity_count") is None:
             yield Notice(row.file, row.number, "validity_count", "missing_required_field", "how many days?")

@@ -4,35 +4,32 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, time, timedelta
-from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from fare.gtfs.compile_prices import Prices, category_numbers, distances, positions
 from fare.gtfs.compile_rides import closings, ride_rule
-from fare.gtfs.compile_rules import areas, discounts, joins, only_route, timeframes, transfers
+from fare.gtfs.compile_rules import (
+    areas,
+    discounts,
+    joins,
+    only_route,
+    shares,
+    timeframes,
+    transfers,
+    windows,
+)
 from fare.gtfs.compile_sales import sale_rules
 from fare.gtfs.schema import CATEGORIES
 from fare.gtfs.table import EPOCH, FOREVER, Feed, Row
 from fare.rules.match import LegIndex, LegRule
 from fare.rules.tariff import DataNote, Tariff, TariffBook, TariffNames
-from fare.rules.terms import (
-    Cap,
-    DistanceFare,
-    Offer,
-    PassProduct,
-    Period,
-    Product,
-    Route,
-    TransferWindow,
-    Waiver,
-)
-from kernel.currencies import EXPONENTS
+from fare.rules.terms import PassProduct, Route, Waiver
 from kernel.ids import OperatorId
 from kernel.money import Currency, Money, Rounding, currency
 from kernel.wire.cardinfo import Concession
 
 _DAY: Final = timedelta(days=1)
-_US: Final = 1_000_000
 _Of = Callable[[str], list[Row]]
 # GTFS basic route types; a service is called by its mode in settlements and open data.
 MODES: Final = {
@@ -53,7 +50,7 @@ def compile_book(feed: Feed, sha256: str) -> TariffBook:
     head = feed.of("tariff.txt")[0]
     zone, money = ZoneInfo(head.text("zone")), currency(head.text("currency"))
     starts_s = head.whole("day_starts") or 0
-    compiler = _Compiler(feed, zone, money)
+    compiler = _Compiler(feed, zone, money, category_numbers(feed.of("rider_categories.txt")))
     return TariffBook(
         version=head.text("tariff_version"),
         sha256=sha256,
@@ -70,7 +67,8 @@ def compile_book(feed: Feed, sha256: str) -> TariffBook:
             for row in feed.of("data_notes.txt")
         ),
         passes=compiler.passes(),
-        sales=sale_rules(feed, money, compiler.minor),
+        sales=sale_rules(feed, money, Prices(money).minor),
+        rider_categories=compiler.numbers,
         starts=_starts(feed),
         build=compiler.build,
     )
@@ -94,10 +92,7 @@ class _Compiler:
     feed: Feed
     zone: ZoneInfo
     money: Currency
-
-    def minor(self, amount: Decimal | None) -> int:
-        """Return an amount in minor units; the reader has checked its decimals."""
-        return int((amount or Decimal(0)).scaleb(EXPONENTS[self.money.code]))
+    numbers: dict[str, int]
 
     def build(self, start: date, end: date) -> Tariff:
         """Return what is in force from `start` to `end`, dates between which no row changes."""
@@ -140,15 +135,16 @@ class _Compiler:
         ]
         waivers = of("waivers.txt")
         with_areas = any(leg.from_area or leg.to_area for leg in legs) or any(
-            row.ids("area_ids") for row in waivers
+            row.ids("area_ids") for row in (*waivers, *of("caps.txt"))
         )
-        positions = self._positions(of)
+        placed = positions(of("station_positions.txt"))
+        prices = Prices(self.money)
         return Tariff(
             valid_from=start,
             valid_to=end,
             currency=self.money,
             routes=routes,
-            route_of_stop=only_route(positions),
+            route_of_stop=only_route(placed),
             stop_names={row.text("stop_id"): row.text("stop_name") for row in of("stops.txt")},
             areas_of_stop=areas(of("stops.txt"), of("stop_areas.txt")) if with_areas else {},
             legs=LegIndex(legs, by_priority=self.feed.has_column("fare_leg_rules.txt", "rule_priority")),
@@ -157,13 +153,13 @@ class _Compiler:
                 of("calendar_dates.txt"),
                 of("timeframes.txt"),
                 self.zone,
-                used=any(leg.from_frame or leg.to_frame for leg in legs),
+                used=any(leg.from_frame or leg.to_frame for leg in legs)
+                or any(row.text("timeframe_group_id") for row in of("caps.txt")),
             ),
-            products=self._products(of),
+            products=prices.products(of("fare_products.txt")),
             category_ids={
-                Concession[row.text("card_category")].value: row.text("rider_category_id")
+                self.numbers[row.text("rider_category_id")]: row.text("rider_category_id")
                 for row in of("rider_categories.txt")
-                if row.text("card_category")
             },
             default_category=next(
                 (
@@ -173,31 +169,22 @@ class _Compiler:
                 ),
                 "",
             ),
-            matrix=self._matrix(of),
-            formulas=self._formulas(of),
-            positions_m=positions,
+            matrix=prices.matrix(of("fare_matrix.txt")),
+            bands=prices.bands(of("distance_bands.txt")),
+            formulas=prices.formulas(of("distance_fares.txt")),
+            positions_m=placed,
+            distances_m=distances(of("stop_distances.txt")),
             rounding={
                 row.text("fare_media_id"): (
-                    self.minor(row.decimal("step_amount")),
+                    prices.minor(row.decimal("step_amount")),
                     Rounding(row.text("rounding")),
                 )
                 for row in of("cash_rounding.txt")
             },
             transfers=transfers(of("fare_transfer_rules.txt")),
             joins=joins(of("fare_leg_join_rules.txt")),
-            windows=tuple(
-                TransferWindow(
-                    row.text("window_id"),
-                    frozenset(row.ids("network_ids")),
-                    (row.whole("duration_s") or 0) * _US,
-                    row.text("edge") == "inclusive",
-                    row.whole("max_uses"),
-                    row.text("dearer") == "difference",
-                    row.text("in_debt") == "withhold",
-                )
-                for row in of("transfer_windows.txt")
-            ),
-            caps=self._caps(of),
+            windows=windows(of("transfer_windows.txt")),
+            caps=prices.caps(of("caps.txt"), self.numbers),
             waivers=tuple(
                 Waiver(
                     row.text("waiver_id"),
@@ -208,7 +195,8 @@ class _Compiler:
                 )
                 for row in waivers
             ),
-            discounts=discounts(of("concessions.txt")),
+            discounts=discounts(of("concessions.txt"), self.numbers),
+            shares=shares(of("revenue_shares.txt")),
         )
 
     def _networks(self, of: _Of) -> dict[str, str]:
@@ -220,75 +208,9 @@ class _Compiler:
             }
         return {row.text("route_id"): row.text("network_id") for row in of("route_networks.txt")}
 
-    def _products(self, of: _Of) -> dict[str, tuple[Product, ...]]:
-        found: dict[str, list[Product]] = defaultdict(list)
-        for row in of("fare_products.txt"):
-            found[row.text("fare_product_id")].append(
-                Product(
-                    row.text("rider_category_id"),
-                    row.text("fare_media_id"),
-                    self.minor(row.decimal("amount")),
-                    row.where,
-                )
-            )
-        return {name: tuple(rows) for name, rows in found.items()}
-
-    def _positions(self, of: _Of) -> dict[str, dict[str, int]]:
-        found: dict[str, dict[str, int]] = defaultdict(dict)
-        for row in of("station_positions.txt"):
-            found[row.text("route_id")][row.text("stop_id")] = int(
-                (row.decimal("position_km") or Decimal(0)) * 1000
-            )
-        return dict(found)
-
-    def _matrix(self, of: _Of) -> dict[str, dict[tuple[str, str], tuple[tuple[str, Offer], ...]]]:
-        found: dict[str, dict[tuple[str, str], list[tuple[str, Offer]]]] = defaultdict(
-            lambda: defaultdict(list)
-        )
-        for row in of("fare_matrix.txt"):
-            pair = row.text("from_stop_id"), row.text("to_stop_id")
-            minor = self.minor(row.decimal("amount"))
-            offer = Offer(row.text("leg_group_id"), row.text("fare_product_id"), minor, row.where)
-            for ends in (pair, pair[::-1]) if row.whole("both_ways") else (pair,):
-                found[row.text("network_id")][ends].append((row.text("fare_media_id"), offer))
-        return {
-            network: {ends: tuple(offers) for ends, offers in pairs.items()}
-            for network, pairs in found.items()
-        }
-
-    def _formulas(self, of: _Of) -> dict[str, DistanceFare]:
-        return {
-            row.text("network_id"): DistanceFare(
-                row.text("leg_group_id"),
-                row.text("fare_product_id"),
-                self.minor(row.decimal("base_amount")),
-                self.minor(row.decimal("per_km_amount")),
-                max(1, int((row.decimal("step_km") or Decimal(0)) * 1000)),
-                Rounding(row.text("step_rounding") or "half_up"),
-                None if row.decimal("min_amount") is None else self.minor(row.decimal("min_amount")),
-                None if row.decimal("max_amount") is None else self.minor(row.decimal("max_amount")),
-                row.where,
-            )
-            for row in of("distance_fares.txt")
-        }
-
-    def _caps(self, of: _Of) -> tuple[Cap, ...]:
-        return tuple(
-            Cap(
-                row.text("cap_id"),
-                Period(row.text("period")),
-                (row.whole("period_days") or 0) * 24 * 3600 * _US,
-                None if row.decimal("amount") is None else self.minor(row.decimal("amount")),
-                row.whole("rides"),
-                frozenset(row.ids("network_ids")),
-                frozenset(row.ids("operator_ids")),
-                Concession[row.text("card_category")] if row.text("card_category") else None,
-            )
-            for row in of("caps.txt")
-        )
-
     def passes(self) -> dict[str, tuple[PassProduct, ...]]:
         """Return every pass's rows by product, oldest first, whatever their dates."""
+        prices = Prices(self.money)
         found: dict[str, list[PassProduct]] = defaultdict(list)
         for row in sorted(self.feed.of("passes.txt"), key=lambda one: one.valid_from):
             found[row.text("pass_product_id")].append(
@@ -305,7 +227,7 @@ class _Compiler:
                     row.text("validity"),
                     row.whole("validity_count") or 1,
                     row.text("activation") == "first_tap",
-                    Money(self.minor(row.decimal("amount")), self.money),
+                    Money(prices.minor(row.decimal("amount")), self.money),
                     row.valid_from,
                     row.valid_to,
                     row.text("decision"),

@@ -8,6 +8,7 @@ from fare.gtfs.table import Row
 from fare.rules.terms import Action, Closing, RideRule, SameStation, Settled
 
 _US: Final = 1_000_000
+_HISTORY_DAYS: Final = 28  # where a row names no other: the same weekday four times
 Closings = tuple[dict[tuple[str, str], Closing], dict[str, tuple[SameStation, ...]]]
 
 
@@ -25,7 +26,14 @@ def closings(incomplete: Iterable[Row], same_station: Iterable[Row]) -> Closings
 
 
 def _closing(row: Row) -> Closing:
-    return Closing(Action(row.text("action")), row.text("fare_product_id"), row.where)
+    return Closing(
+        Action(row.text("action")),
+        row.text("fare_product_id"),
+        row.where,
+        row.whole("history_rides") or 0,
+        (row.whole("history_days") or _HISTORY_DAYS) if row.whole("history_rides") else 0,
+        row.text("caps") != "outside",
+    )
 
 
 def ride_rule(listed: Iterable[Row], odd: Closings, network: str) -> RideRule:
@@ -46,5 +54,6 @@ def ride_rule(listed: Iterable[Row], odd: Closings, network: str) -> RideRule:
         missing_off=closing("missing_off"),
         missing_on=closing("missing_on"),
         over_long=closing("over_long"),
+        continues=timedelta(seconds=(row.whole("continue_s") if row else None) or 0),
         same_station=bands.get(network) or bands.get("") or (),
     )

@@ -1,13 +1,22 @@
 """Rows that compile without the tariff's currency: calendars, areas, transfers, joins, concessions."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from fare.gtfs.table import EPOCH, FOREVER, Row
-from fare.rules.terms import Discount, TransferRule
+from fare.rules.terms import (
+    Basis,
+    Dearer,
+    Discount,
+    JoinStops,
+    Restart,
+    ShareRule,
+    TransferRule,
+    TransferWindow,
+)
 from fare.rules.timeframe import Frame, Service, Timeframes
 from kernel.money import Rounding
 from kernel.wire.cardinfo import Concession
@@ -55,18 +64,59 @@ def transfers(rows: Iterable[Row]) -> dict[tuple[str, str], tuple[TransferRule, 
     return {pair: tuple(rules) for pair, rules in found.items()}
 
 
-def joins(rows: Iterable[Row]) -> dict[tuple[str, str], tuple[tuple[str, str], ...]]:
-    found: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+def joins(rows: Iterable[Row]) -> dict[tuple[str, str], tuple[JoinStops, ...]]:
+    found: dict[tuple[str, str], list[JoinStops]] = defaultdict(list)
     for row in rows:
-        pair = row.text("from_network_id"), row.text("to_network_id")
-        found[pair].append((row.text("from_stop_id"), row.text("to_stop_id")))
+        within_s = row.whole("within_s")
+        found[row.text("from_network_id"), row.text("to_network_id")].append(
+            JoinStops(
+                row.text("from_stop_id"), row.text("to_stop_id"), None if within_s is None else within_s * _US
+            )
+        )
     return {pair: tuple(stops) for pair, stops in found.items()}
 
 
-def discounts(rows: Iterable[Row]) -> dict[int, tuple[Discount, ...]]:
+def windows(rows: Iterable[Row]) -> tuple[TransferWindow, ...]:
+    return tuple(
+        TransferWindow(
+            row.text("window_id"),
+            frozenset(row.ids("network_ids")),
+            (row.whole("duration_s") or 0) * _US,
+            row.text("edge") == "inclusive",
+            row.whole("max_uses"),
+            Dearer(row.text("dearer") or "free"),
+            row.text("in_debt") == "withhold",
+            frozenset(row.ids("operator_ids")),
+            None if row.whole("gap_s") is None else (row.whole("gap_s") or 0) * _US,
+            frozenset((start, end) for start, _, end in (pair.partition(">") for pair in row.ids("pairs"))),
+            row.text("same_route") != "refuse",
+            Restart(row.text("restart") or "never"),
+        )
+        for row in rows
+    )
+
+
+def shares(rows: Iterable[Row]) -> tuple[ShareRule, ...]:
+    return tuple(
+        ShareRule(row.text("share_id"), frozenset(row.ids("network_ids")), Basis(row.text("basis")))
+        for row in rows
+    )
+
+
+def category_of(row: Row, numbers: Mapping[str, int]) -> int | None:
+    """Return the number of the category a row is for: the card's, or one of the tariff's own; None for everybody."""
+    if row.text("card_category"):
+        return Concession[row.text("card_category")].value
+    own = row.text("rider_category_id")
+    return numbers[own] if own else None
+
+
+def discounts(rows: Iterable[Row], numbers: Mapping[str, int]) -> dict[int, tuple[Discount, ...]]:
     found: dict[int, list[Discount]] = defaultdict(list)
     for row in rows:
-        found[Concession[row.text("card_category")].value].append(
+        category = category_of(row, numbers)
+        assert category is not None, "a checked concession names its category"
+        found[category].append(
             Discount(
                 row.text("concession_id"),
                 frozenset(row.ids("network_ids")),

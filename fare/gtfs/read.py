@@ -205,8 +205,16 @@ def _word(text: str, column: Column) -> tuple[Cell, str]:
     return (text, "") if text in column.choices else (None, "unexpected_enum_value")
 
 
-def _ids(text: str, _: Column) -> tuple[Cell, str]:
+def _ids(text: str, _: Column) -> tuple[tuple[str, ...], str]:
     return tuple(sorted({part.strip() for part in text.split(";") if part.strip()})), ""
+
+
+def _pairs(text: str, column: Column) -> tuple[Cell, str]:
+    found, _ = _ids(text, column)
+    pairs = tuple(">".join(part.strip() for part in one.split(">")) for one in found)
+    return (
+        (pairs, "") if all(one.count(">") == 1 and len(one) > 2 for one in pairs) else (None, "invalid_pair")
+    )
 
 
 def _zone(text: str, _: Column) -> tuple[Cell, str]:
@@ -228,5 +236,6 @@ _READERS: Final[dict[Kind, Callable[[str, Column], tuple[Cell, str]]]] = {
     Kind.TIME: _time,
     Kind.WORD: _word,
     Kind.IDS: _ids,
+    Kind.PAIRS: _pairs,
     Kind.ZONE: _zone,
 }

@@ -11,22 +11,25 @@ from uuid import UUID
 from fare.gtfs.table import Notice
 from fare.rules.bill import Bill
 from fare.rules.carried import Carried
-from fare.rules.facts import CARD_MEDIUM, DayFacts, Entitlement, FareTap, HeldPass
+from fare.rules.facts import CARD_MEDIUM, DayFacts, Entitlement, FareTap, HeldPass, PurseMove
 from fare.rules.fold import days_of, fold_days
 from fare.rules.tariff import TariffBook
 from kernel.ids import CardId, FareAccountId, OperatorId, TapId, uuid8
+from kernel.money import MalformedAmountError, Money
 from kernel.wire.cardinfo import Concession
 from kernel.wire.tap import ClockState, Phase, Purpose
 
 TAP_COLUMNS: Final = (
     "rider", "card", "at", "purpose", "route", "stop", "place", "trip", "operator", "medium", "category", "phase",
-    "counter",
+    "counter", "direction",
 )  # fmt: skip
 RIDER_COLUMNS: Final = (
     "rider", "category", "category_from", "category_to", "pass_product", "pass_scope", "pass_from", "pass_until",
-    "debt_from", "debt_until",
+    "debt_from", "debt_until", "money_at", "money_amount",
 )  # fmt: skip
-_PURPOSES: Final = {"on": Purpose.BOARD, "off": Purpose.ALIGHT, "auto": Purpose.AUTO}
+_PURPOSES: Final = {
+    "on": Purpose.BOARD, "off": Purpose.ALIGHT, "auto": Purpose.AUTO, "inspect": Purpose.INSPECT,
+}  # fmt: skip
 _PHASES: Final = {"": Phase.DONE, "done": Phase.DONE, "torn": Phase.TORN, "recovered": Phase.RECOVERED}
 
 
@@ -46,6 +49,7 @@ class Rider:
     passes: tuple[HeldPass, ...] = ()
     entitlements: tuple[Entitlement, ...] = ()
     in_debt: tuple[tuple[datetime, datetime], ...] = ()
+    purse: tuple[PurseMove, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def read_taps(
     for number, row in _rows(text, file, TAP_COLUMNS, ("rider", "at", "purpose"), notices):
         at = _instant(row["at"], book)
         purpose, phase = _PURPOSES.get(row["purpose"]), _PHASES.get(row["phase"])
-        category = _category(row["category"])
+        category = _category(row["category"], book)
         for field, found, code in (
             ("at", at, "invalid_date"),
             ("purpose", purpose, "unexpected_enum_value"),
@@ -79,8 +83,9 @@ def read_taps(
         ):
             if found is None:
                 notices.append(Notice(file, number, field, code, f"“{row[field]}”"))
-        if row["counter"] and not row["counter"].isdecimal():
-            notices.append(Notice(file, number, "counter", "invalid_integer", f"“{row['counter']}”"))
+        wrong = [name for name in ("counter", "direction") if row[name] and not row[name].isdecimal()]
+        notices.extend(Notice(file, number, name, "invalid_integer", f"“{row[name]}”") for name in wrong)
+        if wrong:
             continue
         if at is None or purpose is None or phase is None or category is None:
             continue
@@ -103,7 +108,7 @@ def read_taps(
                     route_id=row["route"],
                     trip_id=row["trip"],
                     place=row["place"] or f"{row['route']}/{row['stop']}",
-                    direction=0,
+                    direction=int(row["direction"] or 0),
                     concession=category,
                     clock_state=ClockState.SYNCED,
                     proven_torn=phase is Phase.TORN,
@@ -122,9 +127,9 @@ def read_riders(
     riders: dict[str, Rider] = defaultdict(Rider)
     for number, row in _rows(text, file, RIDER_COLUMNS, ("rider",), notices):
         known = riders[row["rider"]]
-        passes, entitlements, debts = known.passes, known.entitlements, known.in_debt
+        passes, entitlements, debts, purse = known.passes, known.entitlements, known.in_debt, known.purse
         if row["category"]:
-            category = _category(row["category"])
+            category = _category(row["category"], book)
             start, end = _day(row["category_from"]), _day(row["category_to"])
             if category is None:
                 notices.append(
@@ -151,7 +156,18 @@ def read_riders(
                 notices.append(Notice(file, number, "debt_from", "invalid_date", "a debt has its start"))
                 continue
             debts = (*debts, (since, until))
-        riders[row["rider"]] = Rider(passes, entitlements, debts)
+        if row["money_at"]:
+            moved, amount = _instant(row["money_at"], book), _amount(row["money_amount"], book)
+            if moved is None or amount is None:
+                field, code = (
+                    ("money_at", "invalid_date")
+                    if moved is None
+                    else ("money_amount", "invalid_currency_amount")
+                )
+                notices.append(Notice(file, number, field, code, f"“{row[field]}”"))
+                continue
+            purse = (*(purse or ()), PurseMove(moved, amount))
+        riders[row["rider"]] = Rider(passes, entitlements, debts, purse)
     return dict(riders), tuple(notices)
 
 
@@ -168,7 +184,7 @@ def price_taps(
         account = FareAccountId(uuid8("rider-file", name))
         days = days_of(
             account, by_rider[name], book, passes=rider.passes, entitlements=rider.entitlements, as_of=as_of,
-            in_debt=rider.in_debt,
+            in_debt=rider.in_debt, purse=rider.purse,
         )  # fmt: skip
         found.append(PricedRider(name, fold_days(days, book)))
     return tuple(found)
@@ -223,6 +239,13 @@ def _instant(text: str, book: TariffBook) -> datetime | None:
     return placed.astimezone(UTC)
 
 
+def _amount(text: str, book: TariffBook) -> int | None:
+    try:
+        return Money.parse(text, book.currency).minor
+    except MalformedAmountError:
+        return None
+
+
 def _day(text: str) -> date | None:
     try:
         return date.fromisoformat(text)
@@ -230,5 +253,7 @@ def _day(text: str) -> date | None:
         return None
 
 
-def _category(text: str) -> Concession | None:
-    return Concession.__members__.get(text.upper() or "NORMAL")
+def _category(text: str, book: TariffBook) -> int | None:
+    """Return a category by the card's name for it, or by a rider_category_id of the tariff; None for neither."""
+    found = Concession.__members__.get(text.upper() or "NORMAL")
+    return book.rider_categories.get(text) if found is None else int(found)

@@ -1,28 +1,27 @@
-"""From face value to what the rider pays: waiver, concession, pass, cap, in this order.
+"""From face value to what the rider pays: waiver, concession, pass, cap (`fare.rules.caps`), in this order.
 
 Each takes its part of what the one before left, so the parts always sum to the face value.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from fare.rules.carried import CapUse, PassStart
+from fare.rules.carried import PassStart
+from fare.rules.distance import rounded
 from fare.rules.facts import Entitlement, HeldPass
 from fare.rules.tariff import Tariff, TariffBook
-from fare.rules.terms import Cap, Discount, PassProduct, Period, Route, Waiver
+from fare.rules.terms import Discount, PassProduct, Route, Waiver
 from kernel.clock import from_micros, micros
 from kernel.ids import OperatorId
 from kernel.money import Money
 from kernel.service_day import day_window
-from kernel.wire.cardinfo import Concession
 
 _DAY: Final = timedelta(days=1)
 _EVERYWHERE: Final = "everywhere"
 
 
-def categories_of(concession: Concession, entitlements: Iterable[Entitlement], day: date) -> tuple[int, ...]:
+def categories_of(concession: int, entitlements: Iterable[Entitlement], day: date) -> tuple[int, ...]:
     """Return the rider's categories on a local date: the card's, and every proven entitlement's."""
     own = {int(concession), *(int(one.concession) for one in entitlements if one.holds_on(day))}
     return tuple(sorted(own))
@@ -78,14 +77,16 @@ class Passes:
         self._starts = {one.pass_id: one.started_us for one in starts}
         self._service_day = service_day
 
-    def covering(self, route: Route, networks: frozenset[str], at: datetime, day: date) -> PassProduct | None:
+    def covering(
+        self, route: Route, networks: frozenset[str], operator: OperatorId, at: datetime, day: date
+    ) -> PassProduct | None:
         """Return the product of the pass that covers a ride beginning at `at`, or None; it may start one."""
         if not self._held:
             return None
         waiting: tuple[HeldPass, PassProduct] | None = None
         for held in self._held:
             product = product_on(self._book.passes.get(held.product_id, ()), day)
-            if product is None or not covers(product, held.scope, route, networks):
+            if product is None or not covers(product, held.scope, route, networks, operator):
                 continue
             if held.ended_at is not None and at >= held.ended_at:
                 continue
@@ -145,121 +146,25 @@ def product_on(rows: tuple[PassProduct, ...], day: date) -> PassProduct | None:
     return rows[-1] if rows else None
 
 
-def covers(product: PassProduct, scope: str, route: Route, networks: frozenset[str]) -> bool:
-    """Return whether a pass of this product and scope is for a ride on this route, whenever it is."""
+def covers(
+    product: PassProduct, scope: str, route: Route, networks: frozenset[str], operator: OperatorId
+) -> bool:
+    """Return whether a pass of this product and scope is for a ride of this route and operator, whenever it is."""
     if product.networks and not networks <= product.networks:
         return False
-    if product.operators and route.operator_id not in product.operators:
+    if product.operators and operator not in product.operators:
         return False
     if product.scope == "route":
         return scope == route.route_id
     return product.scope != "network" or scope in networks
 
 
-@dataclass(slots=True)
-class _Use:
-    period: str
-    minor: int
-    rides: int
+def discounted(minor: int, discount: Discount, tariff: Tariff, medium: str) -> int:
+    """Return the concession's part of an amount in minor units, rounded as its row says.
 
-
-class Caps:
-    """What the account's rides count towards its caps, within the periods that hold the service day."""
-
-    __slots__ = ("_day", "_uses")
-
-    def __init__(self, carried: tuple[CapUse, ...], service_day: date) -> None:
-        self._day = service_day
-        self._uses = {one.cap_id: _Use(one.period, one.minor, one.rides) for one in carried}
-
-    def charge(
-        self,
-        tariff: Tariff,
-        minor: int,
-        *,
-        networks: frozenset[str],
-        operator: OperatorId,
-        categories: tuple[int, ...],
-        at_us: int,
-    ) -> tuple[int, str, int]:
-        """Return what is still owed of `minor`, in [0, minor], the cap that covered the rest, and its use before.
-
-        The name is empty where no cap covers anything; the use is money, or rides for a cap on rides.
-        """
-        owed, binding, before = minor, "", 0
-        counted: list[_Use] = []
-        for cap in tariff.caps:
-            if not counts(cap, networks, operator, categories):
-                continue
-            use = self._use(cap, at_us)
-            counted.append(use)
-            if cap.minor is not None:
-                left = max(0, cap.minor - use.minor)
-            else:
-                left = owed if cap.rides is None or use.rides < cap.rides else 0
-            if left < owed:
-                owed, binding = left, cap.cap_id
-                before = use.rides if cap.minor is None else use.minor
-        for use in counted:
-            use.minor += owed
-            use.rides += owed > 0
-        return owed, binding, before
-
-    def _use(self, cap: Cap, at_us: int) -> _Use:
-        use = self._uses.get(cap.cap_id)
-        if cap.period is Period.ROLLING:
-            if use is None or not int(use.period) <= at_us < int(use.period) + cap.period_us:
-                use = self._uses[cap.cap_id] = _Use(str(at_us), 0, 0)
-            return use
-        period = period_of(cap.period, self._day)
-        if use is None or use.period != period:
-            use = self._uses[cap.cap_id] = _Use(period, 0, 0)
-        return use
-
-    def standing(self) -> tuple[CapUse, ...]:
-        """Return every use as it stands now, in id order; a period that is over may still be among them."""
-        return tuple(
-            CapUse(name, use.period, use.minor, use.rides) for name, use in sorted(self._uses.items())
-        )
-
-    def carry(self, tariff: Tariff, end_us: int) -> tuple[CapUse, ...]:
-        """Return the uses whose period goes on after this service day, in id order."""
-        caps = {cap.cap_id: cap for cap in tariff.caps}
-        kept: list[CapUse] = []
-        for name, use in sorted(self._uses.items()):
-            cap = caps.get(name)
-            if cap is None:
-                continue
-            if cap.period is Period.ROLLING:
-                goes_on = int(use.period) + cap.period_us > end_us
-            else:
-                goes_on = cap.period is not Period.DAY and use.period == period_of(
-                    cap.period, self._day + _DAY
-                )
-            if goes_on:
-                kept.append(CapUse(name, use.period, use.minor, use.rides))
-        return tuple(kept)
-
-
-def counts(cap: Cap, networks: frozenset[str], operator: OperatorId, categories: tuple[int, ...]) -> bool:
-    """Return whether a ride counts towards a cap."""
-    return (
-        (not cap.networks or networks <= cap.networks)
-        and (not cap.operators or operator in cap.operators)
-        and (cap.category is None or int(cap.category) in categories)
-    )
-
-
-def period_of(period: Period, day: date) -> str:
-    """Return the name of the period a service day lies in: the day, its ISO week, or its month."""
-    if period is Period.WEEK:
-        year, week, _ = day.isocalendar()
-        return f"{year}-W{week:02d}"
-    return day.isoformat()[:7] if period is Period.MONTH else day.isoformat()
-
-
-def discounted(minor: int, discount: Discount, tariff: Tariff) -> int:
-    """Return the concession's part of an amount in minor units, rounded as its row says."""
+    What is left to pay is rounded as the medium can pay it, and never above the amount itself.
+    """
     if discount.percent == 100:
         return minor
-    return Money(minor, tariff.currency).share(discount.percent, 100, discount.rounding).minor
+    part = Money(minor, tariff.currency).share(discount.percent, 100, discount.rounding).minor
+    return minor - min(minor, rounded(tariff, minor - part, medium))

@@ -40,6 +40,8 @@ class Closed(Enum):
     CORRECTED = "corrected"  # no tap-off; the rider said where the ride ended
     TORN = "torn"  # committed on the card, rider saw no green: evidence at 0
     PASSBACK = "passback"  # the same medium again at the same place: one ride
+    CONTINUED = "continued"  # the ride went on in another vehicle of the route
+    INSPECTED = "inspected"  # shown to an inspector: no ride
 
 
 @dataclass(frozen=True, slots=True)

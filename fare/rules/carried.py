@@ -9,10 +9,14 @@ from fare.rules.facts import FareTap
 
 @dataclass(frozen=True, slots=True)
 class OpenRide:
-    """A tap-on without its tap-off yet; `priced` says that boarding alone settled the fare."""
+    """A tap-on without its tap-off yet; `priced` says that boarding alone settled the fare.
+
+    `companions` are the taps of those who ride along on the same card.
+    """
 
     tap: FareTap
     priced: bool
+    companions: tuple[FareTap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,19 @@ class TransferRun:
 
 @dataclass(frozen=True, slots=True)
 class WindowUse:
-    """An open non-consecutive transfer window: when its first leg began (µs) and what it has granted."""
+    """An open non-consecutive transfer window: when its first leg began (µs) and what it has granted.
+
+    `ended_us`, `network` and `route_id` are of its last leg, `metres` of all its legs together.
+    """
 
     window_id: str
     started_us: int
     used: int
     paid_minor: int
+    ended_us: int = 0
+    network: str = ""
+    route_id: str = ""
+    metres: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,24 @@ class PassStart:
 
 
 @dataclass(frozen=True, slots=True)
+class Habit:
+    """The last service days (ordinals, oldest first) on which this ride was made with both its taps."""
+
+    network: str
+    from_stop: str
+    to_stop: str
+    days: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PurseState:
+    """What the account's money came to, with every move and charge before `until_us`."""
+
+    minor: int
+    until_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class Carried:
     """The summary between two days. Compare with `==`; equal values have equal JSON."""
 
@@ -70,6 +99,8 @@ class Carried:
     caps: tuple[CapUse, ...] = ()
     passes: tuple[PassStart, ...] = ()
     last_tap: FareTap | None = None
+    habits: tuple[Habit, ...] = ()
+    purse: PurseState | None = None
 
     @property
     def must_bill_next(self) -> bool:
@@ -78,9 +109,11 @@ class Carried:
 
     def to_json(self) -> dict[str, object]:
         """Return a JSON object with only what is set; dump it with sorted keys for canonical bytes."""
-        body: dict[str, object] = {}
+        body: dict[str, Any] = {}
         if self.open_ride is not None:
             body["open_ride"] = {"tap": self.open_ride.tap.to_json(), "priced": self.open_ride.priced}
+            if self.open_ride.companions:
+                body["open_ride"]["companions"] = [tap.to_json() for tap in self.open_ride.companions]
         if self.run is not None:
             body["run"] = {name: getattr(self.run, name) for name in TransferRun.__slots__}
         for field, names in _LISTS.items():
@@ -89,6 +122,8 @@ class Carried:
                 body[field] = [{name: _plain(getattr(row, name)) for name in names} for row in rows]
         if self.last_tap is not None:
             body["last_tap"] = self.last_tap.to_json()
+        if self.purse is not None:
+            body["purse"] = {"minor": self.purse.minor, "until_us": self.purse.until_us}
         return body
 
     @classmethod
@@ -98,7 +133,11 @@ class Carried:
         return cls(
             open_ride=None
             if opened is None
-            else OpenRide(FareTap.from_json(opened["tap"]), bool(opened["priced"])),
+            else OpenRide(
+                FareTap.from_json(opened["tap"]),
+                bool(opened["priced"]),
+                tuple(FareTap.from_json(tap) for tap in opened.get("companions", ())),
+            ),
             run=None if run is None else TransferRun(**run),
             windows=tuple(WindowUse(**row) for row in body.get("windows", ())),
             caps=tuple(CapUse(**row) for row in body.get("caps", ())),
@@ -106,16 +145,33 @@ class Carried:
                 PassStart(UUID(row["pass_id"]), row["started_us"]) for row in body.get("passes", ())
             ),
             last_tap=None if last is None else FareTap.from_json(last),
+            habits=tuple(
+                Habit(row["network"], row["from_stop"], row["to_stop"], tuple(row["days"]))
+                for row in body.get("habits", ())
+            ),
+            purse=PurseState(**body["purse"]) if "purse" in body else None,
         )
 
 
 def _plain(value: object) -> object:
-    return str(value) if isinstance(value, UUID) else value
+    if isinstance(value, UUID):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
 
 
 _LISTS: Final[dict[str, tuple[str, ...]]] = {
-    "windows": ("window_id", "started_us", "used", "paid_minor"),
+    "windows": (
+        "window_id",
+        "started_us",
+        "used",
+        "paid_minor",
+        "ended_us",
+        "network",
+        "route_id",
+        "metres",
+    ),
     "caps": ("cap_id", "period", "minor", "rides"),
     "passes": ("pass_id", "started_us"),
+    "habits": ("network", "from_stop", "to_stop", "days"),
 }
 EMPTY: Final = Carried()

@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 from typing import Final
 
-from fare.rules.adjust import counts, covers, find_waiver, product_on
+from fare.rules.adjust import covers, find_waiver, product_on
+from fare.rules.caps import counts
 from fare.rules.facts import HeldPass
-from fare.rules.price import Trace
 from fare.rules.quote import NO_AREAS
+from fare.rules.ride_quote import areas_of, capped_ride
 from fare.rules.tariff import TariffBook
 from fare.rules.terms import PassProduct, Settled
+from fare.rules.trace import Trace
 from kernel.ids import OperatorId
 
 Step = dict[str, object]
@@ -40,11 +42,12 @@ def considered(trace: Trace, book: TariffBook, held: Iterable[HeldPass]) -> tupl
 
 def _leg_rules(trace: Trace) -> list[Step]:
     leg, tariff = trace.leg, trace.leg.tariff
-    settled = leg.route.rule.settled is Settled.BOARDING
+    settled = leg.route.rule.settled is Settled.BOARDING and not leg.joined
+    start, end = areas_of(leg)
     matched = tariff.legs.match(
         leg.networks,
-        tariff.areas_of_stop.get(leg.tap.stop_id, NO_AREAS),
-        NO_AREAS if settled else tariff.areas_of_stop.get(leg.end_stop, NO_AREAS),
+        start,
+        NO_AREAS if settled else end,
         tariff.timeframes.at(leg.tap.tapped_at),
         tariff.timeframes.at(None if settled else leg.arrived),
     )
@@ -61,8 +64,7 @@ def _leg_rules(trace: Trace) -> list[Step]:
 
 def _waivers(trace: Trace) -> list[Step]:
     tariff, leg = trace.leg.tariff, trace.leg
-    start = tariff.areas_of_stop.get(leg.tap.stop_id, NO_AREAS)
-    end = tariff.areas_of_stop.get(leg.end_stop, NO_AREAS)
+    start, end = areas_of(leg)
     found: list[Step] = []
     for one in tariff.waivers:
         if one.waiver_id == trace.waiver:
@@ -97,7 +99,7 @@ def _passes(trace: Trace, book: TariffBook, held: Iterable[HeldPass]) -> list[St
 
 
 def _why_not(trace: Trace, held: HeldPass, product: PassProduct) -> str:
-    if not covers(product, held.scope, trace.leg.route, trace.leg.networks):
+    if not covers(product, held.scope, trace.leg.route, trace.leg.networks, _operator(trace)):
         return "other_place"
     left = trace.face - trace.waived - trace.discounted
     return "not_valid_then" if left and not trace.pass_product else "nothing_left"
@@ -105,11 +107,15 @@ def _why_not(trace: Trace, held: HeldPass, product: PassProduct) -> str:
 
 def _caps(trace: Trace) -> list[Step]:
     leg = trace.leg
-    if leg.companion:
+    if leg.companion or not trace.quote.counts:
         return []
-    operator = OperatorId(leg.tap.operator_id or leg.route.operator_id)
+    ride = capped_ride(leg, _operator(trace), trace.categories)
     return [
         {"rule": f"caps:{cap.cap_id}", "why": "not_reached" if trace.charged or trace.cap else "nothing_left"}
         for cap in leg.tariff.caps
-        if cap.cap_id != trace.cap and counts(cap, leg.networks, operator, trace.categories)
+        if cap.cap_id != trace.cap and counts(cap, ride)
     ]
+
+
+def _operator(trace: Trace) -> OperatorId:
+    return OperatorId(trace.leg.tap.operator_id or trace.leg.route.operator_id)

@@ -55,20 +55,22 @@ def wanted_lines(bill: Bill) -> dict[LineKey, BookedLine]:
         key = LineKey(line.tap_id, line.component.value, line.operator_id, line.funder, line.route_id)
         amounts[key] = amounts.get(key, 0) + line.amount.minor
         rules.setdefault(key, line.rule)
-    first: dict[UUID, LineKey] = {}
+    first: dict[tuple[UUID, str, str], LineKey] = {}
     for key in sorted(amounts):
-        first.setdefault(key.tap_id, key)
+        first.setdefault((key.tap_id, key.operator_id, key.route_id), key)
     trips: dict[LineKey, int] = {}
     for ride in bill.rides:
         if ride.closed not in TRIPS:
             continue
-        counted = first.get(ride.tap_id)
+        # Of a shared charge the line of the operator that was boarded counts the trip.
+        place = ride.tap_id, ride.operator_id, ride.route_id
+        counted = first.get(place)
         if counted is None:
             counted = LineKey(
                 ride.tap_id, Component.CHARGED.value, ride.operator_id, RIDER_FUNDER, ride.route_id
             )
             amounts[counted], rules[counted] = 0, ride.rule
-            first[ride.tap_id] = counted
+            first[place] = counted
         trips[counted] = 1
     return {key: BookedLine(amounts[key], trips.get(key, 0), rules[key], None) for key in amounts}
 

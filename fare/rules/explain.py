@@ -5,21 +5,20 @@ An explanation alone recomputes to its charge: `fare.rules.recompute` does so wi
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
-from fare.rules.adjust import counts
+from fare.rules.bill import Bill, BillLine, Component
+from fare.rules.caps import counts
 from fare.rules.carried import EMPTY, CapUse, Carried, WindowUse
 from fare.rules.considered import Step, considered
+from fare.rules.explain_steps import discount_step, price_step, share_step, transfer_step, window_step
 from fare.rules.explain_text import sentences
 from fare.rules.facts import DayFacts
-from fare.rules.price import Bill, BillLine, Closed, Component, Trace, trace_day
-from fare.rules.quote import price_of
-from fare.rules.tariff import Tariff, TariffBook
-from fare.rules.terms import Settled, TransferRule
+from fare.rules.price import trace_day
+from fare.rules.ride_quote import capped_ride
+from fare.rules.tariff import TariffBook
+from fare.rules.trace import Trace
 from kernel.clock import from_micros
 from kernel.ids import OperatorId
-
-_CLOSED_BY_RULE: Final = frozenset({Closed.MISSING_OFF, Closed.MISSING_ON, Closed.OVER_LONG})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +99,23 @@ def _leg(
     trace: Trace, book: TariffBook, facts: DayFacts, lines: Iterable[BillLine], so_far: int
 ) -> TapExplanation:
     leg, tariff = trace.leg, trace.leg.tariff
-    steps: list[Step] = [_price(trace)]
+    steps: list[Step] = [price_step(trace)]
+    if leg.completed:
+        name = tariff.stop_names.get(leg.completed) or leg.completed
+        steps.insert(0, {"op": "complete", "minor": 0, "stop": leg.completed, "name": name})
     if trace.charge.rule != trace.charge.offer.rule:
-        steps.append(_transfer(trace, so_far))
-    if trace.window:
-        steps.append(_window(trace))
+        steps.append(transfer_step(trace, so_far))
+    if trace.window.window_id:
+        steps.append(window_step(trace))
+    elif trace.window.withheld:
+        steps.append({"op": "withheld", "minor": trace.face, "rule": trace.window.withheld})
     left = trace.face
     if trace.waiver:
         funder = next((one.funder for one in tariff.waivers if one.waiver_id == trace.waiver), "")
         steps.append({"op": "waive", "minor": trace.waived, "rule": trace.waiver, "funder": funder})
     left -= trace.waived
     if trace.discount:
-        steps.append(_discount(trace, tariff, left))
+        steps.append(discount_step(trace, tariff, left))
     if trace.pass_product:
         steps.append({"op": "pass", "minor": trace.covered, "rule": trace.pass_product})
     left -= trace.discounted + trace.covered
@@ -122,6 +126,8 @@ def _leg(
             "used_before": trace.cap_before, "owed_before": left,
         })  # fmt: skip
     steps.append({"op": "charge", "minor": trace.charged})
+    if trace.share is not None:
+        steps.append(share_step(trace.share, trace.charged))
     parts = {
         "face_value": trace.face,
         Component.WAIVED.value: trace.waived,
@@ -147,79 +153,6 @@ def _leg(
     )
 
 
-def _price(trace: Trace) -> Step:
-    leg, offer = trace.leg, trace.charge.offer
-    step: Step = {
-        "op": "price",
-        "minor": offer.minor,
-        "product": offer.product_id,
-        "rule": offer.rule,
-        "route": leg.route.route_id,
-        "closed": leg.closed.value,
-        "by_closing_rule": leg.closed in _CLOSED_BY_RULE and leg.route.rule.settled is Settled.RIDE,
-    }
-    tariff, places = leg.tariff, leg.tariff.positions_m.get(leg.route.route_id, {})
-    formula = next((tariff.formulas[name] for name in leg.networks if name in tariff.formulas), None)
-    start, end = places.get(leg.tap.stop_id), places.get(leg.end_stop)
-    if formula is not None and formula.rule == offer.rule and start is not None and end is not None:
-        cash_step, cash_rounding = tariff.rounding.get(leg.tap.medium, (1, formula.rounding))
-        step["distance"] = {
-            "metres": abs(end - start), "base_minor": formula.base_minor, "per_km_minor": formula.per_km_minor,
-            "step_m": formula.step_m, "rounding": formula.rounding.value, "min_minor": formula.min_minor,
-            "max_minor": formula.max_minor, "cash_step": cash_step, "cash_rounding": cash_rounding.value,
-        }  # fmt: skip
-    return step
-
-
-def _transfer(trace: Trace, so_far: int) -> Step:
-    """Return the transfer's step: `own` is the leg's own price, `so_far` what the legs before came to together."""
-    leg, charge = trace.leg, trace.charge
-    step: Step = {"op": "transfer", "minor": charge.minor, "rule": charge.rule}
-    rule = _rule_named(leg.tariff, charge.rule)
-    if rule is not None:
-        price = (
-            price_of(leg.tariff, rule.product_id, leg.tap.medium, trace.categories) if rule.product_id else 0
-        )
-        step |= {
-            "kind": rule.kind,
-            "own_minor": charge.offer.minor,
-            "transfer_minor": price,
-            "so_far_minor": so_far,
-        }
-    return step
-
-
-def _rule_named(tariff: Tariff, name: str) -> TransferRule | None:
-    return next((rule for rules in tariff.transfers.values() for rule in rules if rule.rule == name), None)
-
-
-def _window(trace: Trace) -> Step:
-    step: Step = {
-        "op": "window",
-        "minor": trace.face,
-        "rule": trace.window,
-        "own_minor": trace.charge.minor,
-    }
-    window = next((one for one in trace.leg.tariff.windows if one.window_id == trace.window), None)
-    use = next((one for one in trace.before.windows if one.window_id == trace.window), None)
-    if window is not None and use is not None:
-        step |= {"pay_difference": window.pay_difference, "paid_before_minor": use.paid_minor}
-    return step
-
-
-def _discount(trace: Trace, tariff: Tariff, left: int) -> Step:
-    found = next(
-        one
-        for category in trace.categories
-        for one in tariff.discounts.get(category, ())
-        if one.concession_id == trace.discount
-    )
-    return {
-        "op": "discount", "minor": trace.discounted, "rule": trace.discount, "percent": found.percent,
-        "rounding": found.rounding.value, "of_minor": left, "funder": found.funder,
-    }  # fmt: skip
-
-
 def _shares(lines: Iterable[BillLine]) -> tuple[Step, ...]:
     return tuple(
         {
@@ -236,15 +169,15 @@ def _shares(lines: Iterable[BillLine]) -> tuple[Step, ...]:
 def _caps(trace: Trace) -> tuple[Step, ...]:
     """Return the caps that this ride counts towards, with their use before and after it."""
     leg = trace.leg
-    if leg.companion:
+    if leg.companion or not trace.quote.counts:
         return ()
-    operator = OperatorId(leg.tap.operator_id or leg.route.operator_id)
+    ride = capped_ride(leg, OperatorId(leg.tap.operator_id or leg.route.operator_id), trace.categories)
     before = {one.cap_id: one for one in trace.before.caps}
     after = {one.cap_id: one for one in trace.after.caps}
     found: list[Step] = []
     for cap in leg.tariff.caps:
         now = after.get(cap.cap_id)
-        if now is None or not counts(cap, leg.networks, operator, trace.categories):
+        if now is None or not counts(cap, ride):
             continue
         earlier = before.get(cap.cap_id)
         if earlier is None or earlier.period != now.period:
@@ -269,7 +202,12 @@ def _windows(trace: Trace) -> tuple[Step, ...]:
             "after": _use(after.get(window.window_id)),
         }
         for window in trace.leg.tariff.windows
-        if not trace.leg.companion and (not window.networks or trace.leg.networks & window.networks)
+        if not trace.leg.companion
+        and (not window.networks or trace.leg.networks & window.networks)
+        and (
+            not window.operators
+            or (trace.leg.tap.operator_id or trace.leg.route.operator_id) in window.operators
+        )
     )
 
 

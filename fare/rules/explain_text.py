@@ -13,10 +13,19 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
     ),
     "transfer": ("Chuyển tuyến: lượt này tính {amount}.", "Transfer: this ride adds {amount}."),
     "window": ("Trong thời gian chuyển tuyến: lượt này tính {amount}.", "Inside the transfer window: this ride costs {amount}."),
+    "complete": (
+        "Theo các chuyến bạn thường đi, đầu còn thiếu được tính là {name}.",
+        "By the rides you usually make, the missing end is taken to be {name}.",
+    ),
+    "withheld": (
+        "Tài khoản đang nợ nên chưa được miễn phí chuyển tuyến: {amount}. Nạp tiền trong thời gian chuyển tuyến thì được miễn lại.",
+        "The account was in debt, so the free transfer was withheld: {amount}. Clearing it inside the window gives it back.",
+    ),
     "waive": ("Miễn vé ({rule}): {amount} do {funder} chi trả.", "Free travel ({rule}): {funder} pays {amount}."),
     "discount": ("Giảm {percent}% ({rule}): {amount} do {funder} chi trả.", "{percent}% concession ({rule}): {funder} pays {amount}."),
     "pass": ("Vé {rule} đã bao gồm {amount}.", "Pass {rule} covers {amount}."),
     "cap": ("Đã đạt mức trần {rule}: bớt {amount}.", "Cap {rule} reached: {amount} less."),
+    "share": ("Các đơn vị vận chuyển chia nhau {amount}.", "The operators share {amount}."),
     "charge": ("Bạn trả {amount}.", "You pay {amount}."),
 }  # fmt: skip
 _CLOSED: Final[dict[str, tuple[str, str]]] = {
@@ -25,6 +34,11 @@ _CLOSED: Final[dict[str, tuple[str, str]]] = {
         "The card was written but the reader never showed green: no charge.",
     ),
     "passback": ("Quẹt lặp lại cùng chỗ: không tính thêm.", "Tapped again at the same place: nothing more is charged."),
+    "continued": (
+        "Đi tiếp bằng xe khác cùng tuyến: không tính thêm.",
+        "The ride went on in another vehicle of the route: nothing more is charged.",
+    ),
+    "inspected": ("Đã xuất trình khi kiểm tra vé: không tính tiền.", "Shown at an inspection: no charge."),
     "open": ("Chuyến đi chưa kết thúc.", "The ride is still open."),
     "missing_off": ("Không có lượt quẹt xuống.", "No tap-off was recorded."),
     "missing_on": ("Không có lượt quẹt lên.", "No tap-on was recorded."),

@@ -11,7 +11,6 @@ from uuid import UUID
 
 from kernel.clock import from_micros, micros
 from kernel.ids import CardId, FareAccountId, OperatorId, TapId
-from kernel.wire.cardinfo import Concession
 from kernel.wire.tap import ClockState, Phase, Purpose
 
 CARD_MEDIUM: Final = "card"
@@ -22,7 +21,8 @@ class FareTap:
     """One accepted tap as fares read it; `tapped_at` is an aware UTC instant.
 
     `counter` is the card's transaction counter, 0 for media without one. `medium` is a `fare_media_id`
-    of the tariff; the usual one is `card`.
+    of the tariff; the usual one is `card`. `concession` is a `Concession`, or the number that a book gives
+    one of its own rider categories.
     """
 
     tap_id: TapId
@@ -37,7 +37,7 @@ class FareTap:
     trip_id: str
     place: str
     direction: int
-    concession: Concession
+    concession: int
     clock_state: ClockState
     proven_torn: bool
     medium: str = CARD_MEDIUM
@@ -79,7 +79,7 @@ class FareTap:
             trip_id=str(body["trip_id"]),
             place=str(body["place"]),
             direction=int(str(body["direction"])),
-            concession=Concession(int(str(body["concession"]))),
+            concession=int(str(body["concession"])),
             clock_state=ClockState(int(str(body["clock_state"]))),
             proven_torn=bool(body["proven_torn"]),
             medium=str(body["medium"]),
@@ -115,7 +115,7 @@ class Correction:
 class Entitlement:
     """A proven right to a concession on the local dates `valid_from` to `valid_to`, both inclusive."""
 
-    concession: Concession
+    concession: int
     valid_from: date
     valid_to: date | None
 
@@ -124,12 +124,22 @@ class Entitlement:
 
 
 @dataclass(frozen=True, slots=True)
+class PurseMove:
+    """Money that came to the account (a top-up), or left it for something else than rides (then negative)."""
+
+    at: datetime
+    minor: int
+
+
+@dataclass(frozen=True, slots=True)
 class DayFacts:
     """Everything about one account and one service day that its bill may depend on.
 
     `taps` may come in any order and with duplicates: `in_card_order` settles both. `as_of` is the
     instant up to which the world is known: a ride that may still be tapped off then is left open.
-    None means the day is over and every ride is closed by the tariff's rule.
+    None means the day is over and every ride is closed by the tariff's rule. `purse` are all moves of the
+    account's money since its beginning, from which its debts are folded where a rule asks for them; None
+    where nobody kept them. `in_debt` are times in debt, `[from, until)`, known otherwise.
     """
 
     fare_account_id: FareAccountId
@@ -140,6 +150,7 @@ class DayFacts:
     as_of: datetime | None = None
     in_debt: tuple[tuple[datetime, datetime], ...] = ()
     corrections: tuple[Correction, ...] = ()
+    purse: tuple[PurseMove, ...] | None = None
 
 
 _card_key = attrgetter("card_id", "counter", "tapped_at", "tap_id")

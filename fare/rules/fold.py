@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Final
 
 from fare.rules.bill import Bill
 from fare.rules.carried import EMPTY, Carried
-from fare.rules.facts import DayFacts, Entitlement, FareTap, HeldPass
+from fare.rules.facts import DayFacts, Entitlement, FareTap, HeldPass, PurseMove
 from fare.rules.price import price_day
 from fare.rules.tariff import TariffBook
 from kernel.ids import FareAccountId
@@ -25,13 +26,14 @@ def days_of(
     entitlements: tuple[Entitlement, ...] = (),
     as_of: datetime | None = None,
     in_debt: tuple[tuple[datetime, datetime], ...] = (),
+    purse: tuple[PurseMove, ...] | None = None,
 ) -> tuple[DayFacts, ...]:
     """Return the account's facts by service day, oldest first; only days with taps have one."""
     by_day: dict[date, list[FareTap]] = defaultdict(list)
     for tap in taps:
         by_day[service_day(tap.tapped_at, book.day_starts, book.zone)].append(tap)
     return tuple(
-        DayFacts(account, day, tuple(by_day[day]), passes, entitlements, as_of, in_debt)
+        DayFacts(account, day, tuple(by_day[day]), passes, entitlements, as_of, in_debt, purse=purse)
         for day in sorted(by_day)
     )
 
@@ -58,9 +60,7 @@ def _settle(
         day = last.service_day + _DAY
         if day == until:
             break
-        empty = DayFacts(
-            last.fare_account_id, day, (), last.passes, last.entitlements, last.as_of, last.in_debt
-        )
+        empty = replace(last, service_day=day, taps=())
         bill = price_day(empty, book, carried)
         found.append((empty, carried, bill))
         carried = bill.carried_out

@@ -1,6 +1,12 @@
 """Join rules: consecutive rides that count as one leg (STANDARDS.md 5)."""
 
-from fare.rules.journey import Leg
+from typing import Final
+
+from fare.rules.bill import Closed
+from fare.rules.leg import Leg
+from kernel.clock import micros
+
+_ENDED: Final = frozenset({Closed.TAPPED, Closed.BOARDED})
 
 
 def join_legs(legs: list[Leg]) -> list[Leg]:
@@ -23,11 +29,15 @@ def join_legs(legs: list[Leg]) -> list[Leg]:
 
 
 def _joins(before: Leg, after: Leg) -> bool:
-    if before.off is None or after.on is None or before.companion or after.companion:
+    if before.closed not in _ENDED or after.on is None or before.companion or after.companion:
         return False
+    left = before.tap.tapped_at if before.arrived is None else before.arrived
+    gap_us = micros(after.tap.tapped_at) - micros(left)
     return any(
-        start_stop in {"", before.off.stop_id} and end_stop in {"", after.on.stop_id}
+        stops.from_stop in {"", before.end_stop}
+        and stops.to_stop in {"", after.tap.stop_id}
+        and (stops.within_us is None or gap_us <= stops.within_us)
         for start in before.networks
         for end in after.networks
-        for start_stop, end_stop in after.tariff.joins.get((start, end), ())
+        for stops in after.tariff.joins.get((start, end), ())
     )

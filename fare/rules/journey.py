@@ -1,107 +1,21 @@
-"""Taps into rides by one transition table; a ride's price is not decided here."""
+"""Taps into rides by the transition table; a ride's price is not decided here."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from enum import Enum, auto
 from typing import Final
 
 from fare.rules.bill import Closed
 from fare.rules.carried import OpenRide
 from fare.rules.facts import Correction, FareTap
+from fare.rules.leg import Leg
 from fare.rules.tariff import Tariff, TariffBook
-from fare.rules.terms import Route, Settled
+from fare.rules.terms import Action, Route, Settled
+from fare.rules.transitions import NOTED, TRANSITIONS, Act, Event, State
 from kernel.ids import TapId
 from kernel.wire.tap import Phase, Purpose
 
 _DAY: Final = timedelta(days=1)
-
-
-class State(Enum):
-    IDLE = auto()
-    RIDING = auto()
-
-
-class Event(Enum):
-    ON = auto()
-    OFF = auto()
-    STRAY_OFF = auto()  # an off that cannot belong to the open ride
-    LATE_OFF = auto()  # an off after the journey time limit
-    REPEAT = auto()  # the same medium at the same place inside the passback interval
-    COMPANION = auto()  # such a repeat where the tariff lets companions ride
-    TORN = auto()  # the rider saw no green
-    DAY_ENDS = auto()  # nothing more can be known of the open ride
-    DAY_STAYS = auto()  # the open ride may still be closed
-
-
-class Act(Enum):
-    BEGIN = auto()
-    FINISH = auto()
-    FINISH_LATE = auto()
-    ORPHAN = auto()
-    ABANDON_BEGIN = auto()
-    ABANDON_ORPHAN = auto()
-    ABANDON = auto()
-    ACCOMPANY = auto()
-    NOTE = auto()
-    REST = auto()
-
-
-TRANSITIONS: Final[dict[State, dict[Event, tuple[Act, State]]]] = {
-    State.IDLE: {
-        Event.ON: (Act.BEGIN, State.RIDING),
-        Event.OFF: (Act.ORPHAN, State.IDLE),
-        Event.REPEAT: (Act.NOTE, State.IDLE),
-        Event.COMPANION: (Act.NOTE, State.IDLE),
-        Event.TORN: (Act.NOTE, State.IDLE),
-        Event.DAY_ENDS: (Act.REST, State.IDLE),
-    },
-    State.RIDING: {
-        Event.ON: (Act.ABANDON_BEGIN, State.RIDING),
-        Event.OFF: (Act.FINISH, State.IDLE),
-        Event.STRAY_OFF: (Act.ABANDON_ORPHAN, State.IDLE),
-        Event.LATE_OFF: (Act.FINISH_LATE, State.IDLE),
-        Event.REPEAT: (Act.NOTE, State.RIDING),
-        Event.COMPANION: (Act.ACCOMPANY, State.RIDING),
-        Event.TORN: (Act.NOTE, State.RIDING),
-        Event.DAY_ENDS: (Act.ABANDON, State.IDLE),
-        Event.DAY_STAYS: (Act.REST, State.RIDING),
-    },
-}
-assert TRANSITIONS.keys() == set(State), "every state has a row, the final ones too"
-
-
-class Leg:
-    """One ride in the making; `tap` is the one its lines stand under (the tap-on where there is one)."""
-
-    __slots__ = (
-        "arrived",
-        "closed",
-        "companion",
-        "end_stop",
-        "joined",
-        "networks",
-        "off",
-        "on",
-        "priced_before",
-        "route",
-        "tap",
-        "tariff",
-    )
-
-    def __init__(self, tap: FareTap, route: Route, tariff: Tariff, *, on: FareTap | None) -> None:
-        self.tap = tap
-        self.route = route
-        self.tariff = tariff
-        self.on = on
-        self.off: FareTap | None = None
-        self.arrived: datetime | None = None
-        self.end_stop = ""
-        self.closed = Closed.BOARDED
-        self.networks = route.networks
-        self.companion = False
-        self.priced_before = False
-        self.joined: list[Leg] = []
 
 
 @dataclass(slots=True)
@@ -122,10 +36,13 @@ class Builder:
         "_book",
         "_companions",
         "_dates",
+        "_ended",
+        "_followers",
         "_last",
         "_midnight",
         "_start",
         "built",
+        "day",
         "ends_at",
         "open_leg",
         "said",
@@ -134,6 +51,7 @@ class Builder:
 
     def __init__(self, book: TariffBook, service_day: date, last: FareTap | None) -> None:
         self._book = book
+        self.day = service_day
         self._start, self.ends_at, self._midnight = book.day_bounds(service_day)
         # Almost every tap falls on the two dates of its service day, so their tariffs are at hand.
         self._dates = service_day, service_day + _DAY
@@ -143,6 +61,8 @@ class Builder:
         self._last = last  # the last tap that counted, for passback
         self._companions = 0
         self.said: dict[TapId, Correction] = {}
+        self._followers: list[Leg] = []  # companions of the open ride: they end where it ends
+        self._ended: Leg | None = None  # the ride that ended last, which a replacement vehicle may continue
 
     def tariff_at(self, at: datetime) -> Tariff:
         """Return the tariff of an instant's local date, by the day's own midnight where it lies inside."""
@@ -175,16 +95,21 @@ class Builder:
         self.open_leg = leg
         if not carried.priced:
             self.built.legs.append(leg)
+            for one in carried.companions:
+                self._accompany(one, route, tariff)
 
     def walk(self, taps: Iterable[FareTap]) -> None:
         for tap in taps:
             purpose = tap.purpose
-            if purpose is Purpose.PARK_IN or purpose is Purpose.PARK_OUT or purpose is Purpose.INSPECT:
+            if purpose is Purpose.PARK_IN or purpose is Purpose.PARK_OUT:
                 continue
             phase = tap.phase
             if phase is Phase.REFUSED:
                 continue
             tariff = self.tariff_at(tap.tapped_at)
+            if purpose is Purpose.INSPECT:
+                self._apply(Event.INSPECTED, tap, None, tariff)
+                continue
             if phase is Phase.TORN or tap.proven_torn:
                 self._apply(Event.TORN, tap, None, tariff)
                 continue
@@ -207,6 +132,8 @@ class Builder:
             return Event.REPEAT
         opened = self.open_leg
         purpose = tap.purpose
+        if purpose is not Purpose.ALIGHT and route.rule.continues and self._continues(tap, route):
+            return Event.CONTINUED
         if purpose is Purpose.BOARD:
             return Event.ON
         limit = None if opened is None else opened.route.rule.limit
@@ -220,7 +147,27 @@ class Builder:
             return Event.OFF
         if not _belongs(opened, tap, route) and not _may_join(opened, route):
             return Event.STRAY_OFF
-        return Event.LATE_OFF if late else Event.OFF
+        if not late:
+            return Event.OFF
+        over_long = opened.route.rule.over_long
+        apart = over_long is not None and over_long.action is Action.APART
+        return Event.STRAY_OFF if apart else Event.LATE_OFF
+
+    def _continues(self, tap: FareTap, route: Route) -> bool:
+        """Whether a tap-on goes on with the ride before it: the same route and way, another vehicle, soon after."""
+        before = self._ended if self.open_leg is None else self.open_leg
+        last = self._last
+        if before is None or last is None:
+            return False
+        if tap.purpose is Purpose.AUTO and route.rule.settled is Settled.RIDE:
+            return False  # at a gate it is the way out
+        return (
+            before.route.route_id == route.route_id
+            and before.tap.card_id == tap.card_id
+            and before.tap.direction == tap.direction
+            and last.place != tap.place
+            and timedelta(0) <= tap.tapped_at - last.tapped_at <= route.rule.continues
+        )
 
     @staticmethod
     def _repeats(last: FareTap, tap: FareTap, route: Route) -> bool:
@@ -232,46 +179,70 @@ class Builder:
         state = State.IDLE if self.open_leg is None else State.RIDING
         act, _ = TRANSITIONS[state][event]
         if act is Act.NOTE:
-            self.built.noted.append((tap, Closed.TORN if event is Event.TORN else Closed.PASSBACK))
+            self.built.noted.append((tap, NOTED[event]))
+            if event is Event.CONTINUED:
+                self._last, self._companions = tap, 0
             return
-        assert route is not None, "only torn taps come without a route"
+        assert route is not None, "only torn and inspected taps come without a route"
         if act is Act.ACCOMPANY:
             self._companions += 1
-            leg = Leg(tap, route, tariff, on=tap)
-            leg.companion = True
-            self.built.legs.append(leg)
+            self._accompany(tap, route, tariff)
             return
         self._last, self._companions = tap, 0
         if act is Act.BEGIN or act is Act.ABANDON_BEGIN:
             self._abandon()
-            self.open_leg = leg = Leg(tap, route, tariff, on=tap)
-            self.built.legs.append(leg)
+            self._ended, self.open_leg = None, Leg(tap, route, tariff, on=tap)
+            self.built.legs.append(self.open_leg)
         elif act is Act.FINISH or act is Act.FINISH_LATE:
             self._finish(tap, route, late=act is Act.FINISH_LATE)
+        elif act is Act.REOPEN:
+            self._reopen(tap)
         else:
             self._abandon()
+            self._ended = None
             leg = Leg(tap, route, tariff, on=None)
             leg.off, leg.arrived, leg.closed = tap, tap.tapped_at, Closed.MISSING_ON
             leg.end_stop = tap.stop_id
             self.built.legs.append(leg)
 
+    def _accompany(self, tap: FareTap, route: Route, tariff: Tariff) -> None:
+        leg = Leg(tap, route, tariff, on=tap)
+        leg.companion = True
+        self._followers.append(leg)
+        self.built.legs.append(leg)
+
     def _finish(self, tap: FareTap, route: Route, *, late: bool) -> None:
-        leg = self.open_leg
-        assert leg is not None, "only an open ride is finished"
-        leg.off, leg.arrived, leg.end_stop = tap, tap.tapped_at, tap.stop_id
-        leg.closed = Closed.OVER_LONG if late else Closed.TAPPED
-        if route.networks != leg.route.networks:
-            leg.networks = leg.route.networks | route.networks
-        self.open_leg = None
+        assert self.open_leg is not None, "only an open ride is finished"
+        for leg in (self.open_leg, *self._followers):
+            leg.off, leg.arrived, leg.end_stop = tap, tap.tapped_at, tap.stop_id
+            leg.closed = Closed.OVER_LONG if late else Closed.TAPPED
+            if route.networks != leg.route.networks:
+                leg.networks = leg.route.networks | route.networks
+        self._ended, self.open_leg = self.open_leg, None
+        self._followers.clear()
+
+    def _reopen(self, tap: FareTap) -> None:
+        """The vehicle of the ride that just ended broke down: the next one of its route carries it on."""
+        leg = self._ended
+        assert leg is not None, "only a ride that ended is taken up again"
+        self.built.noted.append((tap, Closed.CONTINUED))
+        if leg.off is not None:
+            self.built.noted.append((leg.off, Closed.CONTINUED))
+        leg.off, leg.arrived, leg.end_stop, leg.closed = None, None, "", Closed.BOARDED
+        leg.networks = leg.route.networks
+        self.open_leg, self._ended = leg, None
 
     def _abandon(self) -> None:
         leg = self.open_leg
         if leg is not None:
-            leg.closed = Closed.BOARDED if leg.route.rule.settled is Settled.BOARDING else Closed.MISSING_OFF
+            boarded = leg.route.rule.settled is Settled.BOARDING
+            said = None if boarded else self.said.get(leg.tap.tap_id)
+            for one in (leg, *self._followers):
+                one.closed = Closed.BOARDED if boarded else Closed.MISSING_OFF
+                if said is not None:
+                    one.arrived, one.end_stop, one.closed = said.left_at, said.stop_id, Closed.CORRECTED
             self.open_leg = None
-            said = self.said.get(leg.tap.tap_id)
-            if said is not None and leg.closed is Closed.MISSING_OFF:
-                leg.arrived, leg.end_stop, leg.closed = said.left_at, said.stop_id, Closed.CORRECTED
+        self._followers.clear()
 
     def end(self, as_of: datetime | None) -> Built:
         """Close or hand on what is still open at the day's end (or at `as_of`) and return everything."""
@@ -284,11 +255,13 @@ class Builder:
             waits = hands_on or (as_of is not None and as_of <= deadline)
             event = Event.DAY_STAYS if waits and not priced else Event.DAY_ENDS
             if hands_on:
-                self.built.still_open = OpenRide(leg.tap, priced)
+                along = () if priced else tuple(one.tap for one in self._followers)
+                self.built.still_open = OpenRide(leg.tap, priced, along)
             if TRANSITIONS[State.RIDING][event][0] is Act.ABANDON:
                 self._abandon()
             else:
-                leg.closed = Closed.OPEN
+                for one in (leg, *self._followers):
+                    one.closed = Closed.OPEN
         last = self._last
         if last is not None:
             route = self.tariff_at(last.tapped_at).route_for(last.route_id, last.stop_id)

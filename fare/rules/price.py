@@ -4,57 +4,35 @@ The same facts in any order, with any duplicates, make the same bill; nothing he
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from typing import Final
 
-from fare.rules.adjust import Caps, Passes, best_discount, categories_of, discounted, find_waiver
+from fare.rules.adjust import Passes, best_discount, categories_of, discounted, find_waiver
 from fare.rules.bill import ENGINE_VERSION, RIDER_FUNDER, Bill, BillLine, Closed, Component, Ride, Unpriced
-from fare.rules.carried import EMPTY, CapUse, Carried, TransferRun, WindowUse
+from fare.rules.caps import Caps
+from fare.rules.carried import EMPTY, Carried, TransferRun
+from fare.rules.debts import Debts
 from fare.rules.facts import DayFacts, Entitlement, FareTap, HeldPass, in_card_order
+from fare.rules.habits import Habits
 from fare.rules.join import join_legs
-from fare.rules.journey import Builder, Leg
-from fare.rules.quote import NO_AREAS, Quote, quote_closing, quote_leg
-from fare.rules.tariff import Tariff, TariffBook
-from fare.rules.terms import Settled
-from fare.rules.transfer import Charge, PricedLeg, Windows, chain_legs
+from fare.rules.journey import Builder
+from fare.rules.leg import Leg
+from fare.rules.quote import Quote
+from fare.rules.ride_quote import areas_of, capped_ride, length_of, note_habit, quote_ride_of
+from fare.rules.shares import Journeys, share_lines
+from fare.rules.tariff import TariffBook
+from fare.rules.trace import Standing, Trace
+from fare.rules.transfer import Charge, PricedLeg, chain_legs
+from fare.rules.windows import Granted, WindowLeg, Windows
 from kernel.clock import micros
+from kernel.ids import OperatorId
 from kernel.money import Money
+from kernel.wire.cardinfo import Concession
 
 __all__ = [
     "EMPTY", "ENGINE_VERSION", "Bill", "BillLine", "Carried", "Closed", "Component", "DayFacts", "Entitlement",
-    "FareTap", "HeldPass", "Ride", "Standing", "Trace", "Unpriced", "price_day", "trace_day",
+    "FareTap", "HeldPass", "Ride", "Trace", "Unpriced", "price_day", "trace_day",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """How one leg came to its charge, for explanations: every number the bill used, in order."""
-
-    leg: Leg
-    quote: Quote
-    charge: Charge
-    face: int
-    waived: int
-    waiver: str
-    discounted: int
-    discount: str
-    covered: int
-    pass_product: str
-    capped: int
-    cap: str
-    cap_before: int
-    charged: int
-    window: str
-    categories: tuple[int, ...]
-    before: "Standing"
-    after: "Standing"
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What is under way at one moment of the day: open transfer windows, and what counts towards caps."""
-
-    windows: tuple[WindowUse, ...]
-    caps: tuple[CapUse, ...]
 
 
 def price_day(facts: DayFacts, book: TariffBook, carried: Carried = EMPTY) -> Bill:
@@ -63,13 +41,39 @@ def price_day(facts: DayFacts, book: TariffBook, carried: Carried = EMPTY) -> Bi
     `carried` is the day before's `carried_out`. What the tariff does not price is listed in `unpriced`
     with a reason and stays out of the lines: unknown is never zero. Never refuses.
     """
-    return _price(facts, book, carried, None)
+    return _cheapest(facts, book, carried, None)
 
 
 def trace_day(facts: DayFacts, book: TariffBook, carried: Carried = EMPTY) -> tuple[Bill, tuple[Trace, ...]]:
     """Return the same bill as `price_day`, with how each leg came to its charge."""
     traces: list[Trace] = []
-    return _price(facts, book, carried, traces), tuple(traces)
+    bill = _cheapest(facts, book, carried, traces)
+    return bill, tuple(traces)
+
+
+_Priced = tuple[Leg, Quote, tuple[int, ...]]
+_ALONE: Final = (int(Concession.NORMAL),)  # a companion: the card's rights are its holder's
+_NOTHING: Final = Granted(0)
+
+
+def _cheapest(facts: DayFacts, book: TariffBook, carried: Carried, traces: list[Trace] | None) -> Bill:
+    """Price a day; where its passes and its caps would cost more together than the caps alone, without the passes."""
+    bill = _price(facts, book, carried, traces)
+    if not facts.passes or not book.on(facts.service_day).caps:
+        return bill
+    if not {Component.CHARGED, Component.PASS_COVERED} <= {line.component for line in bill.lines}:
+        return bill
+    others: list[Trace] | None = None if traces is None else []
+    without = _price(replace(facts, passes=()), book, carried, others)
+    if _charged(without) >= _charged(bill):
+        return bill
+    if traces is not None and others is not None:
+        traces[:] = others
+    return without
+
+
+def _charged(bill: Bill) -> int:
+    return sum(line.amount.minor for line in bill.lines if line.component is Component.CHARGED)
 
 
 def _price(facts: DayFacts, book: TariffBook, carried: Carried, traces: list[Trace] | None) -> Bill:
@@ -86,14 +90,21 @@ def _price(facts: DayFacts, book: TariffBook, carried: Carried, traces: list[Tra
     unpriced = [Unpriced(tap.tap_id, reason) for tap, reason in built.unknown]
     rides = [_note(tap, closed, zero) for tap, closed in built.noted]
     lines: list[BillLine] = []
-    priced: list[tuple[Leg, Quote, tuple[int, ...]]] = []
+    priced: list[_Priced] = []
     legs = join_legs(built.legs) if any(tariff.joins for tariff in builder.tariffs) else built.legs
+    remembers = any(tariff.remembers_days for tariff in builder.tariffs)
+    habits = Habits(carried.habits, day.toordinal()) if remembers else None
     for leg in legs:
         if leg.closed is Closed.OPEN:
             rides.append(_ride(leg, zero, ""))
             continue
-        categories = categories_of(leg.tap.concession, facts.entitlements, builder.date_of(leg.tap.tapped_at))
-        quote = _quote(leg, categories)
+        categories: tuple[int, ...] = _ALONE
+        if not leg.companion:
+            at = builder.date_of(leg.tap.tapped_at)
+            categories = categories_of(leg.tap.concession, facts.entitlements, at)
+        quote = quote_ride_of(leg, categories, habits)
+        if habits is not None:
+            note_habit(leg, habits)
         if quote.offers:
             priced.append((leg, quote, categories))
         else:
@@ -101,66 +112,82 @@ def _price(facts: DayFacts, book: TariffBook, carried: Carried, traces: list[Tra
     charges, run = _chain(priced, carried.run)
     windows = Windows(carried.windows) if carried.windows else None
     passes = Passes(book, facts.passes, carried.passes, day) if facts.passes else None
+    folds = any(tariff.folds_purse for tariff in builder.tariffs)
+    debts = Debts(facts.in_debt, facts.purse, carried.purse) if folds else None
     caps = Caps(carried.caps, day)
-    for (leg, quote, categories), charge in zip(priced, charges, strict=True):
+    journeys = Journeys() if any(tariff.shares for tariff in builder.tariffs) else None
+    for (leg, quote, rights), charge in zip(priced, charges, strict=True):
         tariff, tap, route = leg.tariff, leg.tap, leg.route
-        before = None if traces is None else _standing(windows, caps)
         operator = tap.operator_id or route.operator_id
-        face, rule, window = charge.minor, charge.rule, ""
+        face, rule, granted = charge.minor, charge.rule, _NOTHING
+        before = None if traces is None else _standing(windows, caps)
         if tariff.windows and not leg.companion:
             windows = windows or Windows(())
-            plain = _plain_leg(leg, quote, categories)
-            face, window = windows.charge(plain, face, facts.in_debt)
-            rule = f"transfer_windows:{window}" if window else rule
+            granted = windows.charge(
+                _window_leg(leg, operator, rights), face, _free if debts is None else debts.held
+            )
+            face = granted.minor
+            rule = f"transfer_windows:{granted.window_id}" if granted.window_id else rule
         left = face
         amounts: list[tuple[Component, str, int, str]] = []
         waived = cut = covered = cap_before = 0
         waiver_name = discount_name = pass_name = cap_name = ""
         if left > 0:
             if tariff.waivers:
-                start, end = _areas(tariff, leg)
-                waiver = find_waiver(tariff.waivers, leg.networks, start, end)
+                waiver = find_waiver(tariff.waivers, leg.networks, *areas_of(leg))
                 if waiver is not None:
                     waived, waiver_name = left, waiver.waiver_id
                     amounts.append((Component.WAIVED, waiver.funder, left, f"waivers:{waiver_name}"))
                     left = 0
             if left and tariff.discounts:
-                discount = best_discount(tariff.discounts, categories, leg.networks, operator)
+                discount = best_discount(tariff.discounts, rights, leg.networks, operator)
                 if discount is not None:
-                    cut, discount_name = discounted(left, discount, tariff), discount.concession_id
+                    cut, discount_name = (
+                        discounted(left, discount, tariff, tap.medium),
+                        discount.concession_id,
+                    )
                     if cut:
                         amounts.append(
                             (Component.DISCOUNTED, discount.funder, cut, f"concessions:{discount_name}")
                         )
                     left -= cut
-            if left and passes is not None:
-                product = passes.covering(route, leg.networks, tap.tapped_at, builder.date_of(tap.tapped_at))
+            if left and passes is not None and not leg.companion:
+                product = passes.covering(
+                    route, leg.networks, operator, tap.tapped_at, builder.date_of(tap.tapped_at)
+                )
                 if product is not None:
                     covered, pass_name = left, product.product_id
                     amounts.append((Component.PASS_COVERED, RIDER_FUNDER, left, f"passes:{pass_name}"))
                     left = 0
-            if left and tariff.caps and not leg.companion:
-                owed, cap_name, cap_before = caps.charge(
-                    tariff, left, networks=leg.networks, operator=operator, categories=categories,
-                    at_us=micros(tap.tapped_at),
-                )  # fmt: skip
+            if left and tariff.caps and quote.counts and not leg.companion:
+                owed, cap_name, cap_before = caps.charge(tariff, left, capped_ride(leg, operator, rights))
                 if owed != left:
                     amounts.append((Component.CAP_COVERED, RIDER_FUNDER, left - owed, f"caps:{cap_name}"))
                     left = owed
+        elif left < 0 and tariff.caps and not leg.companion:
+            caps.give_back(tariff, -left, capped_ride(leg, operator, rights))
         if left:
             amounts.insert(0, (Component.CHARGED, RIDER_FUNDER, left, rule))
+            if debts is not None:
+                debts.pay(left)
         for component, funder, minor, why in amounts:
             lines.append(
                 BillLine(tap.tap_id, component, operator, funder, Money(minor, currency), route.route_id, why)
             )
         rides.append(_ride(leg, Money(face, currency), rule))
         rides.extend(_ride(joined, zero, f"fare_leg_join_rules:{tap.tap_id}") for joined in leg.joined)
+        if journeys is not None:
+            journeys.add(leg, quote, rights, charge, granted)
         if traces is not None and before is not None:
             capped = face - waived - cut - covered - left
             traces.append(
                 Trace(leg, quote, charge, face, waived, waiver_name, cut, discount_name, covered, pass_name, capped,
-                      cap_name, cap_before, left, window, categories, before, _standing(windows, caps))
+                      cap_name, cap_before, left, granted, rights, before, _standing(windows, caps))
             )  # fmt: skip
+    if journeys is not None:
+        lines, told = share_lines(lines, journeys.legs)
+        if traces is not None:
+            traces[:] = [replace(one, share=told.get(one.leg.tap.tap_id)) for one in traces]
     return Bill(
         fare_account_id=facts.fare_account_id,
         service_day=day,
@@ -169,7 +196,7 @@ def _price(facts: DayFacts, book: TariffBook, carried: Carried, traces: list[Tra
         lines=tuple(lines),
         rides=tuple(rides),
         unpriced=tuple(unpriced),
-        carried_out=_carry(builder, run, windows, passes, caps, carried),
+        carried_out=_carry(builder, run, windows, passes, caps, habits, debts, carried),
     )
 
 
@@ -177,52 +204,7 @@ def _standing(windows: Windows | None, caps: Caps) -> Standing:
     return Standing(() if windows is None else windows.standing(), caps.standing())
 
 
-def _quote(leg: Leg, categories: tuple[int, ...]) -> Quote:
-    """Return the offers of a leg as it ended: by its rule where an end is missing or the ride was odd."""
-    tap, route, rule = leg.tap, leg.route, leg.route.rule
-    if leg.closed is Closed.MISSING_ON:
-        closing = rule.missing_on
-    elif rule.settled is Settled.BOARDING:
-        return quote_leg(
-            leg.tariff, route, from_stop=tap.stop_id, to_stop="", networks=route.networks, departed=tap.tapped_at,
-            arrived=None, medium=tap.medium, categories=categories,
-        )  # fmt: skip
-    elif leg.closed is Closed.MISSING_OFF:
-        closing = rule.missing_off
-    elif leg.closed is Closed.OVER_LONG:
-        closing = rule.over_long or rule.missing_off
-    else:
-        assert leg.arrived is not None, "a ride between two taps has its end"
-        if not (rule.same_station and leg.end_stop == tap.stop_id):
-            return quote_leg(
-                leg.tariff, route, from_stop=tap.stop_id, to_stop=leg.end_stop, networks=leg.networks,
-                departed=tap.tapped_at, arrived=leg.arrived, medium=tap.medium, categories=categories,
-            )  # fmt: skip
-        stayed = micros(leg.arrived) - micros(tap.tapped_at)
-        closing = next(
-            (
-                band.closing
-                for band in rule.same_station
-                if band.from_us <= stayed and (band.to_us is None or stayed < band.to_us)
-            ),
-            None,
-        )
-    if closing is None:
-        return Quote((), f"no_rule_for_{leg.closed.value}")
-    return quote_closing(
-        leg.tariff,
-        route,
-        closing,
-        stop=tap.stop_id,
-        departed=tap.tapped_at,
-        medium=tap.medium,
-        categories=categories,
-    )
-
-
-def _chain(
-    priced: Sequence[tuple[Leg, Quote, tuple[int, ...]]], run: TransferRun | None
-) -> tuple[Sequence[Charge], TransferRun | None]:
+def _chain(priced: Sequence[_Priced], run: TransferRun | None) -> tuple[Sequence[Charge], TransferRun | None]:
     if not any(leg.tariff.transfers for leg, _, _ in priced):
         return [
             Charge(quote.offers[0], quote.offers[0].minor, quote.offers[0].rule) for _, quote, _ in priced
@@ -240,7 +222,6 @@ def _plain_leg(leg: Leg, quote: Quote, categories: tuple[int, ...]) -> PricedLeg
     return PricedLeg(
         tariff=leg.tariff,
         offers=quote.offers,
-        networks=leg.networks,
         departed_us=micros(leg.tap.tapped_at),
         arrived_us=None if leg.arrived is None else micros(leg.arrived),
         medium=leg.tap.medium,
@@ -248,9 +229,22 @@ def _plain_leg(leg: Leg, quote: Quote, categories: tuple[int, ...]) -> PricedLeg
     )
 
 
-def _areas(tariff: Tariff, leg: Leg) -> tuple[frozenset[str], frozenset[str]]:
-    start = tariff.areas_of_stop.get(leg.tap.stop_id, NO_AREAS)
-    return start, tariff.areas_of_stop.get(leg.end_stop, NO_AREAS)
+def _window_leg(leg: Leg, operator: OperatorId, categories: tuple[int, ...]) -> WindowLeg:
+    return WindowLeg(
+        tariff=leg.tariff,
+        networks=leg.networks,
+        operator=operator,
+        route_id=leg.route.route_id,
+        departed_us=micros(leg.tap.tapped_at),
+        arrived_us=None if leg.arrived is None else micros(leg.arrived),
+        metres=length_of(leg) if leg.tariff.windows_by_distance else None,
+        medium=leg.tap.medium,
+        categories=categories,
+    )
+
+
+def _free(_at_us: int, _ends_us: int) -> bool:
+    return False
 
 
 def _ride(leg: Leg, face: Money, rule: str) -> Ride:
@@ -260,8 +254,8 @@ def _ride(leg: Leg, face: Money, rule: str) -> Ride:
         off.tap_id if off is not None and leg.on is not None else None,
         tap.operator_id or leg.route.operator_id,
         leg.route.route_id,
-        "" if leg.on is None else tap.stop_id,
-        leg.end_stop if off is None else off.stop_id,
+        leg.completed if leg.on is None else tap.stop_id,
+        (leg.completed or leg.end_stop) if off is None else off.stop_id,
         tap.tapped_at,
         leg.arrived,
         face,
@@ -281,6 +275,8 @@ def _carry(
     windows: Windows | None,
     passes: Passes | None,
     caps: Caps,
+    habits: Habits | None,
+    debts: Debts | None,
     carried: Carried,
 ) -> Carried:
     built, tariff, end_us = builder.built, builder.last_tariff, micros(builder.ends_at)
@@ -295,5 +291,7 @@ def _carry(
         caps.carry(tariff, end_us) if tariff.caps else (),
         carried.passes if passes is None else passes.carry(),
         built.last,
+        () if habits is None else habits.carry(builder.day.toordinal() - tariff.remembers_days),
+        None if debts is None else debts.carry(end_us),
     )
     return Carried(*kept) if any(kept) else EMPTY

@@ -5,9 +5,9 @@ from datetime import datetime
 from itertools import product as pairs
 from typing import Final
 
+from fare.rules.distance import distance_offer, own_categories, rounded
 from fare.rules.tariff import Tariff
 from fare.rules.terms import Action, Closing, Offer, Route
-from kernel.money import Money
 
 NO_AREAS: Final[frozenset[str]] = frozenset()
 _LARGEST_MEMO: Final = 200_000
@@ -15,10 +15,14 @@ _LARGEST_MEMO: Final = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """The offers for a leg, cheapest first (each leg group once), or why there is none."""
+    """The offers for a leg, cheapest first (each leg group once), or why there is none.
+
+    `counts` is False where the charge stays outside caps.
+    """
 
     offers: tuple[Offer, ...]
     reason: str = ""
+    counts: bool = True
 
 
 def quote_leg(
@@ -73,9 +77,7 @@ def quote_leg(
 
 
 def _measured(tariff: Tariff, networks: frozenset[str]) -> bool:
-    if not tariff.formulas and not tariff.matrix:
-        return False
-    return any(network in tariff.formulas or network in tariff.matrix for network in networks)
+    return bool(tariff.measured) and not networks.isdisjoint(tariff.measured)
 
 
 def _quote(
@@ -99,7 +101,9 @@ def _quote(
             offers.append(Offer(rule.leg_group, rule.product_id, minor, rule.rule))
     reason = "no_product_for_medium" if matched.won else "no_leg_rule"
     if measured and len(networks) == 1:
-        priced = distance_offer(tariff, next(iter(networks)), measured, from_stop, to_stop, medium)
+        priced = distance_offer(
+            tariff, next(iter(networks)), measured, from_stop, to_stop, medium, categories
+        )
         if priced is not None:
             offers.append(priced)
     best: dict[str, Offer] = {}
@@ -114,41 +118,13 @@ def price_of(tariff: Tariff, product_id: str, medium: str, categories: tuple[int
     Rows for one of the rider's own categories, or for any, come first; else those of the default category.
     """
     rows = [row for row in tariff.products.get(product_id, ()) if row.medium in {"", medium}]
-    own = {tariff.category_ids[one] for one in categories if one in tariff.category_ids}
+    own = own_categories(tariff, categories)
     fitting = [row for row in rows if row.category in own] or [
         row for row in rows if row.category in {"", tariff.default_category}
     ]
     if not fitting:
         return None
     return rounded(tariff, min(row.minor for row in fitting), medium)
-
-
-def rounded(tariff: Tariff, minor: int, medium: str) -> int:
-    """Return an amount as the medium can pay it (cash_rounding.txt), unchanged for the others."""
-    step = tariff.rounding.get(medium)
-    if step is None:
-        return minor
-    return Money(minor, tariff.currency).rounded_to(step[0], step[1]).minor
-
-
-def distance_offer(
-    tariff: Tariff, network: str, route_id: str, from_stop: str, to_stop: str, medium: str
-) -> Offer | None:
-    """Return the published matrix's offer for a pair of stops, else the distance formula's, else None."""
-    published = tariff.matrix.get(network, {}).get((from_stop, to_stop))
-    if published is not None:
-        for wanted in (medium, ""):
-            for row_medium, offer in published:
-                if row_medium == wanted:
-                    minor = offer.minor if row_medium else rounded(tariff, offer.minor, medium)
-                    return Offer(offer.leg_group, offer.product_id, minor, offer.rule)
-    formula = tariff.formulas.get(network)
-    places = tariff.positions_m.get(route_id, {})
-    start, end = places.get(from_stop), places.get(to_stop)
-    if formula is None or start is None or end is None:
-        return None
-    minor = rounded(tariff, formula.minor_for(abs(end - start)), medium)
-    return Offer(formula.leg_group, formula.product_id, minor, formula.rule)
 
 
 def quote_closing(
@@ -160,15 +136,18 @@ def quote_closing(
     departed: datetime,
     medium: str,
     categories: tuple[int, ...],
+    ends_here: bool = False,
 ) -> Quote:
     """Return what an odd ride costs by its closing rule: one offer, or none and the reason.
 
-    Maximum and cheapest range over every fare of the route's network on that medium; cheapest starts at
-    `stop`, as a rider who gave up there would have paid.
+    Maximum, farthest and cheapest range over every fare of the route's network on that medium; the last two
+    begin at `stop`, or end there where the tap-on is what is missing (`ends_here`).
     """
     match closing.action:
         case Action.FREE:
             return Quote((Offer("", "", 0, closing.rule),))
+        case Action.APART:
+            return Quote((), "no_rule_for_over_long")
         case Action.PRODUCT:
             minor = price_of(tariff, closing.product_id, medium, categories)
             if minor is None:
@@ -179,14 +158,15 @@ def quote_closing(
                 tariff, route, from_stop=stop, to_stop="", networks=route.networks, departed=departed, arrived=None,
                 medium=medium, categories=categories,
             )  # fmt: skip
-        case Action.MAXIMUM | Action.CHEAPEST:
+        case Action.MAXIMUM | Action.FARTHEST | Action.CHEAPEST:
             frames = tariff.timeframes.at(departed)
-            start = stop if closing.action is Action.CHEAPEST else ""
-            key = (closing, route.route_id, start, medium, categories, frames)
+            anywhere = closing.action is Action.MAXIMUM
+            ends = ("", "") if anywhere else ("", stop) if ends_here else (stop, "")
+            key = (closing, route.route_id, ends, medium, categories, frames)
             found = tariff.memo.get(key)
             if found is None:
                 found = tariff.memo[key] = _extreme(
-                    tariff, route, closing, start, departed, medium, categories
+                    tariff, route, closing, ends, departed, medium, categories
                 )
             assert isinstance(found, Quote), "the memo of closings holds quotes"
             return found
@@ -196,27 +176,29 @@ def _extreme(
     tariff: Tariff,
     route: Route,
     closing: Closing,
-    only_from: str,
+    ends: tuple[str, str],
     departed: datetime,
     medium: str,
     categories: tuple[int, ...],
 ) -> Quote:
-    """Return the dearest or cheapest of all fares of a route's network: matrix, formula and leg rules."""
+    """Return the dearest or cheapest of all fares of a route's network between `ends`: matrix, distances and rules."""
     offers: list[Offer] = []
+    only_from, only_to = ends
     for network in route.networks:
-        listed = {stop for pair in tariff.matrix.get(network, {}) for stop in pair}
-        places = {*tariff.positions_m.get(route.route_id, {}), *listed}
-        for start, end in pairs((only_from,) if only_from else sorted(places), sorted(places)):
+        pairs_known = (*tariff.matrix.get(network, {}), *tariff.distances_m.get(network, {}))
+        listed = {stop for pair in pairs_known for stop in pair}
+        places = sorted({*tariff.positions_m.get(route.route_id, {}), *listed})
+        for start, end in pairs((only_from,) if only_from else places, (only_to,) if only_to else places):
             offer = None
             if start != end:
-                offer = distance_offer(tariff, network, route.route_id, start, end, medium)
+                offer = distance_offer(tariff, network, route.route_id, start, end, medium, categories)
             if offer is not None:
                 offers.append(offer)
     if tariff.legs.rules:
         # One stop stands for every other with the same areas, and so may pair with itself.
         one_each = {areas: stop for stop, areas in sorted(tariff.areas_of_stop.items(), reverse=True)}
         stops = ("", *sorted(one_each.values()))
-        for start, end in pairs((only_from,) if only_from else stops, stops):
+        for start, end in pairs((only_from,) if only_from else stops, (only_to,) if only_to else stops):
             offers += quote_leg(
                 tariff, route, from_stop=start, to_stop=end, networks=route.networks, departed=departed,
                 arrived=departed, medium=medium, categories=categories,

@@ -44,6 +44,13 @@ def recompute(steps: Sequence[Step]) -> int:
     for step in steps:
         minor = _whole(step, "minor")
         match step["op"]:
+            case "complete":
+                pass  # says where the ride is taken to have ended; its price follows
+            case "withheld":
+                if minor != left:
+                    raise ValueError(f"nothing is granted, and yet {left} became {minor}")
+            case "share":
+                _check_share(step, left)
             case "price":
                 _check_distance(step)
                 left = minor
@@ -124,15 +131,31 @@ def _check_upgrade(step: Step, left: int) -> None:
     if _whole(step, "own_minor") != left:
         raise ValueError(f"the leg alone costs {left}, the window says {step['own_minor']}")
     if "paid_before_minor" in step:
-        due = max(0, left - _whole(step, "paid_before_minor")) if step["pay_difference"] else 0
+        paid = _whole(step, "paid_before_minor")
+        due = {"free": 0, "difference": max(0, left - paid), "distance": left}[step["dearer"]]
+        if step["through_minor"] is not None:
+            due = max(0, _whole(step, "through_minor") - paid)
         if due != step["minor"]:
             raise ValueError(f"inside the window {due} is due, not {step['minor']}")
 
 
 def _check_discount(step: Step, left: int) -> None:
     percent, minor = _whole(step, "percent"), _whole(step, "minor")
-    if _rounded(left * percent, 100, str(step["rounding"])) != minor:
+    owed = left - _rounded(left * percent, 100, str(step["rounding"]))
+    if "cash_step" in step and percent < 100:
+        coin = _whole(step, "cash_step")
+        owed = min(left, coin * _rounded(owed, coin, step["cash_rounding"]))
+    if left - owed != minor:
         raise ValueError(f"{percent}% of {left} is not {minor}")
+
+
+def _check_share(step: Step, left: int) -> None:
+    parts = step["parts"]
+    if sum(_whole(part, "minor") for part in parts) != left:
+        raise ValueError(f"the operators' parts are not {left}")
+    whole = sum(_whole(part, "weight") for part in parts)
+    if any(abs(_whole(part, "minor") * whole - left * _whole(part, "weight")) >= whole for part in parts):
+        raise ValueError("an operator's part is not its share")
 
 
 def _check_cover(step: Step, left: int) -> None:
@@ -181,7 +204,7 @@ def _check_named(explanation: Step) -> None:
 
 def _check_cap(cap: Step, charged: int) -> None:
     before, after = cap["before"], cap["after"]
-    if after != {"minor": before["minor"] + charged, "rides": before["rides"] + (charged > 0)}:
+    if after != {"minor": max(0, before["minor"] + charged), "rides": before["rides"] + (charged > 0)}:
         raise ValueError(f"cap {cap['cap_id']} does not count this ride")
     if cap["limit_minor"] is not None and charged > 0 and after["minor"] > cap["limit_minor"]:
         raise ValueError(f"cap {cap['cap_id']} is exceeded")
@@ -194,7 +217,8 @@ def _check_window(window: Step, steps: Sequence[Step]) -> None:
     before, after = window["before"], window["after"]
     gave = any(step["op"] == "window" and step["rule"] == window["window_id"] for step in steps)
     same = before is not None and after is not None and before["started_at"] == after["started_at"]
-    if gave and (not same or after["used"] != before["used"] + 1):
+    restarted = any(step.get("restarted") for step in steps)
+    if gave and (not (same or restarted) or after["used"] != before["used"] + 1):
         raise ValueError(f"window {window['window_id']} gave a ride and does not count it")
     if same and (after["used"] < before["used"] or after["paid_minor"] < before["paid_minor"]):
         raise ValueError(f"window {window['window_id']} runs backwards")

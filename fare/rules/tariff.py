@@ -13,12 +13,16 @@ from fare.rules.match import LegIndex
 from fare.rules.sales import SaleRules
 from fare.rules.terms import (
     Cap,
+    Dearer,
     Discount,
+    DistanceBand,
     DistanceFare,
-    Offer,
+    JoinStops,
+    MatrixPrice,
     PassProduct,
     Product,
     Route,
+    ShareRule,
     TransferRule,
     TransferWindow,
     Waiver,
@@ -49,20 +53,28 @@ class Tariff:
     products: Mapping[str, tuple[Product, ...]]
     category_ids: Mapping[int, str]
     default_category: str
-    matrix: Mapping[str, Mapping[tuple[str, str], tuple[tuple[str, Offer], ...]]]
+    matrix: Mapping[str, Mapping[tuple[str, str], tuple[MatrixPrice, ...]]]
+    bands: Mapping[str, tuple[DistanceBand, ...]]
     formulas: Mapping[str, DistanceFare]
     positions_m: Mapping[str, Mapping[str, int]]
+    distances_m: Mapping[str, Mapping[tuple[str, str], int]]
     rounding: Mapping[str, tuple[int, Rounding]]
     transfers: Mapping[tuple[str, str], tuple[TransferRule, ...]]
-    joins: Mapping[tuple[str, str], tuple[tuple[str, str], ...]]
+    joins: Mapping[tuple[str, str], tuple[JoinStops, ...]]
     windows: tuple[TransferWindow, ...]
     caps: tuple[Cap, ...]
     waivers: tuple[Waiver, ...]
     discounts: Mapping[int, tuple[Discount, ...]]
+    shares: tuple[ShareRule, ...]
     from_listed: frozenset[str] = field(init=False)
     to_listed: frozenset[str] = field(init=False)
     longest_reach_us: int = field(init=False)
     places_and_times_do_not_matter: bool = field(init=False)
+    measured: frozenset[str] = field(init=False)
+    caps_by_place_or_time: bool = field(init=False)
+    windows_by_distance: bool = field(init=False)
+    folds_purse: bool = field(init=False)
+    remembers_days: int = field(init=False)
     memo: dict[object, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -73,6 +85,14 @@ class Tariff:
         ]
         self.longest_reach_us = max(limits, default=0)
         self.places_and_times_do_not_matter = not self.areas_of_stop and not self.timeframes.any_used
+        self.measured = frozenset({*self.formulas, *self.matrix, *self.bands})
+        self.caps_by_place_or_time = any(cap.areas or cap.timeframe for cap in self.caps)
+        self.windows_by_distance = any(window.dearer is Dearer.DISTANCE for window in self.windows)
+        odd = (
+            one for route in self.routes.values() for one in (route.rule.missing_off, route.rule.missing_on)
+        )
+        self.remembers_days = max((one.history_days for one in odd if one is not None), default=0)
+        self.folds_purse = any(window.withhold_in_debt for window in self.windows)
 
     def route_for(self, route_id: str, stop_id: str) -> Route | None:
         """Return the route of a tap: the one it names, else the only one its stop lies on."""
@@ -112,6 +132,7 @@ class TariffBook:
         "names",
         "notes",
         "passes",
+        "rider_categories",
         "sales",
         "sha256",
         "version",
@@ -130,6 +151,7 @@ class TariffBook:
         notes: tuple[DataNote, ...],
         passes: Mapping[str, tuple[PassProduct, ...]],
         sales: SaleRules,
+        rider_categories: Mapping[str, int],
         starts: tuple[date, ...],
         build: Callable[[date, date], Tariff],
     ) -> None:
@@ -142,6 +164,7 @@ class TariffBook:
         self.notes = notes
         self.passes = passes
         self.sales = sales
+        self.rider_categories = rider_categories  # what a category of the files is numbered by
         self._starts = starts
         self._build = build
         self._built: dict[int, Tariff] = {}

@@ -21,9 +21,11 @@ class Action(Enum):
 
     BOARDING = "boarding"
     MAXIMUM = "maximum"
+    FARTHEST = "farthest"  # the dearest fare from (or to) the stop that was tapped
     CHEAPEST = "cheapest"
     PRODUCT = "product"
     FREE = "free"
+    APART = "apart"  # a ride that ran over its time limit is two: one without its end, one without its start
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,18 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """A rule for an odd ride; `product_id` only with Action.PRODUCT."""
+    """A rule for an odd ride; `product_id` only with Action.PRODUCT.
+
+    With `history_rides` the missing end is first looked for in the card's own rides: one that was ridden so
+    often within `history_days` completes the ride. `counts` is False where the charge stays outside caps.
+    """
 
     action: Action
     product_id: str
     rule: str
+    history_rides: int = 0
+    history_days: int = 0
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,7 @@ class RideRule:
     missing_on: Closing | None = None
     over_long: Closing | None = None
     same_station: tuple[SameStation, ...] = ()
+    continues: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +129,25 @@ class DistanceFare:
 
 
 @dataclass(frozen=True, slots=True)
+class DistanceBand:
+    """The price of a distance up to `up_to_m` metres (inclusive); None is any distance. Empty means any rider, medium."""
+
+    up_to_m: int | None
+    category: str
+    medium: str
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixPrice:
+    """A published price of one pair of stops; empty category or medium means any."""
+
+    category: str
+    medium: str
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
 class TransferRule:
     """One row of fare_transfer_rules.txt; `limit_us` None is no limit, `count` -1 is any number."""
 
@@ -131,17 +160,42 @@ class TransferRule:
     rule: str
 
 
+class Dearer(Enum):
+    """What a leg inside a transfer window costs: nothing, what it is dearer by, or by the distance of all legs."""
+
+    FREE = "free"
+    DIFFERENCE = "difference"
+    DISTANCE = "distance"
+
+
+class Restart(Enum):
+    """Which legs inside a transfer window start its time anew."""
+
+    NEVER = "never"
+    DEARER = "dearer"
+    EACH = "each"
+
+
 @dataclass(frozen=True, slots=True)
 class TransferWindow:
-    """A window that other rides do not break: legs of its networks after the first are free or pay up."""
+    """A window that other rides do not break; empty sets cover everything.
+
+    `gap_us` bounds the time from the end of one leg to the start of the next, `pairs` are the (from, to)
+    networks between which it grants a change, and without `same_route` none to the route just ridden.
+    """
 
     window_id: str
     networks: frozenset[str]
     duration_us: int
     inclusive: bool
     max_uses: int | None
-    pay_difference: bool
+    dearer: Dearer
     withhold_in_debt: bool
+    operators: frozenset[str] = frozenset()
+    gap_us: int | None = None
+    pairs: frozenset[tuple[str, str]] = frozenset()
+    same_route: bool = True
+    restart: Restart = Restart.NEVER
 
 
 class Period(Enum):
@@ -162,7 +216,36 @@ class Cap:
     rides: int | None
     networks: frozenset[str]
     operators: frozenset[str]
-    category: Concession | None
+    category: int | None
+    areas: frozenset[str] = frozenset()
+    timeframe: str = ""
+    media: frozenset[str] = frozenset()
+
+
+class Basis(Enum):
+    """How the charges of one journey are shared among the operators that carried it."""
+
+    LEG = "leg"
+    DISTANCE = "distance"
+    PROPORTIONAL = "proportional"
+
+
+@dataclass(frozen=True, slots=True)
+class ShareRule:
+    """Journeys whose legs all lie on these networks (empty: any) are shared by `basis`."""
+
+    share_id: str
+    networks: frozenset[str]
+    basis: Basis
+
+
+@dataclass(frozen=True, slots=True)
+class JoinStops:
+    """Where a join holds: empty stops are any; `within_us` bounds the time between the two rides."""
+
+    from_stop: str
+    to_stop: str
+    within_us: int | None
 
 
 @dataclass(frozen=True, slots=True)

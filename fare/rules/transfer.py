@@ -1,4 +1,4 @@
-"""Transfers: what each leg of a day adds, by fare_transfer_rules.txt and by our transfer windows.
+"""Transfers: what each leg of a day adds by fare_transfer_rules.txt.
 
 A sub-journey is a run of legs joined by transfer rules. Its total S replaces the earlier leg's product at
 every further transfer, and limits are measured from its first leg (STANDARDS.md 8 and 9).
@@ -6,14 +6,12 @@ every further transfer, and limits are measured from its first leg (STANDARDS.md
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Final
 
-from fare.rules.carried import TransferRun, WindowUse
+from fare.rules.carried import TransferRun
 from fare.rules.quote import price_of
 from fare.rules.tariff import Tariff
 from fare.rules.terms import Offer, TransferRule
-from kernel.clock import micros
 
 _MOST_STATES: Final = 64  # different offers a day's legs may be weighed by; more never change a real bill
 
@@ -24,7 +22,6 @@ class PricedLeg:
 
     tariff: Tariff
     offers: tuple[Offer, ...]
-    networks: frozenset[str]
     departed_us: int
     arrived_us: int | None
     medium: str
@@ -38,6 +35,7 @@ class Charge:
     offer: Offer
     minor: int
     rule: str
+    transferred: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +70,9 @@ def chain_legs(
 
 def _step(leg: PricedLeg, offer: Offer, run: TransferRun | None) -> list[tuple[Charge, TransferRun]]:
     """Return the ways a leg may follow a run: its own price, or the transfer where a rule allows one."""
-    transferred = None if run is None else _transfer(leg, offer, run)
-    if transferred is not None:
-        return [transferred]
+    transferred = [] if run is None else _transfers(leg, offer, run)
+    if transferred:
+        return transferred
     fresh = TransferRun(
         first_leg_group=offer.leg_group,
         last_leg_group=offer.leg_group,
@@ -88,7 +86,8 @@ def _step(leg: PricedLeg, offer: Offer, run: TransferRun | None) -> list[tuple[C
     return [(Charge(offer, offer.minor, offer.rule), fresh)]
 
 
-def _transfer(leg: PricedLeg, offer: Offer, run: TransferRun) -> tuple[Charge, TransferRun] | None:
+def _transfers(leg: PricedLeg, offer: Offer, run: TransferRun) -> list[tuple[Charge, TransferRun]]:
+    """Return the transfers that the rules of the smallest fitting count allow; several rows are all offers."""
     rules = find_rules(leg.tariff, run.last_leg_group, offer.leg_group)
     same = run.last_leg_group == offer.leg_group
     count = run.count + 1 if same else 1
@@ -98,25 +97,34 @@ def _transfer(leg: PricedLeg, offer: Offer, run: TransferRun) -> tuple[Charge, T
         if (rule.count is None or rule.count == -1 or count <= rule.count) and _within(rule, leg, run)
     ]
     if not fitting:
-        return None
+        return []
     # Among several rows the smallest count that still reaches; any number comes last.
-    rule = min(fitting, key=lambda one: (one.count is not None and one.count == -1, one.count or 0, one.rule))
-    price = 0
-    if rule.product_id:
-        found = price_of(leg.tariff, rule.product_id, leg.medium, leg.categories)
-        if found is None:
-            return None
-        price = found
-    total = {0: run.total_minor + price, 1: run.total_minor + price + offer.minor, 2: price}[rule.kind]
-    after = replace(
-        run,
-        last_leg_group=offer.leg_group,
-        count=count if same else 0,
-        last_minor=offer.minor,
-        total_minor=total,
-        product_minor=price,
-    )
-    return Charge(offer, total - run.total_minor, rule.rule), after
+    least = min(map(_reach, fitting))
+    found: list[tuple[Charge, TransferRun]] = []
+    for rule in fitting:
+        if _reach(rule) != least:
+            continue
+        price = 0
+        if rule.product_id:
+            priced = price_of(leg.tariff, rule.product_id, leg.medium, leg.categories)
+            if priced is None:
+                continue
+            price = priced
+        total = {0: run.total_minor + price, 1: run.total_minor + price + offer.minor, 2: price}[rule.kind]
+        after = replace(
+            run,
+            last_leg_group=offer.leg_group,
+            count=count if same else 0,
+            last_minor=offer.minor,
+            total_minor=total,
+            product_minor=price,
+        )
+        found.append((Charge(offer, total - run.total_minor, rule.rule, transferred=True), after))
+    return found
+
+
+def _reach(rule: TransferRule) -> tuple[bool, int]:
+    return rule.count == -1, rule.count or 0
 
 
 def find_rules(tariff: Tariff, start: str, end: str) -> tuple[TransferRule, ...]:
@@ -147,54 +155,3 @@ def _within(rule: TransferRule, leg: PricedLeg, run: TransferRun) -> bool:
     end = arrived if rule.limit_type in {0, 3} else leg.departed_us
     taken = end - start
     return taken <= rule.limit_us if rule.inclusive else taken < rule.limit_us
-
-
-class Windows:
-    """Transfer windows under way: rides of other networks in between leave them as they are."""
-
-    __slots__ = ("_open",)
-
-    def __init__(self, carried: tuple[WindowUse, ...]) -> None:
-        self._open = {one.window_id: one for one in carried}
-
-    def charge(
-        self, leg: PricedLeg, minor: int, debts: Sequence[tuple[datetime, datetime]]
-    ) -> tuple[int, str]:
-        """Return what a leg of `minor` costs inside the windows it counts for, and the window's name if one did."""
-        best, name = minor, ""
-        for window in leg.tariff.windows:
-            if window.networks and not leg.networks & window.networks:
-                continue
-            use = self._open.get(window.window_id)
-            if use is not None and self._covers(use, leg, window.duration_us, inclusive=window.inclusive):
-                spent = window.max_uses is not None and use.used >= window.max_uses
-                ends_us = use.started_us + window.duration_us
-                held = window.withhold_in_debt and any(
-                    micros(start) <= leg.departed_us < micros(end) and micros(end) > ends_us
-                    for start, end in debts
-                )
-                if not spent and not held:
-                    due = max(0, minor - use.paid_minor) if window.pay_difference else 0
-                    if due < best or not name:
-                        best, name = min(best, due), window.window_id
-                    paid = max(use.paid_minor, minor)
-                    self._open[window.window_id] = replace(use, used=use.used + 1, paid_minor=paid)
-                continue
-            self._open[window.window_id] = WindowUse(window.window_id, leg.departed_us, 0, minor)
-        return best, name
-
-    @staticmethod
-    def _covers(use: WindowUse, leg: PricedLeg, duration_us: int, *, inclusive: bool) -> bool:
-        taken = leg.departed_us - use.started_us
-        return taken <= duration_us if inclusive else taken < duration_us
-
-    def standing(self) -> tuple[WindowUse, ...]:
-        """Return the windows opened so far, in id order; some may be over."""
-        return tuple(use for _, use in sorted(self._open.items()))
-
-    def carry(self, tariff: Tariff, end_us: int) -> tuple[WindowUse, ...]:
-        """Return the windows that reach past the day's end, in id order."""
-        lengths = {window.window_id: window.duration_us for window in tariff.windows}
-        return tuple(
-            use for name, use in sorted(self._open.items()) if use.started_us + lengths.get(name, 0) >= end_us
-        )

@@ -50,7 +50,7 @@ class Priced:
         return [ride.closed.value for bill in self.bills for ride in bill.rides]
 
 
-_NO_RIDE = {Closed.TORN, Closed.PASSBACK, Closed.OPEN}
+_NO_RIDE = {Closed.TORN, Closed.PASSBACK, Closed.OPEN, Closed.CONTINUED, Closed.INSPECTED}
 
 
 @pytest.fixture(scope="session")

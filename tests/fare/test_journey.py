@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fare.rules.journey import TRANSITIONS, Event, State
+from fare.rules.transitions import TRANSITIONS, Event, State
 
 COLUMNS = "at,purpose,route,stop,place,phase"
 DAY = "2026-11-18T"

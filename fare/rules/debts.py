@@ -1,0 +1,55 @@
+"""Whether an account was in debt when it rode, folded from dated facts alone (DESIGN §8.2)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from fare.rules.carried import PurseState
+from fare.rules.facts import PurseMove
+from kernel.clock import micros
+
+
+class Debts:
+    """The account's money through a service day: moves as they came, charges as the rides come."""
+
+    __slots__ = ("_known", "_minor", "_moves")
+
+    def __init__(
+        self,
+        known: Sequence[tuple[datetime, datetime]],
+        moves: Sequence[PurseMove] | None,
+        carried: PurseState | None,
+    ) -> None:
+        self._known = tuple((micros(start), micros(end)) for start, end in known)
+        since_us = None if carried is None else carried.until_us
+        self._minor = 0 if carried is None else carried.minor
+        self._moves: list[tuple[int, int]] | None = None
+        if moves is not None:
+            dated = ((micros(move.at), move.minor) for move in moves)
+            self._moves = sorted(one for one in dated if since_us is None or one[0] >= since_us)
+
+    def held(self, at_us: int, ends_us: int) -> bool:
+        """Whether the account was in debt at one instant and stayed so up to another."""
+        if any(start <= at_us < end and end > ends_us for start, end in self._known):
+            return True
+        if self._moves is None:
+            return False
+        left = self._minor + sum(minor for moved_us, minor in self._moves if moved_us <= at_us)
+        if left >= 0:
+            return False
+        for moved_us, minor in self._moves:
+            if at_us < moved_us <= ends_us:
+                left += minor
+                if left >= 0:
+                    return False
+        return True
+
+    def pay(self, minor: int) -> None:
+        """Take a ride's charge off the account's money."""
+        self._minor -= minor
+
+    def carry(self, end_us: int) -> PurseState | None:
+        """Return what the next day begins with: every move before `end_us` and every charge of the day."""
+        if self._moves is None:
+            return None
+        moved = sum(minor for moved_us, minor in self._moves if moved_us < end_us)
+        return PurseState(self._minor + moved, end_us)

@@ -1,0 +1,108 @@
+"""The steps of an explanation: each with the numbers that its amount follows from."""
+
+from typing import Final
+
+from fare.rules.bill import Closed
+from fare.rules.considered import Step
+from fare.rules.quote import price_of
+from fare.rules.ride_quote import length_of
+from fare.rules.shares import Share
+from fare.rules.tariff import Tariff
+from fare.rules.terms import Settled, TransferRule
+from fare.rules.trace import Trace
+
+_CLOSED_BY_RULE: Final = frozenset({Closed.MISSING_OFF, Closed.MISSING_ON, Closed.OVER_LONG})
+
+
+def price_step(trace: Trace) -> Step:
+    leg, offer = trace.leg, trace.charge.offer
+    step: Step = {
+        "op": "price",
+        "minor": offer.minor,
+        "product": offer.product_id,
+        "rule": offer.rule,
+        "route": leg.route.route_id,
+        "closed": leg.closed.value,
+        "by_closing_rule": not leg.completed
+        and leg.closed in _CLOSED_BY_RULE
+        and leg.route.rule.settled is Settled.RIDE,
+    }
+    tariff = leg.tariff
+    formula = next((tariff.formulas[name] for name in leg.networks if name in tariff.formulas), None)
+    metres = None if formula is None or formula.rule != offer.rule or leg.joined else length_of(leg)
+    if formula is not None and metres is not None:
+        cash_step, cash_rounding = tariff.rounding.get(leg.tap.medium, (1, formula.rounding))
+        step["distance"] = {
+            "metres": metres, "base_minor": formula.base_minor, "per_km_minor": formula.per_km_minor,
+            "step_m": formula.step_m, "rounding": formula.rounding.value, "min_minor": formula.min_minor,
+            "max_minor": formula.max_minor, "cash_step": cash_step, "cash_rounding": cash_rounding.value,
+        }  # fmt: skip
+    return step
+
+
+def transfer_step(trace: Trace, so_far: int) -> Step:
+    """Return the transfer's step: `own` is the leg's own price, `so_far` what the legs before came to together."""
+    leg, charge = trace.leg, trace.charge
+    step: Step = {"op": "transfer", "minor": charge.minor, "rule": charge.rule}
+    rule = _rule_named(leg.tariff, charge.rule)
+    if rule is not None:
+        price = (
+            price_of(leg.tariff, rule.product_id, leg.tap.medium, trace.categories) if rule.product_id else 0
+        )
+        step |= {
+            "kind": rule.kind,
+            "own_minor": charge.offer.minor,
+            "transfer_minor": price,
+            "so_far_minor": so_far,
+        }
+    return step
+
+
+def _rule_named(tariff: Tariff, name: str) -> TransferRule | None:
+    return next((rule for rules in tariff.transfers.values() for rule in rules if rule.rule == name), None)
+
+
+def window_step(trace: Trace) -> Step:
+    step: Step = {
+        "op": "window",
+        "minor": trace.face,
+        "rule": trace.window.window_id,
+        "own_minor": trace.charge.minor,
+    }
+    name = trace.window.window_id
+    window = next((one for one in trace.leg.tariff.windows if one.window_id == name), None)
+    use = next((one for one in trace.before.windows if one.window_id == name), None)
+    if window is not None and use is not None:
+        step |= {
+            "dearer": window.dearer.value, "through_minor": trace.window.through, "paid_before_minor": use.paid_minor,
+            "restarted": trace.window.restarted,
+        }  # fmt: skip
+    return step
+
+
+def discount_step(trace: Trace, tariff: Tariff, left: int) -> Step:
+    found = next(
+        one
+        for category in trace.categories
+        for one in tariff.discounts.get(category, ())
+        if one.concession_id == trace.discount
+    )
+    medium: Step = {}
+    if trace.leg.tap.medium in tariff.rounding:
+        coin, rounding = tariff.rounding[trace.leg.tap.medium]
+        medium = {"cash_step": coin, "cash_rounding": rounding.value}
+    return {
+        **medium,
+        "op": "discount", "minor": trace.discounted, "rule": trace.discount, "percent": found.percent,
+        "rounding": found.rounding.value, "of_minor": left, "funder": found.funder,
+    }  # fmt: skip
+
+
+def share_step(share: Share, charged: int) -> Step:
+    return {
+        "op": "share", "minor": charged, "rule": share.share_id, "basis": share.basis.value,
+        "parts": [
+            {"operator": operator, "route": route, "weight": weight, "minor": minor}
+            for operator, route, weight, minor in share.parts
+        ],
+    }  # fmt: skip
