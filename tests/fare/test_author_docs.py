@@ -1,9 +1,10 @@
 """The small town of docs/tariff-authors.md is real: it is read from the page and priced."""
 
+import re
 from pathlib import Path
 
 from fare.gtfs.load import check_files
-from fare.gtfs.schema import FILES
+from fare.gtfs.schema import COMMON, FILES
 
 PAGE = Path(__file__).parents[2] / "docs" / "tariff-authors.md"
 
@@ -35,3 +36,21 @@ def test_page_names_every_file_of_ours():
     page = PAGE.read_text("utf-8")
     for name, spec in FILES.items():
         assert (f"`{name}`" if not spec.standard else name.removesuffix(".txt")) in page, name
+
+
+def test_examples_of_our_files_have_columns_that_these_files_know():
+    section = PAGE.read_text("utf-8").split("## Our files")[1].split("\n## ")[0]
+    texts = section.split("```")
+    known = {name: {column.name for column in (*spec.columns, *COMMON)} for name, spec in FILES.items()}
+    examples = 0
+    for words, block in zip(texts[::2], texts[1::2], strict=False):
+        named = [known[name] for name in re.findall(r"\*\*`(\w+\.txt)`\*\*", words)]
+        headers = re.findall(r"^(?=.*[a-z]_)[a-z_0-9]+(?:,[a-z_0-9]+)+(?=\s|$)", block, re.MULTILINE)
+        assert named, words
+        assert headers, block
+        for header in headers:
+            if not any(cell[0].isdigit() for cell in header.split(",")) and "," in header:
+                fitting = [columns for columns in named if set(header.split(",")) <= columns]
+                examples += bool(fitting)
+        assert any(set(headers[0].split(",")) <= columns for columns in named), headers[0]
+    assert examples >= 15
