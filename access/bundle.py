@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from access.keyring import Keyring
-from access.rules.denylist import DenyList
+from access.rules.denydelta import encode_delta
+from access.rules.denylist import Delta, DenyList
 from access.store.devices import Device
 from kernel.crypto.sealing import box_to
 
@@ -39,6 +40,7 @@ def make_bundle(
     version: int,
     keyring: Keyring,
     denied: DenyList,
+    delta: Delta | None = None,
     tariff_versions: Sequence[str],
     passback_s: int,
     now: datetime,
@@ -46,7 +48,8 @@ def make_bundle(
     """Return the signed bundle for one device: {"bundle": base64 JSON, "signature": base64 Ed25519 under CONTEXT}.
 
     The card keys in it open with that device's box key alone. `tariff_versions` are the published ones, the one
-    in force last.
+    in force last. With a `delta` that alone is sent of the deny list; the digest of the whole stands beside it in any
+    case, so that a reader knows that it ends where we do.
     """
     keys = {"AUTH": {str(generation): key.hex() for generation, key in keyring.auth_masters().items()}}
     document: Mapping[str, object] = {
@@ -55,7 +58,8 @@ def make_bundle(
         "device_id": str(device.device_id),
         "tariff_version": tariff_versions[-1] if tariff_versions else "",
         "deny_version": denied.version,
-        "deny": _base64(denied.encode()),
+        "deny_digest": denied.digest().hex(),
+        **_deny(denied, delta),
         "generations": list(keyring.generations),
         "passback_s": passback_s,
         "risk": {"stale_after_s": int(STALE_AFTER.total_seconds()), "unsent_max": UNSENT_MAX},
@@ -64,6 +68,13 @@ def make_bundle(
     content = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
     signature = keyring.bundle_key.sign(CONTEXT, content)
     return json.dumps({"bundle": _base64(content), "signature": _base64(signature)}).encode()
+
+
+def _deny(denied: DenyList, delta: Delta | None) -> Mapping[str, str]:
+    if delta is None:
+        return {"deny": _base64(denied.encode())}
+    assert delta.to_version == denied.version, "a delta leads to the list whose digest is sent"
+    return {"deny_delta": _base64(encode_delta(delta))}
 
 
 def _base64(raw: bytes) -> str:

@@ -2,9 +2,11 @@
 
     {"bundle": base64 of a JSON document, "signature": base64 Ed25519 over those bytes}
 
-The document: version, made_at, device_id, tariff_version, deny_version, deny (base64 of a deny list snapshot, or a
-list of serials), generations, passback_s, risk, keys (base64 box to this device of {"AUTH": {generation: hex}}).
-Keys are opened in memory only; on disk the bundle stays as it came.
+The document: version, made_at, device_id, tariff_version, deny_version, deny_digest, deny (base64 of a deny list
+snapshot, or a list of serials) or deny_delta (base64 of what leads there from the list that is held), generations,
+passback_s, risk, keys (base64 box to this device of {"AUTH": {generation: hex}}).
+Keys are opened in memory only; on disk the bundle stays as it came, and the deny list that a delta led to lies beside it
+(`readers.denials`), good only for the digest that the signed bundle names.
 """
 
 from __future__ import annotations
@@ -18,10 +20,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from access.rules.denydelta import decode_delta
 from access.rules.denylist import DenyList
 from kernel.clock import Clock
 from kernel.crypto.sealing import open_box
 from kernel.errors import DomainError
+from readers import denials
 from readers.errors import BundleError, ServerError
 from readers.identity import Identity, write_private
 from readers.server import Server
@@ -59,10 +63,11 @@ class Bundle:
     auth_keys: Mapping[int, bytes] = field(repr=False)
 
 
-def open_bundle(envelope: bytes, identity: Identity) -> Bundle:
-    """Return the bundle of these bytes.
+def open_bundle(envelope: bytes, identity: Identity, held: DenyList | None = None) -> Bundle:
+    """Return the bundle of these bytes. A delta is applied to the deny list that is `held`.
 
-    BundleError where the pinned server key did not sign it, it is meant for another device, or it is malformed.
+    BundleError where the pinned server key did not sign it, it is meant for another device, it is malformed, or its
+    deny list is not the one whose digest it names: a delta from elsewhere, or a held list that was altered.
     """
     document = _document(envelope, identity)
     try:
@@ -72,7 +77,7 @@ def open_bundle(envelope: bytes, identity: Identity) -> Bundle:
             version=_count(document["version"]),
             made_at=_instant(document["made_at"]),
             tariff_version=_name(document["tariff_version"]),
-            denied=_denied(document["deny"], _count(document["deny_version"])),
+            denied=_denied(document, held),
             generations=frozenset(_count(each) for each in document["generations"]),
             passback_s=_count(document["passback_s"]),
             risk=_risk(document.get("risk", {})),
@@ -92,31 +97,38 @@ def load_bundle(state_dir: Path, identity: Identity) -> Bundle | None:
         return None
     except OSError as error:
         raise BundleError(f"{state_dir / FILE}: cannot be read ({error.strerror})") from error
-    return open_bundle(envelope, identity)
+    return open_bundle(envelope, identity, denials.load(state_dir, _deny_version(envelope, identity)))
 
 
 def adopt_bundle(
     envelope: bytes, *, identity: Identity, held: Bundle | None, state_dir: Path
 ) -> Bundle | None:
-    """Return the newer bundle, kept on disk by one rename; None when it is the version that is held.
+    """Return the newer bundle, kept on disk; None when it is the version that is held.
 
     BundleError where it is older than the one held (a roll-back would forget denied cards), unsigned or malformed;
-    the one held then stays.
+    the one held then stays. The list lies on disk before the bundle that names it: a power cut leaves the old pair or
+    the new one.
     """
-    bundle = open_bundle(envelope, identity)
+    bundle = open_bundle(envelope, identity, held.denied if held else None)
     if held is not None:
         if bundle.version < held.version or bundle.denied.version < held.denied.version:
             raise BundleError(f"bundle {bundle.version} is older than {held.version}, which is held")
         if bundle.version == held.version:
             return None
+    denials.save(state_dir, bundle.denied)
     write_private(state_dir / FILE, envelope)
+    denials.forget_others(state_dir, bundle.denied.version)
     return bundle
 
 
-def fetch_bundle(server: Server, held: Bundle | None) -> bytes | None:
-    """Return the server's bundle for this device; None when there is nothing newer. ServerError otherwise."""
-    headers = {"If-None-Match": f'"{held.version}"'} if held is not None else {}
-    reply = server.get(PATH, headers, signed=True)
+def fetch_bundle(server: Server, held: Bundle | None, *, whole: bool = False) -> bytes | None:
+    """Return the server's bundle for this device; None when there is nothing newer. ServerError otherwise.
+
+    It brings what changed of the deny list since the one held, or, with `whole`, all of it.
+    """
+    headers = {"If-None-Match": f'"{held.version}"'} if held is not None and not whole else {}
+    since = f"?deny={held.denied.version}" if held is not None and held.denied.version and not whole else ""
+    reply = server.get(PATH + since, headers, signed=True)
     if reply.status == 304:
         return None
     if reply.status != 200:
@@ -146,13 +158,32 @@ def _document(envelope: bytes, identity: Identity) -> dict[str, Any]:
     return document
 
 
-def _denied(raw: object, version: int) -> DenyList:
+def _denied(document: Mapping[str, Any], held: DenyList | None) -> DenyList:
+    version = _count(document["deny_version"])
+    raw = document.get("deny")
     if isinstance(raw, list):
         return DenyList.of(version, (_count(serial) for serial in raw))
-    denied = DenyList.decode(_base64(raw))
+    if raw is not None:
+        denied = DenyList.decode(_base64(raw))
+    elif held is None:
+        raise BundleError("the bundle brings a change of a deny list that is not held")
+    elif held.version == version:
+        denied = held
+    else:
+        denied = held.with_delta(decode_delta(_base64(document["deny_delta"])))
     if denied.version != version:
         raise BundleError(f"the deny list is version {denied.version}, the bundle says {version}")
+    named = document.get("deny_digest")
+    if (named is not None or raw is None) and denied.digest() != bytes.fromhex(named or ""):
+        raise BundleError("the deny list is not the one that the bundle names")
     return denied
+
+
+def _deny_version(envelope: bytes, identity: Identity) -> int:
+    try:
+        return _count(_document(envelope, identity).get("deny_version"))
+    except ValueError as error:
+        raise BundleError(f"the bundle is malformed: {error}") from error
 
 
 def _risk(raw: Mapping[str, Any]) -> Risk:

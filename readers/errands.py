@@ -52,6 +52,7 @@ class Errands(threading.Thread):
         self._bundle_pause = _FIRST_RETRY_S
         self._heartbeat_at = stopwatch() + settings.heartbeat_every_s
         self._post_at = 0.0
+        self._whole = False
         self.problem = ""
 
     def take_bundle(self) -> Bundle | None:
@@ -81,17 +82,19 @@ class Errands(threading.Thread):
     def _sync(self) -> float:
         """Return when to ask again, in seconds."""
         try:
-            envelope = fetch_bundle(self._server, self._held)
+            envelope = fetch_bundle(self._server, self._held, whole=self._whole)
             fresh = envelope and adopt_bundle(
                 envelope, identity=self._identity, held=self._held, state_dir=self._state_dir
             )
         except (ServerError, BundleError, OSError) as error:
+            # A change that does not lead on from what is held: the whole list does.
+            self._whole = isinstance(error, BundleError) and self._held is not None
             if str(error) != self.problem:
                 self._noted("bundle-refused", {"why": str(error)})
             self.problem = str(error)
             self._bundle_pause = min(self._settings.bundle_every_s, self._bundle_pause * 2)
             return self._bundle_pause
-        self.problem, self._bundle_pause = "", _FIRST_RETRY_S
+        self.problem, self._bundle_pause, self._whole = "", _FIRST_RETRY_S, False
         if fresh:
             self._held = self._fresh = fresh
             self.arrived.set()

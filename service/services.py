@@ -7,6 +7,7 @@ from typing import Final, cast
 from flask import current_app
 from flask_limiter import Limiter
 
+from access.delivery import DenyShelf
 from access.keyring import Keyring, load_kek
 from fare.publish import Shelf
 from kernel.clock import Clock
@@ -39,6 +40,11 @@ class Services:
     def shelf(self) -> Shelf:
         """Return the compiled tariffs; each published bundle is verified and compiled once a process."""
         return Shelf(self.keyring.bundle_key.public)
+
+    @cached_property
+    def deny_shelf(self) -> DenyShelf:
+        """Return the deny list as this process last read it."""
+        return DenyShelf()
 
     def close(self) -> None:
         """Close every connection."""

@@ -10,6 +10,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final, Self
 
 from kernel.errors import DomainError
@@ -86,10 +87,14 @@ class DenyList:
             _set(bits, serial)
         return type(self)(delta.to_version, bits)
 
-    def encode(self) -> bytes:
-        """Return the snapshot's bytes: magic, format, version, bitmap length, the bitmap deflated."""
+    def digest(self) -> bytes:
+        """Return the SHA-256 over version and bitmap: what a snapshot and the same list by deltas have in common."""
+        return sha256(self.version.to_bytes(8, "big") + bytes(self._bits).rstrip(b"\x00")).digest()
+
+    def encode(self, *, level: int = 9) -> bytes:
+        """Return the snapshot's bytes: magic, format, version, bitmap length, the bitmap deflated at `level`."""
         bits = bytes(self._bits).rstrip(b"\x00")
-        return _HEADER.pack(_MAGIC, _FORMAT, self.version, len(bits)) + zlib.compress(bits, 9)
+        return _HEADER.pack(_MAGIC, _FORMAT, self.version, len(bits)) + zlib.compress(bits, level)
 
     @classmethod
     def decode(cls, raw: bytes) -> Self:

@@ -155,3 +155,19 @@ def list_touched(tx: Connection, after: int, until: int) -> list[int]:
         {"after": after, "until": until},
     )
     return list(rows.scalars())
+
+
+def list_changed(tx: Connection, after: int, until: int) -> list[tuple[int, bool]]:
+    """Return the serials that changed in versions (after, until], ascending, and whether each is denied as of `until`.
+
+    It looks at those serials only, so its cost is the delta's and not the list's.
+    """
+    latest = _LATEST.format(where=" WHERE version <= :until AND serial IN (SELECT serial FROM touched)")
+    rows = tx.execute(
+        text(
+            "WITH touched AS (SELECT DISTINCT serial FROM deny_change WHERE version > :after AND version <= :until)"
+            f" SELECT serial, bool_or(denied) AS denied FROM ({latest}) AS l GROUP BY serial ORDER BY serial"
+        ),
+        {"after": after, "until": until},
+    )
+    return [(row.serial, row.denied) for row in rows]

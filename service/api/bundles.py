@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 from apiflask import APIBlueprint
 from flask import Response, request
@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from access import deny, enrol
 from access.bundle import bundle_version, make_bundle
+from access.delivery import delta_for
 from service.auth import device_signed, signing_device
 from service.services import services
 
@@ -24,10 +25,17 @@ class EnvelopeBody(BaseModel):
     signature: str = Field(description="Ed25519 by the key pinned at enrolment, base64")
 
 
+class BundleQuery(BaseModel):
+    """Which deny list the reader holds: it then gets what changed since, where that is less."""
+
+    deny: Annotated[int, Field(ge=0, le=2**62)] = 0
+
+
 @blueprint.get("/v1/bundles")
 @device_signed
+@blueprint.input(BundleQuery, location="query")
 @blueprint.output(EnvelopeBody)
-def get_bundle() -> Response:
+def get_bundle(query_data: BundleQuery) -> Response:
     """Return the newest bundle for the device that signed the request; 304 when it holds that version.
 
     The deny list's changes so far are published by this, so a reader never waits for a job. The ETag is the
@@ -53,7 +61,8 @@ def get_bundle() -> Response:
             enrol.get_device(tx, device_id),
             version=version,
             keyring=running.keyring,
-            denied=deny.snapshot(tx, denied),
+            denied=running.deny_shelf.at(tx, denied),
+            delta=delta_for(tx, held=query_data.deny, newest=denied),
             tariff_versions=tariffs,
             passback_s=running.settings.passback_s,
             now=now,

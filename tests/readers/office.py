@@ -31,6 +31,7 @@ class BackOffice:
         self.stall_s = 0.3
         self.envelope: bytes | None = envelope()
         self.bundle_headers: list[dict[str, str]] = []
+        self.bundle_paths: list[str] = []
         self.enrolments: list[dict] = []
         self.heartbeats: list[dict] = []
         self.deaf_above = 10**9
@@ -137,6 +138,7 @@ class BackOffice:
 
     def get(self, handler) -> None:
         self.bundle_headers.append({name.lower(): value for name, value in handler.headers.items()})
+        self.bundle_paths.append(handler.path)
         if self.envelope is None:
             self.reply(handler, 503, {"title": "no bundle yet"})
             return

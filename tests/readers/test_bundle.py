@@ -7,16 +7,18 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from http_message_signatures import HTTPMessageVerifier, InvalidSignature, MappingKeyResolver, algorithms
 
-from access.rules.denylist import DenyList
+from access.rules.denydelta import encode_delta
+from access.rules.denylist import Delta, DenyList
 from kernel.clock import FixedClock
 from kernel.crypto.ed25519 import SigningKey
 from kernel.crypto.sealing import box_to, new_box_key
 from readers.bundle import FILE, adopt_bundle, fetch_bundle, load_bundle, open_bundle
+from readers.errands import Errands
 from readers.errors import BundleError, ServerError
 from readers.identity import Keys
 from readers.server import Server
 from readers.signing import signed_headers
-from tests.readers.kit import AUTH_MASTERS, DEVICE_KEYS, IDENTITY, NOW, document, envelope
+from tests.readers.kit import AUTH_MASTERS, DEVICE_KEYS, IDENTITY, NOW, document, enrolled, envelope
 from tests.readers.office import BackOffice
 
 
@@ -125,7 +127,8 @@ def test_a_tampered_bundle_leaves_the_file_alone(tmp_path):
             envelope(SigningKey.generate(), version=9), identity=IDENTITY, held=held, state_dir=tmp_path
         )
     assert (tmp_path / FILE).read_bytes() == before
-    assert [path.name for path in tmp_path.iterdir()] == [FILE], "no half-written file is left"
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [FILE, "deny-5.ltdn"], "no half-written file is left"
 
 
 def test_keys_are_never_on_disk_in_clear(tmp_path):
@@ -154,13 +157,112 @@ def test_fetching_is_signed_and_conditional():
     office.envelope = None
     with pytest.raises(ServerError, match="503 no bundle yet"):
         fetch_bundle(server, fetched)
-    for headers in office.bundle_headers:
-        verify(Message("GET", f"{office.url}/v1/bundles", headers), body=b"")
+    assert office.bundle_paths == ["/v1/bundles", "/v1/bundles?deny=1", "/v1/bundles?deny=1"]
+    for path, headers in zip(office.bundle_paths, office.bundle_headers, strict=True):
+        verify(Message("GET", f"{office.url}{path}", headers), body=b"")
     assert office.bundle_headers[0]["signature"] != office.bundle_headers[1]["signature"], (
         "a fresh nonce each"
     )
     server.close()
     office.close()
+
+
+def delta_envelope(start, version, denied, cleared=(), *, expected, **changes):
+    """A bundle that brings only what leads from version `start` to `version`; `expected` is the list it must make."""
+    facts = {
+        "version": version,
+        "deny": None,
+        "deny_delta": b64encode(encode_delta(Delta(start, version, denied, cleared))).decode(),
+        "deny_digest": DenyList.of(version, expected).digest().hex(),
+    }
+    return envelope(**facts | changes)
+
+
+def adopt(tmp_path, raw, held):
+    return adopt_bundle(raw, identity=IDENTITY, held=held, state_dir=tmp_path)
+
+
+def test_a_delta_leads_on_from_what_is_held_and_survives_a_restart(tmp_path):
+    held = adopt(tmp_path, envelope(version=1, denied=(7, 9)), None)
+    held = adopt(tmp_path, delta_envelope(1, 2, (8,), (7,), expected=(8, 9)), held)
+    held = adopt(tmp_path, delta_envelope(2, 3, (10,), (), expected=(8, 9, 10)), held)
+    assert sorted(held.denied.serials()) == [8, 9, 10]
+    assert load_bundle(tmp_path, IDENTITY).denied == held.denied
+    assert sorted(path.name for path in tmp_path.iterdir()) == [FILE, "deny-3.ltdn"]
+
+
+def test_a_newer_bundle_with_the_list_that_is_held_needs_no_delta(tmp_path):
+    held = adopt(tmp_path, envelope(version=1, denied=(7,)), None)
+    digest = held.denied.digest().hex()
+    fresh = adopt(tmp_path, envelope(version=2, deny_version=1, deny=None, deny_digest=digest), held)
+    assert (fresh.version, fresh.denied) == (2, held.denied)
+    assert load_bundle(tmp_path, IDENTITY).version == 2
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        delta_envelope(2, 3, (8,), expected=(7, 8)),
+        delta_envelope(1, 3, (8,), expected=(8,)),
+        delta_envelope(1, 3, (8,), expected=(7, 8), deny_digest=""),
+        delta_envelope(1, 3, (8,), expected=(7, 8), deny_digest="zz"),
+        delta_envelope(1, 3, (8,), expected=(7, 8), deny_delta=""),
+        delta_envelope(1, 3, (8,), expected=(7, 8), deny_delta=None),
+        delta_envelope(1, 3, (8,), expected=(7, 8), deny_version=4),
+        delta_envelope(1, 0, (8,), expected=(7, 8)),
+        envelope(version=3, denied=(8,), deny_digest=DenyList.of(3, (7,)).digest().hex()),
+    ],
+    ids=["from-elsewhere", "other-end", "no-digest", "bad-digest", "empty", "none", "version", "back", "snapshot"],
+)  # fmt: skip
+def test_a_delta_that_does_not_fit_is_refused_and_changes_nothing(tmp_path, raw):
+    held = adopt(tmp_path, envelope(version=1, denied=(7,)), None)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(BundleError):
+        adopt(tmp_path, raw, held)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_delta_without_a_list_is_refused(tmp_path):
+    with pytest.raises(BundleError, match="not held"):
+        adopt(tmp_path, delta_envelope(1, 2, (8,), expected=(7, 8)), None)
+
+
+def test_a_list_on_disk_that_was_altered_is_no_list(tmp_path):
+    held = adopt(tmp_path, envelope(version=1, denied=(7, 9)), None)
+    adopt(tmp_path, delta_envelope(1, 2, (8,), (), expected=(7, 8, 9)), held)
+    kept = tmp_path / "deny-2.ltdn"
+    for altered in (DenyList.of(2, (9,)).encode(), DenyList.of(3, (7, 8, 9)).encode(), b"", b"LTDN"):
+        kept.write_bytes(altered)
+        with pytest.raises(BundleError):
+            load_bundle(tmp_path, IDENTITY)
+    kept.unlink()
+    with pytest.raises(BundleError, match="not held"):
+        load_bundle(tmp_path, IDENTITY)
+    # The whole list, asked for because nothing is held, puts the reader right.
+    assert adopt(tmp_path, envelope(version=3, denied=(7,)), None).denied.denies(7)
+    assert load_bundle(tmp_path, IDENTITY).denied.denies(7)
+
+
+def test_a_reader_asks_for_the_whole_list_when_a_change_does_not_lead_on(tmp_path, office):
+    config = enrolled(tmp_path, url=office.url)
+    held = load_bundle(config.state_dir, IDENTITY)
+    server = Server(office.url, timeout_s=2, clock=FixedClock(NOW), key=DEVICE_KEYS.signing)
+    errands = Errands(
+        identity=IDENTITY,
+        server=server,
+        settings=config.server,
+        state_dir=config.state_dir,
+        held=held,
+        report=dict,
+        noted=lambda *_: None,
+    )
+    office.envelope = delta_envelope(5, 6, (8,), expected=(8,))
+    errands._sync()
+    office.envelope = envelope(version=6, denied=(8,))
+    errands._sync()
+    assert office.bundle_paths == ["/v1/bundles?deny=1", "/v1/bundles"]
+    assert errands.take_bundle().denied.denies(8)
+    server.close()
 
 
 @pytest.mark.parametrize("part", ["path", "query", "method", "body", "key"])

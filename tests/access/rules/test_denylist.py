@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from access.rules.denydelta import MAX_CHANGES, decode_delta, encode_delta
 from access.rules.denylist import MAX_SERIAL, Delta, DenyList, DenyListVersionError, MalformedDenyListError
 
 SERIALS = st.sets(st.integers(0, 5_000), max_size=60)
@@ -63,3 +64,38 @@ def test_malformed_snapshots_are_refused(raw):
 def test_a_hundred_thousand_of_ten_million_are_small_to_send():
     made = DenyList.of(1, range(0, 10_000_000, 100))
     assert len(made.encode()) < 150_000
+
+
+@given(SERIALS, SERIALS, st.integers(0, 2**62), st.integers(1, 2**10))
+def test_a_delta_survives_the_wire(denied, cleared, start, step):
+    delta = Delta(start, start + step, tuple(sorted(denied - cleared)), tuple(sorted(cleared)))
+    assert decode_delta(encode_delta(delta)) == delta
+
+
+@given(st.binary(max_size=80), st.booleans())
+def test_any_other_bytes_are_no_delta(raw, led_on):
+    good = encode_delta(Delta(1, 2, (5,), (6,)))
+    with pytest.raises(MalformedDenyListError):
+        decode_delta(good[:-1] if led_on and raw in good else (good + raw if led_on and raw else raw))
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        Delta(1, 2, (MAX_SERIAL + 1,), ()),
+        Delta(1, 2, (5,), (5,)),
+        Delta(1, 2, tuple(range(MAX_CHANGES)), (MAX_CHANGES,)),
+    ],
+    ids=["serial", "both", "too-many"],
+)
+def test_a_delta_that_cannot_be_is_refused(delta):
+    with pytest.raises(MalformedDenyListError):
+        decode_delta(encode_delta(delta))
+
+
+@given(SERIALS, SERIALS)
+def test_the_digest_is_the_lists_and_its_versions(one, other):
+    assert DenyList.of(1, one).digest() == DenyList.decode(DenyList.of(1, one).encode(level=1)).digest()
+    assert (DenyList.of(1, one).digest() == DenyList.of(1, other).digest()) is (one == other)
+    assert DenyList.of(1, one).digest() != DenyList.of(2, one).digest()
+    assert DenyList(1, b"\x01\x00").digest() == DenyList.of(1, {0}).digest()
