@@ -222,6 +222,8 @@ def _row(
         charged_minor=charged.minor if charged is not None else 0,
         currency=quote.total.currency.code if quote else "VND",
         billed_at=now,
+        held_until=stay.held_until,
+        paid_until=stay.paid_until,
     )
 
 
@@ -238,6 +240,7 @@ def _merged(old: StayRow, now: datetime) -> StayRow:
         state=State.VOIDED.value,
         cases=Case.MERGED.value,
         running=False,
+        held_until=None,
         total_minor=0,
         charged_minor=0,
         revision=old.revision + 1,

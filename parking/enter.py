@@ -13,6 +13,7 @@ from kernel.ids import FareAccountId, uuid8
 from kernel.service_day import service_day
 from parking.publish_rates import Rates
 from parking.rules.errors import ImpossibleTimesError
+from parking.rules.place import Place
 from parking.rules.quote import Quote, quote_between
 from parking.rules.session import EventKind
 from parking.rules.stay import StayEvent
@@ -29,6 +30,7 @@ from parking.sessions import (
 )
 from parking.store import events as event_store
 from parking.store import stays as store
+from parking.store.stays import StayRow
 
 
 class PlaceFullError(DomainError):
@@ -100,18 +102,20 @@ def enter(tx: Connection, entering: Entering, *, actor: str, now: datetime) -> S
         vehicle_class=entering.vehicle_class,
         user=entering.user,
     )
-    account = entering.account or FareAccountId(uuid8("parking guest", entering.event_id))
-    guest = entering.account is None
+    told_to = event_store.find_account(tx, event.event_id)
+    if told_to is not None:
+        return find_told(tx, told_to, event, now=now)
+    reserved = store.find_reserved(tx, place.place_id, entering.subject, at=entering.at)
+    account, guest = account_of(entering.account, entering.event_id, reserved)
     lock_parker(tx, account, guest=guest, now=now)
-    if is_again(tx, account, event):
-        return find_session(tx, uuid8("stay", event.event_id), now=now, again=True)
+    if is_again(tx, account, event):  # another call told it while this one waited for the lock
+        return find_told(tx, account, event, now=now)
     store.lock_place(tx, place.place_id)
     parked = store.find_running(tx, place.place_id, entering.subject)
     if parked is not None:
         raise AlreadyParkedError(place_id=place.place_id, session_id=str(parked))
-    occupied = store.count_running(tx, [place.place_id]).get(place.place_id, 0)
-    if place.capacity is not None and occupied >= place.capacity:
-        raise PlaceFullError(place_id=place.place_id, occupied=occupied, capacity=place.capacity)
+    if reserved is None:
+        check_space(tx, place, now=now)
     day = service_day(event.at, place.day_starts, place.zone)
     event_store.insert_event(
         tx,
@@ -120,7 +124,34 @@ def enter(tx: Connection, entering: Entering, *, actor: str, now: datetime) -> S
         ),
     )
     bill(tx, account, event.at, guest=guest, now=now)
-    return find_session(tx, uuid8("stay", event.event_id), now=now)
+    return find_session(tx, reserved.stay_id if reserved else uuid8("stay", event.event_id), now=now)
+
+
+def account_of(
+    account: FareAccountId | None, event_id: UUID, reserved: StayRow | None = None
+) -> tuple[FareAccountId, bool]:
+    """Return what a stay is billed by and whether that is a guest: the reservation's, the card's, or a new guest's."""
+    if reserved is not None:
+        return reserved.fare_account_id, reserved.guest
+    if account is not None:
+        return account, False
+    return FareAccountId(uuid8("parking guest", event_id)), True
+
+
+def check_space(tx: Connection, place: Place, *, now: datetime) -> None:
+    """Refuse with PlaceFullError where every space is taken or held; the caller has locked the place."""
+    occupied = store.count_taken(tx, [place.place_id], now=now).get(place.place_id, 0)
+    if place.capacity is not None and occupied >= place.capacity:
+        raise PlaceFullError(place_id=place.place_id, occupied=occupied, capacity=place.capacity)
+
+
+def find_told(tx: Connection, account: FareAccountId, event: StayEvent, *, now: datetime) -> Session:
+    """Return the session that an event began or joined before; SessionIdReusedError where it told something else."""
+    known = event_store.find_event(tx, account, event.event_id)
+    assert known is not None, "the account was told of it"
+    is_again(tx, account, event)
+    found = store.find_stay_at(tx, account, known.subject, known.at)
+    return find_session(tx, found or uuid8("stay", event.event_id), now=now, again=True)
 
 
 def extend(

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from kernel.ids import OperatorId
+from kernel.ids import FareAccountId, OperatorId
 from kernel.service_day import service_day
 from parking.publish_rates import Rates
 from parking.rules.book import RateBook
@@ -17,6 +17,7 @@ from parking.rules.errors import UnknownPlaceError
 from parking.rules.place import Place, PlaceKind
 from parking.rules.stay import Stay
 from parking.store import stays as store
+from parking.store.stays import StayRow
 
 HANOI: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 
@@ -48,8 +49,13 @@ def list_places(
         if place.operator_id and place.kind is not PlaceKind.CAMPUS
         if operators is None or place.operator_id in operators
     ]
-    counted = store.count_running(tx, [place.place_id for place in mine])
+    counted = store.count_taken(tx, [place.place_id for place in mine], now=now)
     return tuple(PlaceNow(place, counted.get(place.place_id, 0), now) for place in mine)
+
+
+def list_own(tx: Connection, account: FareAccountId, *, limit: int = 100) -> tuple[StayRow, ...]:
+    """Return an account's newest stays, the newest first."""
+    return store.list_newest(tx, account, limit=limit)
 
 
 def place_in_force(tx: Connection, place_id: str, *, now: datetime) -> Place:

@@ -127,6 +127,7 @@ TABLE: Final[dict[str, Row]] = {
     "tariff-version-taken": Row(409, "Tariff version taken"),
     "unknown-pass": Row(404, "Pass unknown"),
     # parking
+    "already-reserved": Row(409, "Already reserved"),
     "already-parked": Row(409, "Already parked"),
     "backdated-rates": Row(422, "Backdated rates"),
     "count-id-reused": Row(409, "Count id reused"),

@@ -15,13 +15,30 @@ __all__ = ["PASSBACK", "EventKind", "Stay", "StayEvent", "fold_stays", "in_order
 
 PASSBACK: Final = timedelta(minutes=5)  # a second tap at the same place within it repeats the first
 
+# What can only follow something else comes after it, also at one instant.
+_AT_ONE_INSTANT: Final = (
+    EventKind.RESERVED,
+    EventKind.ENTERED,
+    EventKind.PAID,
+    EventKind.EXTENDED,
+    EventKind.EXPIRED,
+    EventKind.LEFT,
+    EventKind.MISSED_EXIT,
+    EventKind.NO_SHOW,
+    EventKind.DISPUTED,
+    EventKind.UPHELD,
+    EventKind.REFUNDED,
+    EventKind.VOIDED,
+)
+assert set(_AT_ONE_INSTANT) == set(EventKind), "every kind has its turn"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StayEvent:
     """One fact about a stay, with its own time.
 
     `subject` is what parks: a card, a ticket or a plate. `order` is the card's own order of its taps (§8.3), None
-    for facts that only a clock orders. `until` is the end of time paid or extended; on
+    for facts that only a clock orders. `until` is the end of time paid or extended, or of a reservation's hold; on
     an exit it is the instant of the binding quote that was paid.
     """
 
@@ -83,8 +100,16 @@ class Stay:
     @property
     def paid_until(self) -> datetime | None:
         """Return the latest instant that was paid or extended to."""
-        paid = (each.until for each in self.events if each.kind is not EventKind.LEFT)
-        return max((each for each in paid if each is not None), default=None)
+        return self._latest_until(EventKind.PAID, EventKind.EXTENDED)
+
+    @property
+    def held_until(self) -> datetime | None:
+        """Return until when a reservation holds its space for somebody to come."""
+        return self._latest_until(EventKind.RESERVED) if self.state is State.RESERVED else None
+
+    def _latest_until(self, *kinds: EventKind) -> datetime | None:
+        found = (each.until for each in self.events if each.kind in kinds)
+        return max((each for each in found if each is not None), default=None)
 
 
 def in_order(events: Iterable[StayEvent]) -> list[StayEvent]:
@@ -95,7 +120,8 @@ def in_order(events: Iterable[StayEvent]) -> list[StayEvent]:
     unique = {each.event_id: each for each in events}.values()
     counted = sorted((each for each in unique if each.order is not None), key=lambda each: each.order or ())
     timed = sorted(
-        (each for each in unique if each.order is None), key=lambda each: (each.at, each.event_id.bytes)
+        (each for each in unique if each.order is None),
+        key=lambda each: (each.at, _AT_ONE_INSTANT.index(each.kind), each.event_id.bytes),
     )
     merged: list[StayEvent] = []
     for each in counted:

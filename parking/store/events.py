@@ -71,6 +71,14 @@ def find_event(tx: Connection, account: FareAccountId, event_id: UUID) -> StayEv
     return _event(row) if row else None
 
 
+def find_account(tx: Connection, event_id: UUID) -> FareAccountId | None:
+    """Return the account that an event was told of."""
+    found = tx.execute(
+        text("SELECT fare_account_id FROM parking_event WHERE event_id = :event_id"), {"event_id": event_id}
+    ).scalar()
+    return None if found is None else FareAccountId(found)
+
+
 def list_events(
     tx: Connection, since: Mapping[FareAccountId, datetime]
 ) -> tuple[tuple[FareAccountId, StayEvent], ...]:

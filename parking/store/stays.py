@@ -41,6 +41,8 @@ class StayRow:
     charged_minor: int
     currency: str
     billed_at: datetime
+    held_until: datetime | None = None
+    paid_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,12 +133,36 @@ def list_stays(tx: Connection, since: Mapping[FareAccountId, datetime]) -> tuple
     return tuple(_stay(row) for row in rows)
 
 
+def list_newest(tx: Connection, account: FareAccountId, *, limit: int) -> tuple[StayRow, ...]:
+    """Return an account's stays, the newest first."""
+    rows = tx.execute(
+        text(
+            f"SELECT {_STAY} FROM parking_stay WHERE fare_account_id = :account"
+            " ORDER BY first_at DESC, stay_id LIMIT :limit"
+        ),
+        {"account": account, "limit": limit},
+    )
+    return tuple(_stay(row) for row in rows)
+
+
 def find_stay(tx: Connection, stay_id: UUID) -> StayRow | None:
     """Return a stay by its id alone."""
     row = tx.execute(
         text(f"SELECT {_STAY} FROM parking_stay WHERE stay_id = :stay_id"), {"stay_id": stay_id}
     ).first()
     return _stay(row) if row else None
+
+
+def find_stay_at(tx: Connection, account: FareAccountId, subject: UUID, at: datetime) -> UUID | None:
+    """Return the stay of an account that an event of a subject at an instant belongs to."""
+    found = tx.execute(
+        text(
+            "SELECT stay_id FROM parking_stay WHERE fare_account_id = :account AND subject = :subject"
+            " AND first_at <= :at AND last_at >= :at ORDER BY first_at DESC LIMIT 1"
+        ),
+        {"account": account, "subject": subject, "at": at},
+    ).scalar()
+    return None if found is None else UUID(str(found))
 
 
 def find_running(tx: Connection, place_id: str, subject: UUID) -> UUID | None:
@@ -150,18 +176,55 @@ def find_running(tx: Connection, place_id: str, subject: UUID) -> UUID | None:
     return None if found is None else UUID(str(found))
 
 
-def count_running(tx: Connection, place_ids: Iterable[str]) -> dict[str, int]:
-    """Return how many stays are running, by place; places without any are absent."""
+def count_taken(tx: Connection, place_ids: Iterable[str], *, now: datetime) -> dict[str, int]:
+    """Return how many spaces are taken, by place: running stays and held reservations; none: absent."""
     rows = tx.execute(
         text(
             """
             SELECT place_id, count(*) FROM parking_stay
-            WHERE running AND place_id = ANY (CAST(:places AS text[])) GROUP BY place_id
+            WHERE (running OR held_until > :now) AND place_id = ANY (CAST(:places AS text[])) GROUP BY place_id
             """
         ),
-        {"places": list(place_ids)},
+        {"places": list(place_ids), "now": now},
     )
     return {row[0]: row[1] for row in rows}
+
+
+def find_reserved(tx: Connection, place_id: str, subject: UUID, *, at: datetime) -> StayRow | None:
+    """Return the reservation that holds a space for a subject at a place at an instant."""
+    row = tx.execute(
+        text(
+            f"SELECT {_STAY} FROM parking_stay WHERE place_id = :place AND subject = :subject"
+            " AND held_until > :at ORDER BY held_until LIMIT 1"
+        ),
+        {"place": place_id, "subject": subject, "at": at},
+    ).first()
+    return _stay(row) if row else None
+
+
+def list_lapsed_holds(tx: Connection, *, before: datetime, limit: int) -> tuple[UUID, ...]:
+    """Return reservations whose hold ended before an instant and that nobody came for, oldest first."""
+    rows = tx.execute(
+        text(
+            "SELECT stay_id FROM parking_stay WHERE held_until <= :before ORDER BY held_until, stay_id LIMIT :limit"
+        ),
+        {"before": before, "limit": limit},
+    )
+    return tuple(row[0] for row in rows)
+
+
+def list_paid_out(
+    tx: Connection, *, before: datetime, gated: Iterable[str], limit: int
+) -> tuple[tuple[UUID, datetime], ...]:
+    """Return (stay, paid until) of running stays without a gate whose paid time ended before an instant."""
+    rows = tx.execute(
+        text(
+            "SELECT stay_id, paid_until FROM parking_stay WHERE running AND paid_until <= :before"
+            " AND NOT place_id = ANY (CAST(:gated AS text[])) ORDER BY paid_until, stay_id LIMIT :limit"
+        ),
+        {"before": before, "gated": list(gated), "limit": limit},
+    )
+    return tuple((row[0], row[1]) for row in rows)
 
 
 def lock_place(tx: Connection, place_id: str) -> None:

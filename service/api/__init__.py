@@ -18,12 +18,14 @@ from service.api.health import blueprint as health
 from service.api.ledger import blueprint as ledger
 from service.api.notifications import blueprint as notifications
 from service.api.parking import blueprint as parking
+from service.api.parking_changes import blueprint as parking_changes
 from service.api.parking_meters import blueprint as parking_meters
 from service.api.parking_payments import blueprint as parking_payments
 from service.api.parking_shifts import blueprint as parking_shifts
 from service.api.pass_refunds import blueprint as pass_refunds
 from service.api.passes import blueprint as passes
 from service.api.problems import blueprint as problems
+from service.api.rider_parking import blueprint as rider_parking
 from service.api.riders import blueprint as riders
 from service.api.settlements import blueprint as settlements
 from service.api.taps import blueprint as taps
@@ -36,7 +38,9 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     settlements,
     parking,
     enforcement,
+    parking_changes,
     parking_payments,
+    rider_parking,
     parking_shifts,
     parking_meters,
     topups,

@@ -18,6 +18,7 @@ from parking.rules.check import Checked
 from parking.rules.plate import PlateMatch
 from parking.store.observations import Observation
 from service import audit, parks
+from service.api.parking import actor_text
 from service.auth import principal, require_operator, requires
 from service.services import services
 from service.staff import Role
@@ -115,7 +116,7 @@ def create_observation(json_data: ObservationMade) -> Response:
             image_ref=json_data.image_ref,
             note=json_data.note,
         )
-        made, again = verbs.observe(tx, seen, observed_by=_actor(), now=now)
+        made, again = verbs.observe(tx, seen, observed_by=actor_text(), now=now)
         if not again:
             audit.record(
                 tx,
@@ -152,11 +153,6 @@ def _subjects(tx: Connection, asked: CheckAsked) -> dict[UUID, PlateMatch]:
     if isinstance(asked.medium, CardNumber):
         return {get_card(tx, serial=asked.medium.value).card_id: PlateMatch.SAME}
     return dict(parks.subjects_like(services().keyring, asked.medium))
-
-
-def _actor() -> str:
-    actor = principal().actor
-    return f"{actor.kind.value}:{actor.actor_id}"
 
 
 def _checked(said: Checked) -> dict[str, Any]:

@@ -111,9 +111,9 @@ def create_session(json_data: EnterAsked) -> tuple[dict[str, Any], int, dict[str
     )
     with running.database.begin() as tx:
         require_operator(place_in_force(tx, json_data.place_id, now=now).operator_id)
-        made = verbs.enter(tx, entering, actor=_actor(), now=now)
-        _record(tx, "parking.enter", made)
-    return _answer(made, 201)
+        made = verbs.enter(tx, entering, actor=actor_text(), now=now)
+        record(tx, "parking.enter", made)
+    return answer(made, 201)
 
 
 @blueprint.post("/sessions/<uuid:session_id>/extend")
@@ -126,10 +126,10 @@ def extend_session(session_id: UUID, json_data: ExtendAsked) -> tuple[dict[str, 
     with running.database.begin() as tx:
         require_operator(operator_of(tx, session_id))
         made = verbs.extend(
-            tx, session_id, event_id=json_data.event_id, until=json_data.until, actor=_actor(), now=now
+            tx, session_id, event_id=json_data.event_id, until=json_data.until, actor=actor_text(), now=now
         )
-        _record(tx, "parking.extend", made)
-    return _answer(made, 200)
+        record(tx, "parking.extend", made)
+    return answer(made, 200)
 
 
 @blueprint.post("/sessions/<uuid:session_id>/leave")
@@ -147,11 +147,11 @@ def leave_session(session_id: UUID, json_data: LeaveAsked) -> tuple[dict[str, An
             event_id=json_data.event_id,
             at=json_data.left_at or now,
             quoted_at=json_data.quoted_at,
-            actor=_actor(),
+            actor=actor_text(),
             now=now,
         )
-        _record(tx, "parking.leave", made)
-    return _answer(made, 200)
+        record(tx, "parking.leave", made)
+    return answer(made, 200)
 
 
 @blueprint.get("/sessions/<uuid:session_id>")
@@ -161,7 +161,7 @@ def get_session(session_id: UUID) -> dict[str, Any]:
     running = services()
     with running.database.read() as tx:
         require_operator(operator_of(tx, session_id))
-        return _shown(find_session(tx, session_id, now=running.clock.now()))
+        return session_body(find_session(tx, session_id, now=running.clock.now()))
 
 
 @blueprint.get("/places")
@@ -187,12 +187,14 @@ def get_places() -> dict[str, Any]:
     }
 
 
-def _actor() -> str:
+def actor_text() -> str:
+    """Return the caller as an event names its actor."""
     actor = principal().actor
     return f"{actor.kind.value}:{actor.actor_id}"
 
 
-def _record(tx: Connection, action: str, made: Session) -> None:
+def record(tx: Connection, action: str, made: Session, note: str = "") -> None:
+    """Write a change of a session into the audit trail, once."""
     if not made.again:
         audit.record(
             tx,
@@ -201,15 +203,22 @@ def _record(tx: Connection, action: str, made: Session) -> None:
             subject_kind="parking_session",
             subject_id=str(made.row.stay_id),
             now=services().clock.now(),
-            detail={"place_id": made.row.place_id, "state": made.row.state},
+            detail={"place_id": made.row.place_id, "state": made.row.state}
+            | ({"note": note} if note else {}),
         )
 
 
-def _answer(made: Session, status: int) -> tuple[dict[str, Any], int, dict[str, str]]:
-    return (_shown(made), 200, {"Idempotency-Hit": "true"}) if made.again else (_shown(made), status, {})
+def answer(made: Session, status: int) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Return a session as the API answers it: a repeated call says so and is never a second creation."""
+    return (
+        (session_body(made), 200, {"Idempotency-Hit": "true"})
+        if made.again
+        else (session_body(made), status, {})
+    )
 
 
-def _shown(found: Session) -> dict[str, Any]:
+def session_body(found: Session) -> dict[str, Any]:
+    """Return a session as the API shows it, with the proof of its price."""
     row, bill = found.row, found.bill
     priced = bill.quote or found.asked
     return {
@@ -221,6 +230,8 @@ def _shown(found: Session) -> dict[str, Any]:
         "cases": row.cases.split(),
         "entered_at": row.entered_at.isoformat() if row.entered_at else None,
         "left_at": row.left_at.isoformat() if row.left_at else None,
+        "held_until": row.held_until.isoformat() if row.held_until else None,
+        "paid_until": row.paid_until.isoformat() if row.paid_until else None,
         "payment": _payment(row.guest, bool(bill.lines)),
         "lines": [
             {

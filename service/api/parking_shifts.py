@@ -17,6 +17,7 @@ from parking.places import place_in_force
 from parking.rules.shift import Shift, ShiftEvent, ShiftEventKind
 from parking.rules.tickets import SeriesAccount, TicketEnd
 from service import audit
+from service.api.parking import actor_text
 from service.api.topups import Amount
 from service.auth import principal, require_operator, requires
 from service.services import services
@@ -115,7 +116,7 @@ def open_shift(json_data: ShiftOpened) -> tuple[dict[str, Any], int, dict[str, s
             till=json_data.till,
             attendant=json_data.attendant,
             float_=Money.from_json(json_data.float.model_dump()),
-            actor=_actor(),
+            actor=actor_text(),
             now=now,
         )
         if not again:
@@ -196,7 +197,7 @@ def issue_tickets(json_data: TicketsIssued) -> dict[str, Any]:
             tuple(json_data.numbers),
             place_id=json_data.place_id,
             shift_id=json_data.shift_id,
-            actor=_actor(),
+            actor=actor_text(),
             now=now,
         )
     return {"series": json_data.series, "issued": new, "known": len(set(json_data.numbers)) - new}
@@ -219,7 +220,7 @@ def end_tickets(json_data: TicketsEnded) -> dict[str, Any]:
             TicketEnd(json_data.end),
             operator_id=place.operator_id,
             note=json_data.note,
-            actor=_actor(),
+            actor=actor_text(),
             now=now,
         )
     return {"series": json_data.series, "ended": ended, "known": len(set(json_data.numbers)) - ended}
@@ -249,7 +250,7 @@ def _tell(
         event_id=event_id,
         kind=kind,
         at=now,
-        actor=_actor(),
+        actor=actor_text(),
         amount=None if amount is None else Money.from_json(amount.model_dump()),
         note=note,
     )
@@ -259,11 +260,6 @@ def _tell(
         if not again:
             _record(tx, shift, kind.value)
     return (_shown(shift), 200, {"Idempotency-Hit": "true"}) if again else (_shown(shift), 200, {})
-
-
-def _actor() -> str:
-    actor = principal().actor
-    return f"{actor.kind.value}:{actor.actor_id}"
 
 
 def _record(tx: Connection, shift: Shift, what: str) -> None:

@@ -133,6 +133,23 @@ def publish(rates: Path, prepared_by: str, approved_by: str, begins: str) -> Non
     click.echo(f"{done.version} {told} from {done.effective_at.isoformat()}")
 
 
+@parking.command("sweep")
+def sweep() -> None:
+    """Write down who never came for a reservation, and stop sessions without a gate whose paid time ended.
+
+    Run it every minute by a timer; repeating it changes nothing.
+
+    \b
+    Example: lienthong parking sweep
+    """  # noqa: D301 click reads \b
+    from service.commands import context
+    from service.jobs import parking_sweep
+
+    with context.database() as database:
+        done = parking_sweep.sweep(database, clock=context.clock())
+    click.echo(f"{done.no_shows} reservations lapsed, {done.stopped} sessions stopped")
+
+
 @parking.command("prove")
 @RATES
 @click.argument("proof", type=click.File("r", encoding="utf-8"))

@@ -41,7 +41,7 @@ def test_an_open_stay_owes_nothing_yet_and_occupies_a_space(tx, rates, issue, no
     card = issue(100_000)
     bill(tx, [card.tap(IN, now)], now)
     assert balances(tx, card.account, now) == (100_000, 0, 0)
-    assert store.count_running(tx, ["dong-da-01"]) == {"dong-da-01": 1}
+    assert store.count_taken(tx, ["dong-da-01"], now=now) == {"dong-da-01": 1}
 
 
 def test_billing_again_changes_nothing(tx, rates, issue, now):

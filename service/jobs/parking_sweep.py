@@ -1,0 +1,45 @@
+"""Parking's clockwork: write down who never came for a reservation, and stop sessions whose paid time ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from kernel.clock import Clock
+from parking import reserve_space
+from service.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one run did."""
+
+    no_shows: int
+    stopped: int
+
+
+def sweep(database: Database, *, clock: Clock) -> Swept:
+    """Note lapsed reservations and stop paid-out sessions, each in a transaction of its own. May be repeated."""
+    now = clock.now()
+    with database.read() as tx:
+        lapsed = reserve_space.list_lapsed(tx, now=now)
+        paid_out = reserve_space.list_paid_out(tx, now=now)
+    no_shows = sum(
+        database.run(partial(_note_no_show, session_id=session_id, now=now)) for session_id in lapsed
+    )
+    stopped = sum(
+        database.run(partial(_stop, session_id=session_id, at=at, now=now)) for session_id, at in paid_out
+    )
+    return Swept(no_shows, stopped)
+
+
+def _note_no_show(tx: Connection, *, session_id: UUID, now: datetime) -> bool:
+    return reserve_space.note_no_show(tx, session_id, now=now) is not None
+
+
+def _stop(tx: Connection, *, session_id: UUID, at: datetime, now: datetime) -> bool:
+    return reserve_space.stop(tx, session_id, at, now=now) is not None
