@@ -211,7 +211,7 @@ def _late_and_twice(city: World, story: Story) -> None:
 def _the_books(city: World, plan: DayPlan, report: dict[str, Any], story: Story) -> bool:
     story.chapter("The day closes")
     day = DAY.isoformat()
-    story.console.print(city.lienthong("settle", day), highlight=False, markup=False)
+    story.console.print(city.lienthong("settle", day, "--early"), highlight=False, markup=False)
     settled = json.loads(city.lienthong("settle", day, "--json"))
     story.chapter("The proof")
     story.console.print(city.lienthong("ledger", "prove"), highlight=False, markup=False)

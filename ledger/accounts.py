@@ -109,7 +109,6 @@ def _balance(stored: store.StoredBalance, released: int = 0) -> Balance:
         Money(stored.posted, unit),
         Money(pending, unit),
         Money(stored.posted - pending - stored.floor, unit),
-        stored.version,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -13,8 +13,10 @@ from kernel.service_day import local_date
 from ledger.reverse import get_entry
 from ledger.rules import book_day as days
 from ledger.rules import seal as rules
+from ledger.rules.chain import SealKey, introduce
 from ledger.rules.errors import DayNotClosedError, DayNotOverError
 from ledger.rules.seal import Inclusion, Seal
+from ledger.store import closings
 from ledger.store import lines as line_store
 from ledger.store import seals as store
 
@@ -27,12 +29,15 @@ def share(tx: Connection, instants: Iterable[datetime]) -> date:
     return line_store.share_days(tx, {local_date(at, days.ZONE) for at in instants})
 
 
-def close(tx: Connection, book_day: date, now: datetime, *, signer: SigningKey) -> Seal:
+def close(
+    tx: Connection, book_day: date, now: datetime, *, signer: SigningKey, earlier: Sequence[SigningKey] = ()
+) -> Seal:
     """Close all open book days up to and including one, seal each, and return that day's seal.
 
     Waits for posters of those days and keeps new ones off until the transaction ends; they then land in the
     day after. Closing a closed day answers its seal again (for a day without entries that was closed along
-    with a later one: that later one's). DayNotOverError for a day that has not begun where the books are kept.
+    with a later one: that later one's). When the last seal was signed by one of the `earlier` keys, that one
+    introduces the new signer, from this seal on. DayNotOverError for a day that has not begun where the books are kept.
     """
     today = local_date(now, days.ZONE)
     if book_day > today:
@@ -43,10 +48,19 @@ def close(tx: Connection, book_day: date, now: datetime, *, signer: SigningKey) 
         # Another closer may have been before us: what we read above is old once we hold the days.
         closed_through = line_store.share_days(tx, ())
     if book_day > closed_through:
-        store.insert_key(tx, signer.public.key_id, signer.public.raw, now)
+        _know(tx, signer, earlier, now)
         for day in sorted({*store.list_active_days(tx, closed_through, book_day), book_day}):
             _seal(tx, day, now, signer)
     return find_seal(tx, book_day)
+
+
+def _know(tx: Connection, signer: SigningKey, earlier: Sequence[SigningKey], now: datetime) -> None:
+    last = store.last_seal(tx)
+    outgoing = [key for key in earlier if last is not None and key.public.key_id == last.key_id]
+    if last is None or not outgoing or last.key_id == signer.public.key_id:
+        store.insert_key(tx, SealKey(signer.public), now)
+    else:
+        store.insert_key(tx, introduce(signer.public, outgoing[0], last.position + 1, last.head), now)
 
 
 def _seal(tx: Connection, day: date, now: datetime, signer: SigningKey) -> None:
@@ -69,7 +83,7 @@ def _seal(tx: Connection, day: date, now: datetime, signer: SigningKey) -> None:
         now,
     )
     store.insert_seal(tx, seal, chunks)
-    store.insert_closings(tx, day)
+    closings.insert(tx, day)
 
 
 def find_seal(tx: Connection, book_day: date) -> Seal:
@@ -78,6 +92,16 @@ def find_seal(tx: Connection, book_day: date) -> Seal:
     if not found:
         raise DayNotClosedError(book_day=book_day.isoformat())
     return found[0]
+
+
+def last_seal(tx: Connection) -> Seal | None:
+    """Return the newest seal; None before the first close."""
+    return store.last_seal(tx)
+
+
+def list_keys(tx: Connection) -> tuple[SealKey, ...]:
+    """Return the public keys that seals were signed with, and which key introduced each, oldest first."""
+    return tuple(store.list_keys(tx))
 
 
 def list_seals(tx: Connection, *, first: date | None = None, last: date | None = None) -> tuple[Seal, ...]:

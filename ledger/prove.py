@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date
-from itertools import zip_longest
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection
 
 from kernel.crypto.ed25519 import VerifyKey
+from kernel.ids import uuid7
 from ledger.rules import seal as rules
+from ledger.rules.chain import chain_faults
 from ledger.rules.proof import Fault, FaultKind, Step
-from ledger.rules.seal import GENESIS, KEY_SIZE, Seal
+from ledger.rules.seal import KEY_SIZE, Seal
 from ledger.store import proofs as store
 from ledger.store import seals as seal_store
 
@@ -34,32 +35,67 @@ def prove(
     open_tx: OpenTx,
     *,
     trusted: Sequence[VerifyKey] | None = None,
+    held: Sequence[bytes] = (),
     since: date | None = None,
     workers: int = 1,
 ) -> Iterator[Step]:
     """Check the whole ledger and yield a step as each part ends; no faults in any step is the proof.
 
     `open_tx` gives a fresh transaction each time; `workers` of them run side by side. Signatures are checked
-    against `trusted` keys, or when None against the keys stored with the seals (which then prove only that
-    one holder signed them all). With `since`, only days from then on are hashed again; sums are always whole.
+    against `trusted` keys and those that they introduced, or when None against the keys stored with the seals
+    (which then prove only that one holder signed them all). `held` are heads that somebody kept.
+    With `since`, what was closed before that day is taken as proven: only lines booked from then on are read
+    again, on top of the closings before, and every balance row once.
     """
     with open_tx() as lead:
         name = store.snapshot(lead)
         seals = seal_store.list_seals(lead)
-        keys = _keys(lead, trusted)
-        parts = [_Part("chain of seals", lambda _: (len(seals), _chain_faults(seals, keys)))]
+        after = _proven_day(seals, since)
+        parts = [_chain_part(lead, seals, trusted, held)]
+        parts += [_Part(check[0], _sum_check(number, after)) for number, check in enumerate(store.CHECKS)]
         parts += [
             _Part(f"lines of {seal.book_day}", _day_check(seal))
             for seal in seals
-            if since is None or seal.book_day >= since
+            if after is None or seal.book_day > after
         ]
-        parts += [_Part(check[0], _sum_check(number)) for number, check in enumerate(store.CHECKS)]
         if workers == 1:
             for done, part in enumerate(parts, 1):
                 rows, faults = part.run(lead)
                 yield Step(part.name, rows, faults, done, len(parts))
             return
         yield from _side_by_side(open_tx, name, parts, workers)
+
+
+def last_proven(tx: Connection) -> date | None:
+    """Return the farthest day that a recorded proof reached; None before one, or when that day's seal is another."""
+    found = store.last(tx)
+    if found is None:
+        return None
+    through, head = found
+    seals = seal_store.list_seals(tx, first=through, last=through)
+    return through if seals and seals[0].head == head else None
+
+
+def record(tx: Connection, reached: Seal, lines: int, now: datetime, *, since: date | None = None) -> bool:
+    """Write down that everything up to a seal proved; False when a gap to the last proof was left out.
+
+    `reached` is a seal that stood before the proof began, `since` what the proof was given.
+    """
+    if since is not None:
+        proven = last_proven(tx)
+        if proven is None or since > proven + timedelta(days=1):
+            return False
+    store.insert(
+        tx, uuid7(now), since=since, through=reached.book_day, head=reached.head, lines=lines, now=now
+    )
+    return True
+
+
+def _proven_day(seals: Sequence[Seal], since: date | None) -> date | None:
+    """Return the last day taken as proven: closed, and before `since`. Closings are whole only up to a seal."""
+    if since is None or not seals or since <= seals[0].book_day:
+        return None
+    return min(since - timedelta(days=1), seals[-1].book_day)
 
 
 def _side_by_side(open_tx: OpenTx, snapshot: str, parts: Sequence[_Part], workers: int) -> Iterator[Step]:
@@ -77,34 +113,18 @@ def _side_by_side(open_tx: OpenTx, snapshot: str, parts: Sequence[_Part], worker
             yield Step(running[future].name, rows, faults, done, len(parts))
 
 
-def _keys(tx: Connection, trusted: Sequence[VerifyKey] | None) -> Mapping[bytes, VerifyKey]:
-    if trusted is not None:
-        return {key.key_id: key for key in trusted}
-    return {key_id: VerifyKey(public) for key_id, public in seal_store.list_keys(tx).items()}
+def _chain_part(
+    tx: Connection, seals: Sequence[Seal], trusted: Sequence[VerifyKey] | None, held: Sequence[bytes]
+) -> _Part:
+    stored = seal_store.list_keys(tx)
+    # A key that was introduced is valid from there on, and because it was.
+    own = (one.key for one in stored if one.introduced_by is None)
+    keys: Mapping[bytes, VerifyKey] = {key.key_id: key for key in (own if trusted is None else trusted)}
+    return _Part("chain of seals", lambda _: (len(seals), chain_faults(seals, keys, stored, held=held)))
 
 
-def _sum_check(number: int) -> Callable[[Connection], tuple[int, tuple[Fault, ...]]]:
-    return lambda tx: (0, store.run(tx, number))
-
-
-def _chain_faults(seals: Sequence[Seal], keys: Mapping[bytes, VerifyKey]) -> tuple[Fault, ...]:
-    faults: list[Fault] = []
-    previous, position, day = GENESIS, 0, date.min
-    for seal in seals:
-        where = f"{seal.book_day} (position {seal.position})"
-        if seal.position != position + 1 or seal.book_day <= day:
-            faults.append(Fault(FaultKind.SEAL_CHAIN, where, f"position {position + 1}", str(seal.position)))
-        if seal.previous_head != previous:
-            faults.append(Fault(FaultKind.SEAL_CHAIN, where, previous.hex(), seal.previous_head.hex()))
-        message = rules.message_of(seal)
-        if (head := rules.head_hash(message)) != seal.head:
-            faults.append(Fault(FaultKind.SEAL, where, head.hex(), seal.head.hex()))
-        key = keys.get(seal.key_id)
-        if key is None or not key.verify(rules.CONTEXT, message, seal.signature):
-            found = "unknown key" if key is None else "invalid"
-            faults.append(Fault(FaultKind.SIGNATURE, where, f"valid under {seal.key_id.hex()}", found))
-        previous, position, day = seal.head, seal.position, seal.book_day
-    return tuple(faults)
+def _sum_check(number: int, after: date | None) -> Callable[[Connection], tuple[int, tuple[Fault, ...]]]:
+    return lambda tx: (0, store.run(tx, number, after))
 
 
 def _day_check(seal: Seal) -> Callable[[Connection], tuple[int, tuple[Fault, ...]]]:
@@ -112,35 +132,32 @@ def _day_check(seal: Seal) -> Callable[[Connection], tuple[int, tuple[Fault, ...
 
 
 def _day_faults(tx: Connection, seal: Seal) -> tuple[int, tuple[Fault, ...]]:
-    """Compare a sealed day's lines, hashed anew, with its chunks, and the chunks with its seal."""
+    """Compare a sealed day's lines, hashed anew by the server, with its chunks, and the chunks with its seal."""
     faults: list[Fault] = []
-    stored = list(seal_store.chunks(tx, seal.book_day))
     roots: list[bytes] = []
-    for chunk in stored:
-        root = rules.root_of([leaf[KEY_SIZE:] for leaf in rules.split_leaves(chunk.leaves)])
+    numbers: list[int] = []
+    count = 0
+    for chunk in seal_store.chunks(tx, seal.book_day):
+        leaves = rules.split_leaves(chunk.leaves)
+        root = rules.root_of([leaf[KEY_SIZE:] for leaf in leaves])
         if root != chunk.root:
             where = f"{seal.book_day} chunk {chunk.number}"
             faults.append(Fault(FaultKind.CHUNK, where, root.hex(), chunk.root.hex()))
         roots.append(root)
-    numbers = [chunk.number for chunk in stored]
-    count = sum(len(chunk.leaves) // rules.LEAF_SIZE for chunk in stored)
-    if rules.root_of(roots) != seal.root or count != seal.leaf_count or numbers != list(range(len(stored))):
+        numbers.append(chunk.number)
+        count += len(leaves)
+    if rules.root_of(roots) != seal.root or count != seal.leaf_count or numbers != list(range(len(numbers))):
         expected = f"{seal.leaf_count} lines, root {seal.root.hex()}"
         found = f"{count} lines, root {rules.root_of(roots).hex()}"
         faults.append(Fault(FaultKind.SEAL, f"{seal.book_day} chunks", expected, found))
-    lines = 0
-    same = True
-    fresh: list[bytes] = []
-    leaves = seal_store.leaves(tx, seal.book_day)
-    sealed = (leaf for chunk in stored for leaf in rules.split_leaves(chunk.leaves))
-    for now, then in zip_longest(leaves, sealed):
-        lines += now is not None
-        if same and now != then:
-            same = False
-        if now is not None:
-            fresh.append(now)
-    if not same:
-        faults += _name_lines(fresh, [leaf for chunk in stored for leaf in rules.split_leaves(chunk.leaves)])
+    lines, alike = seal_store.compare_leaves(tx, seal.book_day)
+    if not alike:
+        sealed = [
+            leaf
+            for chunk in seal_store.chunks(tx, seal.book_day)
+            for leaf in rules.split_leaves(chunk.leaves)
+        ]
+        faults += _name_lines(list(seal_store.leaves(tx, seal.book_day)), sealed)
     return lines, tuple(faults)
 
 

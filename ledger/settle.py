@@ -12,7 +12,7 @@ from kernel.money import VND, Currency, Money
 from ledger.close_period import find_seal
 from ledger.rules import chart
 from ledger.rules import settlement as rules
-from ledger.rules.errors import DayNotClosedError, SettlementDiffersError
+from ledger.rules.errors import SettlementDiffersError
 from ledger.rules.settlement import Coverage, Settled, SettleLine
 from ledger.statement import trial_balance
 from ledger.store import settlements as store
@@ -29,9 +29,8 @@ def settle(
     Settling again with the same lines (in any order) answers what is stored, also when two run at once; with
     other lines it is SettlementDiffersError. DayNotClosedError while the day can still change.
     """
-    if find_seal(tx, book_day).book_day != book_day:
-        # Closed along with a later day because nothing was booked on it: there is nothing to settle.
-        raise DayNotClosedError(book_day=book_day.isoformat())
+    # A day on which nothing was booked may have been closed along with a later one: it has that one's seal.
+    seal = find_seal(tx, book_day)
     handed_in = sorted(
         lines, key=lambda line: (line.operator_id, line.house, line.mode, line.route_id, line.trips)
     )
@@ -39,7 +38,7 @@ def settle(
     moved = store.operator_sums(tx, book_day, unit, net_kinds=NET_KINDS, subsidy_kinds=SUBSIDY_KINDS)
     settlements = rules.settle_lines(book_day, handed_in, moved, unit=unit, now=now)
     covered = coverage(tx, book_day, unit=unit)
-    if store.insert_day(tx, covered, digest, now):
+    if store.insert_day(tx, covered, digest, now, sealed_on=seal.book_day):
         store.insert(tx, settlements, handed_in)
         return Settled(book_day, settlements, tuple(handed_in), covered, first_time=True)
     earlier = store.find_day(tx, book_day, unit)

@@ -95,6 +95,7 @@ TABLE: Final[dict[str, Row]] = {
     "hold-ended": Row(409, "Hold ended"),
     "hold-amount": Row(422, "Amount outside the hold"),
     "day-not-over": Row(409, "Day not over", retry=True),
+    "day-running": Row(409, "Day still running", retry=True),
     "day-not-closed": Row(409, "Day not closed", retry=True),
     "settlement-differs": Row(409, "Settlement differs"),
     "bad-settle-line": Row(422, "Settlement line cannot be"),

@@ -117,6 +117,12 @@ class Settings(BaseSettings):
         description="Taps later than this many days go to the exception queue instead of a re-fold",
     )
 
+    settle_cut_off_min: int = Field(
+        default=240,
+        ge=0,
+        le=10_080,
+        description="A book day is settled from this many minutes after its midnight on (Hanoi's service day ends at 04:00)",
+    )
     passback_s: int = Field(
         default=60,
         ge=0,

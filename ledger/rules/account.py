@@ -97,13 +97,12 @@ class Balance:
     """A balance on the account's normal side: positive is what a liability owes, what an asset holds.
 
     `pending` is what open holds would take; `available` = posted - pending - floor is what may still leave;
-    for an append-only account, which has no floor, it is posted - pending. `version` grows with each change.
+    for an append-only account, which has no floor, it is posted - pending.
     """
 
     posted: Money
     pending: Money
     available: Money
-    version: int = 0
 
 
 @dataclass(frozen=True, slots=True)

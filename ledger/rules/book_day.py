@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final
 from uuid import UUID
@@ -46,6 +46,11 @@ def home_day(entry_id: UUID, now: datetime, service_day: date | None = None) -> 
         return _local_date_of_quarter((entry_id.int >> 80) // _QUARTER_MS)
     except OverflowError:
         raise BadEntryError(field="entry_id", value=str(entry_id), why="its time is past year 9999") from None
+
+
+def ends_at(book_day: date) -> datetime:
+    """Return the instant, UTC, at which a book day is over: the next local midnight."""
+    return datetime.combine(book_day + _ONE_DAY, time.min, ZONE).astimezone(UTC)
 
 
 def booked_day(home: date, closed_through: date) -> date:

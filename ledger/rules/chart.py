@@ -5,6 +5,8 @@ docs/ledger-chart.md tells what each is for and shows them in a diagram.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Final
 from uuid import UUID
 
 from kernel.ids import LedgerAccountId, uuid8
@@ -139,3 +141,33 @@ def goodwill(currency: Currency = VND) -> AccountSpec:
 def legacy_clearing(scheme: str, currency: Currency = VND) -> AccountSpec:
     """Return the asset for what an outgoing scheme still has to hand over for the balances taken on."""
     return _house(LEGACY_CLEARING, AccountType.ASSET, OwnerKind.PROVIDER, scheme, currency)
+
+
+def _of_rider(make: Callable[[UUID, Currency], AccountSpec]) -> Callable[[str, Currency], AccountSpec]:
+    return lambda name, unit: make(UUID(name), unit)
+
+
+# Every kind of the chart, and how an account of it is made from its owner's name (a rider's is the fare account's id).
+MAKERS: Final[Mapping[str, Callable[[str, Currency], AccountSpec]]] = {
+    RIDER_STORED_VALUE: _of_rider(rider_stored_value),
+    RIDER_RECEIVABLE: _of_rider(rider_receivable),
+    OPERATOR_PAYABLE: operator_payable,
+    OPERATOR_SUBSIDY: operator_subsidy,
+    PARKING_PAYABLE: parking_payable,
+    FUNDER_RECEIVABLE: funder_receivable,
+    BANK_GUARANTEE: lambda _, unit: bank_guarantee(unit),
+    PROVIDER_CLEARING: provider_clearing,
+    SUSPENSE: suspense,
+    DEFERRED_PASS: deferred_pass,
+    OPERATOR_PASS: operator_pass,
+    PASS_UNRIDDEN: pass_unridden,
+    GOODWILL: lambda _, unit: goodwill(unit),
+    LEGACY_CLEARING: legacy_clearing,
+}
+
+
+def spec_of(kind: str, name: str, currency: Currency = VND) -> AccountSpec:
+    """Return the account of a kind for an owner's name. KeyError for a kind that is not in the chart, ValueError
+    for a rider who is not named by an id.
+    """
+    return MAKERS[kind](name, currency)

@@ -95,6 +95,12 @@ class DayNotOverError(DomainError):
     detail = "Book day {book_day} lies ahead of {today}: it cannot be closed yet."
 
 
+class DayRunningError(DomainError):
+    """A book day is settled from its cut-off on, when the rides that began on it have ended."""
+
+    detail = "Book day {book_day} is still running: it is settled from {settled_from} on."
+
+
 class DayNotClosedError(DomainError):
     """What was asked needs a sealed book day."""
 

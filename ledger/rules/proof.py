@@ -17,6 +17,7 @@ class FaultKind(Enum):
     SEAL = "seal"
     SEAL_CHAIN = "chain of seals"
     SIGNATURE = "signature of a seal"
+    SEAL_KEY = "key of a seal"
     BALANCE = "balance"
     PENDING = "held amount"
     ROLLUP = "roll-up"

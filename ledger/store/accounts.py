@@ -27,7 +27,6 @@ class StoredBalance:
     posted: int
     pending: int
     floor: int
-    version: int
 
 
 def insert(tx: Connection, specs: Sequence[AccountSpec], now: datetime) -> None:
@@ -72,7 +71,7 @@ def insert(tx: Connection, specs: Sequence[AccountSpec], now: datetime) -> None:
         tx.execute(
             text(
                 "INSERT INTO ledger_balance (owner_id, account_id, kind, currency, normal, open, posted, pending, "
-                "floor, version) VALUES (:owner_id, :account_id, :kind, :currency, :normal, true, 0, 0, :floor, 0) "
+                "floor) VALUES (:owner_id, :account_id, :kind, :currency, :normal, true, 0, 0, :floor) "
                 "ON CONFLICT (owner_id, account_id) DO NOTHING"
             ),
             balances,
@@ -132,7 +131,7 @@ def list_balances(tx: Connection, ids: Iterable[UUID]) -> list[StoredBalance]:
 def _balances(tx: Connection, ids: Iterable[UUID], lock: str) -> list[StoredBalance]:
     rows = tx.execute(
         text(
-            "SELECT account_id, owner_id, currency, posted, pending, floor, version FROM ledger_balance "
+            "SELECT account_id, owner_id, currency, posted, pending, floor FROM ledger_balance "
             f"WHERE account_id = ANY(:ids) ORDER BY account_id {lock}"
         ),
         {"ids": sorted(ids)},
@@ -178,8 +177,7 @@ def set_state(tx: Connection, account: Account, state: AccountState, now: dateti
     )
     tx.execute(
         text(
-            "UPDATE ledger_balance SET open = :open, version = version + 1 "
-            "WHERE owner_id = :owner_id AND account_id = :account_id"
+            "UPDATE ledger_balance SET open = :open WHERE owner_id = :owner_id AND account_id = :account_id"
         ),
         {**key, "open": state is AccountState.OPEN},
     )

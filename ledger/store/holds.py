@@ -116,7 +116,7 @@ def add_pending(tx: Connection, hold: Hold, minor: int) -> None:
     """Add to (or, negative, take from) what is pending on the guarded accounts that the hold takes from."""
     tx.execute(
         text(
-            "UPDATE ledger_balance b SET pending = b.pending + :minor, version = b.version + 1 "
+            "UPDATE ledger_balance b SET pending = b.pending + :minor "
             "WHERE b.owner_id = :owner_id AND (b.normal = 1 AND b.account_id = :debit "
             "OR b.normal = -1 AND b.account_id = :credit)"
         ),
@@ -152,7 +152,7 @@ def expire_of(tx: Connection, keys: Sequence[tuple[UUID, UUID]], now: datetime) 
             + """
                 GROUP BY b.owner_id, b.account_id
             ), released AS (
-                UPDATE ledger_balance b SET pending = b.pending - f.amount, version = b.version + 1 FROM freed f
+                UPDATE ledger_balance b SET pending = b.pending - f.amount FROM freed f
                 WHERE b.owner_id = f.owner_id AND b.account_id = f.account_id
             )
             SELECT count(*) FROM ended

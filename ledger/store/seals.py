@@ -8,17 +8,20 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from kernel.crypto.ed25519 import VerifyKey
+from ledger.rules.chain import SealKey
 from ledger.rules.row import COLUMNS, era_days
-from ledger.rules.seal import LEAF_SIZE, Chunk, Seal
+from ledger.rules.seal import CHUNK, LEAF_SIZE, Chunk, Seal
 from ledger.store.connection import driver
 
 _SEAL_COLUMNS: Final = (
     "book_day, position, leaf_count, root, previous_head, head, key_id, signature, sealed_at"
 )
+_ROW: Final = ", ".join(f"l.{name}" for name in COLUMNS)
 _LEAVES: Final = f"""
 COPY (
     SELECT uuid_send(l.owner_id) || uuid_send(l.entry_id) || int2send(l.line_no)
-        || sha256('\\x00'::bytea || record_send(ROW({", ".join("l." + name for name in COLUMNS)})))
+        || sha256('\\x00'::bytea || record_send(ROW({_ROW})))
     FROM ledger_line l WHERE l.book_day = %s ORDER BY l.owner_id, l.entry_id, l.line_no
 ) TO STDOUT (FORMAT BINARY)
 """
@@ -67,21 +70,56 @@ def leaves(tx: Connection, book_day: date) -> Iterator[bytes]:
             buffer = buffer[whole:]
 
 
-def insert_key(tx: Connection, key_id: bytes, public: bytes, now: datetime) -> None:
-    """Store a public key unless it is there."""
+def compare_leaves(tx: Connection, book_day: date) -> tuple[int, bool]:
+    """Hash a day's lines anew and compare them with its chunks, in the server: how many lines, and whether alike."""
+    found = tx.execute(
+        text(
+            f"""
+            WITH leaf AS (
+                SELECT (row_number() OVER (ORDER BY l.owner_id, l.entry_id, l.line_no) - 1) / {CHUNK} AS chunk_no,
+                       uuid_send(l.owner_id) || uuid_send(l.entry_id) || int2send(l.line_no)
+                       || sha256('\\x00'::bytea || record_send(ROW({_ROW}))) AS leaf
+                FROM ledger_line l WHERE l.book_day = :book_day
+            ), fresh AS (
+                SELECT chunk_no, count(*) AS lines, string_agg(leaf, ''::bytea) AS leaves FROM leaf GROUP BY chunk_no
+            )
+            SELECT coalesce(sum(f.lines), 0), count(*) FILTER (WHERE f.leaves IS DISTINCT FROM c.leaves)
+            FROM fresh f FULL JOIN (SELECT chunk_no, leaves FROM ledger_seal_chunk WHERE book_day = :book_day) c
+              USING (chunk_no)
+            """
+        ),
+        {"book_day": book_day},
+    ).one()
+    return int(found[0]), found[1] == 0
+
+
+def insert_key(tx: Connection, new: SealKey, now: datetime) -> None:
+    """Store a public key, and who vouches for it, unless it is there."""
     tx.execute(
         text(
-            "INSERT INTO ledger_seal_key (key_id, public_key, added_at) VALUES (:key_id, :public, :now) "
-            "ON CONFLICT (key_id) DO NOTHING"
+            "INSERT INTO ledger_seal_key (key_id, public_key, added_at, introduced_by, from_position, introduction) "
+            "VALUES (:key_id, :public, :now, :by, :position, :introduction) ON CONFLICT (key_id) DO NOTHING"
         ),
-        {"key_id": key_id, "public": public, "now": now},
+        {
+            "key_id": new.key.key_id,
+            "public": new.key.raw,
+            "now": now,
+            "by": new.introduced_by,
+            "position": new.from_position,
+            "introduction": new.introduction,
+        },
     )
 
 
-def list_keys(tx: Connection) -> dict[bytes, bytes]:
-    """Return the public keys that seals were signed with, by key id."""
-    rows = tx.execute(text("SELECT key_id, public_key FROM ledger_seal_key"))
-    return {bytes(found.key_id): bytes(found.public_key) for found in rows}
+def list_keys(tx: Connection) -> list[SealKey]:
+    """Return the public keys that seals were signed with, oldest first."""
+    rows = tx.execute(
+        text(
+            "SELECT public_key, introduced_by, from_position, introduction FROM ledger_seal_key "
+            "ORDER BY added_at, key_id"
+        )
+    )
+    return [SealKey(VerifyKey(bytes(found[0])), *found[1:]) for found in rows]
 
 
 def insert_seal(tx: Connection, seal: Seal, chunks: Sequence[Chunk]) -> None:
@@ -114,28 +152,6 @@ def insert_seal(tx: Connection, seal: Seal, chunks: Sequence[Chunk]) -> None:
                 for c in chunks
             ],
         )
-
-
-def insert_closings(tx: Connection, book_day: date) -> None:
-    """Fold a day's roll-ups into one cumulative row for each append-only account that moved on it."""
-    tx.execute(
-        text(
-            """
-            INSERT INTO ledger_closing (owner_id, account_id, book_day, debits, credits)
-            SELECT r.owner_id, r.account_id, :book_day, sum(r.debits) + coalesce(max(c.debits), 0),
-                   sum(r.credits) + coalesce(max(c.credits), 0)
-            FROM ledger_rollup r
-            LEFT JOIN LATERAL (
-                SELECT debits, credits FROM ledger_closing c
-                WHERE c.owner_id = r.owner_id AND c.account_id = r.account_id AND c.book_day < :book_day
-                ORDER BY c.book_day DESC LIMIT 1
-            ) c ON true
-            WHERE r.book_day = :book_day
-            GROUP BY r.owner_id, r.account_id
-            """
-        ),
-        {"book_day": book_day},
-    )
 
 
 def list_seals(tx: Connection, *, first: date | None = None, last: date | None = None) -> list[Seal]:

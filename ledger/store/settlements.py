@@ -26,13 +26,13 @@ class StoredDay:
     settled_at: datetime
 
 
-def insert_day(tx: Connection, coverage: Coverage, digest: bytes, now: datetime) -> bool:
+def insert_day(tx: Connection, coverage: Coverage, digest: bytes, now: datetime, *, sealed_on: date) -> bool:
     """Store the day's row; False when the day is settled already (a settling under way is waited for)."""
     found = tx.execute(
         text(
             "INSERT INTO ledger_settlement_day (book_day, currency, digest, stored_value, guarantee, clearing, "
-            "receivable, settled_at) VALUES (:book_day, :currency, :digest, :stored_value, :guarantee, :clearing, "
-            ":receivable, :now) ON CONFLICT (book_day, currency) DO NOTHING"
+            "receivable, settled_at, sealed_on) VALUES (:book_day, :currency, :digest, :stored_value, :guarantee, :clearing, "
+            ":receivable, :now, :sealed_on) ON CONFLICT (book_day, currency) DO NOTHING"
         ),
         {
             "book_day": coverage.book_day,
@@ -43,6 +43,7 @@ def insert_day(tx: Connection, coverage: Coverage, digest: bytes, now: datetime)
             "clearing": coverage.clearing.minor,
             "receivable": coverage.receivable.minor,
             "now": now,
+            "sealed_on": sealed_on,
         },
     )
     return found.rowcount == 1

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, Self, TypeVar
 from uuid import UUID
 
 from apiflask import APIBlueprint
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from ledger import accounts, close_period, reverse, statement
-from ledger.rules.account import Account, Balance
-from ledger.rules.row import COLUMNS, Row, sealed_bytes
-from ledger.rules.seal import Inclusion, Seal, message_of
+from service.api import ledger_documents as shown
 from service.auth import requires
+from service.problems import CONTENT_TYPE, TABLE
 from service.services import services
 from service.staff import Role
+
+View = TypeVar("View", bound=Callable[..., object])
 
 blueprint: Final = APIBlueprint("ledger", __name__, tag="Ledger", url_prefix="/v1/ledger")
 READERS: Final = (Role.FINANCE_MAKER, Role.FINANCE_CHECKER, Role.AUDITOR)
@@ -32,6 +34,28 @@ class AccountsQuery(_Query):
     owner_id: UUID | None = Field(default=None, description="Only of this owner")
     after: UUID | None = Field(default=None, description="Continue after this account id")
     limit: int = Field(default=100, ge=1, le=1_000)
+
+
+class BalanceQuery(_Query):
+    """As of when: one book day, one service day, or instants of effect and of posting (both may be given)."""
+
+    book_day: date | None = Field(default=None, description="At the end of this book day")
+    effective_until: AwareDatetime | None = Field(
+        default=None, description="Of what was effective at this instant, with its zone"
+    )
+    posted_until: AwareDatetime | None = Field(
+        default=None, description="Of what was posted at this instant, with its zone"
+    )
+    service_day: date | None = Field(
+        default=None, description="What this service day changed, whenever it was booked"
+    )
+
+    @model_validator(mode="after")
+    def _one_question(self) -> Self:
+        instants = self.effective_until is not None or self.posted_until is not None
+        if sum((self.book_day is not None, self.service_day is not None, instants)) != 1:
+            raise ValueError("give book_day, or service_day, or effective_until and posted_until")
+        return self
 
 
 class StatementQuery(_Query):
@@ -56,9 +80,35 @@ class SealsQuery(_Query):
     last: date | None = None
 
 
+def _refuses(*problems: str) -> Callable[[View], View]:
+    """Write the problems that a route may answer with into the API's description."""
+    schema = {
+        "type": "object",
+        "required": ["type", "title", "status", "detail", "retry"],
+        "properties": {
+            "type": {"type": "string"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+            "retry": {"type": "boolean"},
+        },
+    }
+    by_status: dict[int, list[str]] = {}
+    for name in ("not-authenticated", "not-allowed", *problems):
+        by_status.setdefault(TABLE[name].status, []).append(name)
+    responses: dict[int | str, dict[str, str | dict[str, dict[str, Any]]]] = {
+        status: {"description": ", ".join(names), "content": {CONTENT_TYPE: {"schema": schema}}}
+        for status, names in by_status.items()
+    }
+    described: Callable[[View], View] = blueprint.doc(responses=responses)
+    return described
+
+
 @blueprint.get("/accounts")
 @requires(*READERS)
 @blueprint.input(AccountsQuery, location="query", arg_name="query")
+@blueprint.output(shown.AccountsBody)
+@_refuses("malformed-request")
 def list_accounts(query: AccountsQuery) -> dict[str, Any]:
     """Return accounts in id order; `next` continues the list."""
     with services().database.read() as tx:
@@ -67,162 +117,108 @@ def list_accounts(query: AccountsQuery) -> dict[str, Any]:
         )
     full = len(found) == query.limit
     return {
-        "accounts": [account_document(account) for account in found],
+        "accounts": [shown.account_document(account) for account in found],
         "next": str(found[-1].spec.account_id) if full else None,
     }
 
 
 @blueprint.get("/accounts/<uuid:account_id>")
 @requires(*READERS)
+@blueprint.output(shown.AccountBalanceBody)
+@_refuses("unknown-account")
 def get_account(account_id: UUID) -> dict[str, Any]:
     """Return an account with its balance as of now; holds past their time do not count."""
     with services().database.read() as tx:
         account = accounts.get_account(tx, account_id)
         known = account.spec.account_id
         balance = accounts.read_balances(tx, [known], services().clock.now())[known]
-    return {**account_document(account), "balance": balance_document(balance)}
+    return {**shown.account_document(account), "balance": shown.balance_document(balance)}
+
+
+@blueprint.get("/accounts/<uuid:account_id>/balance")
+@requires(*READERS)
+@blueprint.input(BalanceQuery, location="query", arg_name="query")
+@blueprint.output(shown.PastBalanceBody)
+@_refuses("unknown-account", "malformed-request")
+def get_balance(account_id: UUID, query: BalanceQuery) -> dict[str, Any]:
+    """Return an account's posted balance at a past book day or instant, or what one service day changed."""
+    with services().database.read() as tx:
+        if query.book_day is not None:
+            balance = statement.balance_on(tx, account_id, query.book_day)
+        elif query.service_day is not None:
+            balance = statement.moved_on(tx, account_id, query.service_day)
+        else:
+            balance = statement.balance_at(
+                tx, account_id, effective_until=query.effective_until, posted_until=query.posted_until
+            )
+    return shown.past_balance_document(account_id, balance, **query.model_dump())
 
 
 @blueprint.get("/accounts/<uuid:account_id>/statement")
 @requires(*READERS)
 @blueprint.input(StatementQuery, location="query", arg_name="query")
+@blueprint.output(shown.StatementBody)
+@_refuses("unknown-account", "bad-cursor", "malformed-request")
 def get_statement(account_id: UUID, query: StatementQuery) -> dict[str, Any]:
     """Return a page of an account's statement: opening, lines with a running balance, closing."""
     with services().database.read() as tx:
         made = statement.statement(
             tx, account_id, first=query.first, last=query.last, cursor=query.cursor, limit=query.limit
         )
-    return {
-        "account": account_document(made.account),
-        "first": made.first.isoformat(),
-        "last": made.last.isoformat(),
-        "opening": made.opening.to_json(),
-        "closing": made.closing.to_json(),
-        "lines": [
-            {**row_document(line.row), "change": line.change.to_json(), "running": line.running.to_json()}
-            for line in made.lines
-        ],
-        "next_cursor": made.next_cursor,
-    }
+    return shown.statement_document(made)
 
 
 @blueprint.get("/entries/<uuid:owner_id>/<uuid:entry_id>")
 @requires(*READERS)
+@blueprint.output(shown.EntryBody)
+@_refuses("unknown-entry")
 def get_entry(owner_id: UUID, entry_id: UUID) -> dict[str, Any]:
     """Return an entry's lines."""
     with services().database.read() as tx:
         rows = reverse.get_entry(tx, owner_id, entry_id)
-    return {"lines": [row_document(row) for row in rows]}
+    return {"lines": [shown.row_document(row) for row in rows]}
 
 
 @blueprint.get("/entries/<uuid:owner_id>/<uuid:entry_id>/proof")
 @requires(*READERS)
+@blueprint.output(shown.ProofsBody)
+@_refuses("unknown-entry", "day-not-closed")
 def get_proof(owner_id: UUID, entry_id: UUID) -> dict[str, Any]:
     """Return what proves offline that an entry stands in its sealed day (docs/how-to-audit-us.md)."""
     with services().database.read() as tx:
         proofs = close_period.include(tx, owner_id, entry_id)
-    return {"proofs": [inclusion_document(proof) for proof in proofs]}
+    return {"proofs": [shown.inclusion_document(proof) for proof in proofs]}
 
 
 @blueprint.get("/trial-balance")
 @requires(*READERS)
 @blueprint.input(ThroughQuery, location="query", arg_name="query")
+@blueprint.output(shown.TrialBalanceBody)
+@_refuses("malformed-request")
 def get_trial_balance(query: ThroughQuery) -> dict[str, Any]:
     """Return debits and credits by kind of account; they sum to the same in each currency."""
     with services().database.read() as tx:
         lines = statement.trial_balance(tx, through=query.through)
     return {
         "through": query.through.isoformat() if query.through else None,
-        "lines": [
-            {
-                "kind": line.kind,
-                "type": line.type.value,
-                "debits": line.debits.to_json(),
-                "credits": line.credits.to_json(),
-                "net": line.net.to_json(),
-            }
-            for line in lines
-        ],
+        "lines": [shown.trial_document(line) for line in lines],
     }
 
 
 @blueprint.get("/seals")
 @requires(*READERS)
 @blueprint.input(SealsQuery, location="query", arg_name="query")
+@blueprint.output(shown.SealsBody)
+@_refuses("malformed-request")
 def list_seals(query: SealsQuery) -> dict[str, Any]:
-    """Return the seals of closed book days, in chain order."""
+    """Return the seals of closed book days in chain order, and the keys they were signed with.
+
+    The seals from one day to another prove that the later extends the earlier (docs/how-to-audit-us.md).
+    """
     with services().database.read() as tx:
         seals = close_period.list_seals(tx, first=query.first, last=query.last)
-    return {"seals": [seal_document(seal) for seal in seals]}
-
-
-def account_document(account: Account) -> dict[str, Any]:
-    """Return an account as JSON has it."""
-    spec = account.spec
+        keys = close_period.list_keys(tx)
     return {
-        "account_id": str(spec.account_id),
-        "kind": spec.kind,
-        "type": spec.type.value,
-        "currency": spec.currency.code,
-        "owner_kind": spec.owner_kind.value,
-        "owner_id": str(spec.owner_id),
-        "owner_name": spec.owner_name,
-        "guarded": spec.guarded,
-        "limit_minor": spec.limit_minor,
-        "state": account.state.value,
-        "opened_at": account.opened_at.isoformat(),
-    }
-
-
-def balance_document(balance: Balance) -> dict[str, Any]:
-    """Return a balance as JSON has it."""
-    return {
-        "posted": balance.posted.to_json(),
-        "pending": balance.pending.to_json(),
-        "available": balance.available.to_json(),
-        "version": balance.version,
-    }
-
-
-def row_document(row: Row) -> dict[str, Any]:
-    """Return a stored line, column by column."""
-    return {name: _plain(getattr(row, name)) for name in COLUMNS}
-
-
-def _plain(value: object) -> object:
-    match value:
-        case None | int() | str():
-            return value
-        case UUID():
-            return str(value)
-        case date():
-            return value.isoformat()
-        case _:
-            raise TypeError(f"{type(value).__name__} is no column of a line")
-
-
-def seal_document(seal: Seal) -> dict[str, Any]:
-    """Return a seal; `message` is what was signed, after the context "lienthong/ledger-head/1" and a zero byte."""
-    return {
-        "book_day": seal.book_day.isoformat(),
-        "position": seal.position,
-        "leaf_count": seal.leaf_count,
-        "root": seal.root.hex(),
-        "previous_head": seal.previous_head.hex(),
-        "head": seal.head.hex(),
-        "key_id": seal.key_id.hex(),
-        "signature": seal.signature.hex(),
-        "sealed_at": seal.sealed_at.isoformat(),
-        "message": message_of(seal).hex(),
-    }
-
-
-def inclusion_document(proof: Inclusion) -> dict[str, Any]:
-    """Return an inclusion proof; `sealed` is the line's bytes that the leaf is hashed from."""
-    return {
-        "line": row_document(proof.row),
-        "sealed": sealed_bytes(proof.row).hex(),
-        "index": proof.index,
-        "path": [step.hex() for step in proof.path],
-        "seal": seal_document(proof.seal),
+        "seals": [shown.seal_document(seal) for seal in seals],
+        "keys": [shown.key_document(key) for key in keys],
     }

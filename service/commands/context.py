@@ -30,8 +30,8 @@ def settings() -> Settings:
 
 
 @contextlib.contextmanager
-def database() -> Iterator[Database]:
-    """Yield the service's database; a click error when no address is set."""
+def database(connections: int = 2) -> Iterator[Database]:
+    """Yield the service's database with so many connections at most; a click error when no address is set."""
     chosen = settings()
     if not chosen.database_url:
         raise click.ClickException(
@@ -39,7 +39,7 @@ def database() -> Iterator[Database]:
         )
     opened = Database(
         chosen.database_url,
-        pool_size=2,
+        pool_size=connections,
         retries=chosen.database_retries,
         # A settlement or a proof may take minutes; a person is watching.
         statement_timeout_ms=max(chosen.statement_timeout_ms, 3_600_000),

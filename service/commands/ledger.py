@@ -1,7 +1,8 @@
 """`lienthong ledger`: prove, export and read the books, close a day."""
 
+import json
 import sys
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -16,7 +17,9 @@ from ledger import statement as reader
 from ledger.rules.books import Format
 from ledger.rules.seal import Seal
 from service import audit
+from service.api.ledger_documents import key_document, seal_document
 from service.commands import context
+from service.commands.ledger_account import ACCOUNT, account
 
 DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -27,14 +30,29 @@ def _date(value: datetime | None) -> date | None:
 
 @click.group()
 def ledger() -> None:
-    """Prove and export the books."""
+    """Prove and export the books, look after accounts, close days."""
+
+
+ledger.add_command(account)
 
 
 @ledger.command()
 @click.option(
     "--workers", default=1, show_default=True, type=click.IntRange(1, 32), help="Checks side by side."
 )
-@click.option("--since", type=DAY, help="Hash only the days from this one on again; sums are always whole.")
+@click.option(
+    "--since",
+    metavar="DAY|last",
+    help="Take what was closed before this day as proven and read only what was booked since; "
+    "`last`: since the last proof that found nothing.",
+)
+@click.option(
+    "--head",
+    "heads",
+    multiple=True,
+    metavar="HEX",
+    help="A head (64 hex digits) that you kept: it must be in the chain.",
+)
 @click.option(
     "--trust",
     multiple=True,
@@ -42,23 +60,35 @@ def ledger() -> None:
     help="A seal key (64 hex digits) you trust; without one, the keys stored with the seals are used.",
 )
 @click.option("--quiet", is_flag=True, help="Print only what is wrong, and the verdict.")
-def prove(workers: int, since: datetime | None, trust: tuple[str, ...], quiet: bool) -> None:
+def prove(
+    workers: int, since: str | None, trust: tuple[str, ...], heads: tuple[str, ...], quiet: bool
+) -> None:
     """Recompute hashes, sums, balances, roll-ups and seals, and name every row that is wrong.
 
     All parts see one moment of the database, so this may run while taps are taken in. Ends with 1 when
-    anything is wrong. docs/how-to-audit-us.md says what each part proves.
+    anything is wrong. A proof that finds nothing is written down, so that the next one may go on from it.
+    docs/how-to-audit-us.md says what each part proves.
 
     \b
-    Example:
+    Examples:
       lienthong ledger prove --workers 2
+      lienthong ledger prove --since last
     """  # noqa: D301  (click reads \b)
     try:
         trusted = [VerifyKey(bytes.fromhex(text)) for text in trust] or None
     except ValueError:
         raise click.BadParameter("a key is 64 hex digits", param_hint="--trust") from None
+    try:
+        held = [bytes.fromhex(text) for text in heads]
+    except ValueError:
+        raise click.BadParameter("a head is 64 hex digits", param_hint="--head") from None
     wrong = lines = 0
-    with context.database() as database:
-        steps = prover.prove(database.begin, trusted=trusted, since=_date(since), workers=workers)
+    # One holds the snapshot that the others share.
+    with context.database(workers + 1) as database:
+        with database.read() as tx:
+            first = _since(tx, since)
+            reached = close_period.last_seal(tx)
+        steps = prover.prove(database.begin, trusted=trusted, held=held, since=first, workers=workers)
         for step in steps:
             if not quiet:
                 verdict = "ok" if not step.faults else f"{len(step.faults)} WRONG"
@@ -68,10 +98,26 @@ def prove(workers: int, since: datetime | None, trust: tuple[str, ...], quiet: b
                 click.echo(f"      {fault}", err=True)
             wrong += len(step.faults)
             lines += step.rows if step.name.startswith("lines of") else 0
-    if wrong:
-        click.echo(f"NOT PROVEN: {wrong} rows are wrong.")
-        sys.exit(1)
-    click.echo(f"Proven: {lines:,} sealed lines, every sum, balance, roll-up and seal.")
+        if wrong:
+            click.echo(f"NOT PROVEN: {wrong} rows are wrong.")
+            sys.exit(1)
+        if reached is not None:
+            seal, now = reached, context.clock().now()
+            database.run(lambda tx: prover.record(tx, seal, lines, now, since=first))
+    of = f" of {first} and later" if first else ""
+    click.echo(f"Proven: {lines:,} sealed lines{of}, every sum, balance, roll-up and seal.")
+
+
+def _since(tx: Connection, since: str | None) -> date | None:
+    if since is None:
+        return None
+    if since == "last":
+        proven = prover.last_proven(tx)
+        return None if proven is None else proven + timedelta(days=1)
+    try:
+        return date.fromisoformat(since)
+    except ValueError:
+        raise click.BadParameter("a day (YYYY-MM-DD) or `last`", param_hint="--since") from None
 
 
 @ledger.command()
@@ -108,17 +154,17 @@ def export(form: str, first: datetime | None, last: datetime | None, output: Pat
 
 
 @ledger.command()
-@click.argument("account_id", type=click.UUID)
+@click.argument("account_id", metavar="ACCOUNT", type=ACCOUNT)
 @click.option("--from", "first", type=DAY, required=True, help="First book day.")
 @click.option("--to", "last", type=DAY, required=True, help="Last book day.")
 @click.option("--limit", default=reader.PAGE, show_default=True, type=click.IntRange(1, reader.MAX_PAGE))
 @click.option("--cursor", help="Continue a statement where its page ended.")
 def statement(account_id: UUID, first: datetime, last: datetime, limit: int, cursor: str | None) -> None:
-    """Print an account's lines with a running balance, opening and closing.
+    """Print the lines of ACCOUNT (an id, or KIND:OWNER) with a running balance, opening and closing.
 
     \b
     Example:
-      lienthong ledger statement 5f3c… --from 2026-11-01 --to 2026-11-30
+      lienthong ledger statement operator_payable:transerco --from 2026-11-01 --to 2026-11-30
     """  # noqa: D301  (click reads \b)
     with context.database() as database, database.read() as tx:
         made = reader.statement(
@@ -180,3 +226,22 @@ def close(day: datetime) -> None:
 
         seal = database.run(work)
     click.echo(f"{seal.book_day}: {seal.leaf_count} lines, root {seal.root.hex()}, head {seal.head.hex()}")
+
+
+@ledger.command()
+@click.option("--from", "first", type=DAY, help="First book day.")
+@click.option("--to", "last", type=DAY, help="Last book day.")
+def seals(first: datetime | None, last: datetime | None) -> None:
+    """Print the seals of closed days as JSON, one a line, to publish: they carry no personal facts.
+
+    Between any two of them, those in between prove that the later one extends the earlier (docs/how-to-audit-us.md).
+
+    \b
+    Example:
+      lienthong ledger seals > seals.jsonl
+    """  # noqa: D301  (click reads \b)
+    with context.database() as database, database.read() as tx:
+        keys = close_period.list_keys(tx)
+        found = close_period.list_seals(tx, first=_date(first), last=_date(last))
+    for document in (*map(key_document, keys), *map(seal_document, found)):
+        click.echo(json.dumps(document))

@@ -1,7 +1,7 @@
 """`lienthong settle`."""
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import click
 from rich.console import Console
@@ -17,12 +17,14 @@ from service.jobs.settle_day import settle_day
 @click.command()
 @click.argument("day", type=click.DateTime(["%Y-%m-%d"]))
 @click.option("--json", "as_json", is_flag=True, help="Print the settlement as JSON.")
-def settle(day: datetime, as_json: bool) -> None:
+@click.option("--early", is_flag=True, help="Settle a day that is still running; rides under way are ended.")
+def settle(day: datetime, as_json: bool, early: bool) -> None:
     """Close the book day DAY and settle it per operator.
 
     Bills again what could not be priced before, ends rides still open, stops posting to the day, seals it, totals every operator's lines and checks that
     the guarantee account covers what riders have loaded. Late taps then land in the next day. Settling a
-    settled day prints it again. Ends with 1 when a settlement does not agree with the ledger's accounts or
+    settled day prints it again; a day that was left out settles by itself later. A day is refused before its
+    cut-off (LIENTHONG_SETTLE_CUT_OFF_MIN after its midnight). Ends with 1 when a settlement does not agree with the ledger's accounts or
     stored value is not covered.
 
     \b
@@ -31,9 +33,14 @@ def settle(day: datetime, as_json: bool) -> None:
     """  # noqa: D301  (click reads \b)
     settled: Settled | None = None
     with context.database() as database:
-        signer = context.keyring().bundle_key
+        cut_off = None if early else timedelta(minutes=context.settings().settle_cut_off_min)
         for step in settle_day(
-            database, day.date(), signer=signer, now=context.clock().now, by=context.actor()
+            database,
+            day.date(),
+            signer=context.keyring().bundle_key,
+            now=context.clock().now,
+            by=context.actor(),
+            cut_off=cut_off,
         ):
             click.echo(step.text, err=as_json)
             settled = step.settled or settled

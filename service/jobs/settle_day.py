@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -18,8 +18,8 @@ from fare.settle_lines import settle_lines as fare_lines
 from kernel.crypto.ed25519 import SigningKey
 from kernel.service_day import local_date
 from ledger import close_period, settle
-from ledger.rules.book_day import ZONE
-from ledger.rules.errors import DayNotOverError
+from ledger.rules.book_day import ZONE, ends_at
+from ledger.rules.errors import DayNotOverError, DayRunningError
 from ledger.rules.settlement import Settled
 from parking.settle_lines import settle_lines as parking_lines
 from service import audit
@@ -46,10 +46,13 @@ def settle_day(
     signer: SigningKey,
     now: Callable[[], datetime],
     by: Actor = JOB,
+    cut_off: timedelta | None = None,
 ) -> Iterator[Step]:
     """Yield a step as each part is committed; the last has the settlement.
 
-    DayNotOverError for a day that has not begun. A settled day answers what is stored.
+    DayNotOverError for a day that has not begun; DayRunningError before `cut_off` after its end (None: at any
+    time of the day, which ends rides under way). A settled day answers what is stored. An earlier day that was
+    left out settles by itself, also when it was closed along with a later one.
     """
     with database.read() as tx:
         earlier = settle.find_settled(tx, book_day)
@@ -59,6 +62,9 @@ def settle_day(
     today = local_date(now(), ZONE)
     if book_day > today:  # before anything is done: a mistyped year must not end everybody's rides
         raise DayNotOverError(book_day=book_day.isoformat(), today=today.isoformat())
+    if cut_off is not None and now() < (settled_from := ends_at(book_day) + cut_off):
+        told = settled_from.astimezone(ZONE).isoformat(timespec="minutes")
+        raise DayRunningError(book_day=book_day.isoformat(), settled_from=told)
     shelf = Shelf(signer.public)
 
     again = list(rebill(database, shelf=shelf, now=now, through=book_day))

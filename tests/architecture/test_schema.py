@@ -65,6 +65,7 @@ LOCAL = {
     "ledger_control": "sums by account kind, one row a slot",
     "ledger_seal": "one row a book day",
     "ledger_seal_key": "a few keys",
+    "ledger_proof": "one row a proof",
     "ledger_seal_chunk": "leaf hashes of sealed days",
 }
 # Inserted, never changed (CONVENTIONS): evidence, entries, bills, the trail.

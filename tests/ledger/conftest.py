@@ -14,7 +14,7 @@ from kernel.crypto.ed25519 import VerifyKey
 from kernel.ids import EntryId, LedgerAccountId, uuid7
 from kernel.money import VND, Money
 from ledger import accounts, post, prove
-from ledger.rules import chart
+from ledger.rules import chain, chart
 from ledger.rules.account import AccountSpec
 from ledger.rules.entry import Entry, Line, Outcome, Posted
 from ledger.rules.proof import Fault
@@ -100,7 +100,7 @@ class Books:
 def faults_within(tx: Connection, trusted: VerifyKey) -> list[Fault]:
     """Run every check of `prove` inside one transaction that may be rolled back, instead of on a snapshot."""
     sealed = seals.list_seals(tx)
-    faults = list(prove._chain_faults(sealed, {trusted.key_id: trusted}))
+    faults = list(chain.chain_faults(sealed, {trusted.key_id: trusted}, seals.list_keys(tx)))
     for seal in sealed:
         faults += prove._day_faults(tx, seal)[1]
     for number in range(len(proofs.CHECKS)):

@@ -5,6 +5,7 @@ from hashlib import sha256
 
 import pytest
 from flask.testing import FlaskClient
+from jsonschema import Draft202012Validator, FormatChecker
 
 from access.keyring import Keyring
 from kernel.ids import EntryId, OperatorId, uuid7
@@ -111,11 +112,65 @@ def test_settlement_of_a_day(auditor: FlaskClient, booked) -> None:
     assert auditor.get("/v1/settlements/yesterday").status_code == 404
 
 
+def test_balances_of_the_past(auditor: FlaskClient, booked) -> None:
+    rider, _ = booked
+    purse = chart.rider_stored_value(rider).account_id
+
+    def balance(**asked: str) -> int:
+        answer = auditor.get(f"/v1/ledger/accounts/{purse}/balance", query_string=asked)
+        assert answer.status_code == 200, answer.text
+        return answer.json["balance"]["minor"]
+
+    assert balance(book_day="2026-11-18") == 3_000
+    assert balance(book_day="2026-11-17") == 0
+    assert balance(service_day="2026-11-18") == 3_000
+    assert balance(effective_until="2026-11-18T09:00:00+07:00") == 3_000
+    assert balance(posted_until="2026-11-18T08:59:59+07:00") == 0
+    both = {"effective_until": "2026-11-18T09:00:00+07:00", "posted_until": "2026-11-18T08:59:59+07:00"}
+    assert balance(**both) == 0
+
+
+def test_answers_are_what_the_description_says(auditor: FlaskClient, booked) -> None:
+    rider, fare = booked
+    document = auditor.get("/openapi.json").json
+    alpha = chart.operator_payable("alpha").account_id
+    asked = {
+        "/v1/ledger/accounts": "",
+        "/v1/ledger/accounts/{account_id}": "",
+        "/v1/ledger/accounts/{account_id}/balance": "?book_day=2026-11-18",
+        "/v1/ledger/accounts/{account_id}/statement": "?first=2026-11-18&last=2026-11-18",
+        "/v1/ledger/entries/{owner_id}/{entry_id}": "",
+        "/v1/ledger/entries/{owner_id}/{entry_id}/proof": "",
+        "/v1/ledger/trial-balance": "",
+        "/v1/ledger/seals": "",
+    }
+    described = {path for path in document["paths"] if path.startswith("/v1/ledger/")}
+    assert set(asked) <= described
+    for path, query in asked.items():
+        operation = document["paths"][path]["get"]
+        answer = auditor.get(path.format(account_id=alpha, owner_id=rider, entry_id=fare.entry_id) + query)
+        schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+        whole = {**schema, "components": document["components"]}
+        Draft202012Validator(whole, format_checker=FormatChecker()).validate(answer.json)
+        assert schema["$ref"], path
+        assert {"401", "403"} <= set(operation["responses"])
+        assert "finance_maker" in operation["description"]
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [
         ("accounts?limit=0", 422),
         ("accounts?stray=1", 422),
+        ("accounts/00000000-0000-7000-8000-000000000000/balance", 422),
+        (
+            "accounts/00000000-0000-7000-8000-000000000000/balance?book_day=2026-11-18&service_day=2026-11-18",
+            422,
+        ),
+        ("accounts/00000000-0000-7000-8000-000000000000/balance?effective_until=2026-11-18T09:00:00", 422),
+        ("accounts/00000000-0000-7000-8000-000000000000/balance?book_day=2026-11-18", 404),
+        ("accounts/00000000-0000-7000-8000-000000000000/statement?first=2026-11-18", 422),
+        ("entries/00000000-0000-7000-8000-000000000000/00000000-0000-7000-8000-000000000000/proof", 404),
         ("accounts/00000000-0000-7000-8000-000000000000", 404),
         ("entries/00000000-0000-7000-8000-000000000000/00000000-0000-7000-8000-000000000000", 404),
     ],

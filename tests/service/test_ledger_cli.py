@@ -1,7 +1,7 @@
 """`lienthong ledger` and `lienthong settle` on a small set of committed books."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
@@ -17,6 +17,8 @@ from service.cli import main
 from service.commands import context
 
 NOW = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
+# 04:00 in Hanoi on the 19th, where the 18th's service day and its cut-off end.
+CUT_OFF = datetime(2026, 11, 18, 21, 0, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -74,7 +76,13 @@ def test_trial_and_statement_read(run) -> None:
     )
 
 
-def test_settle_closes_settles_and_answers_again(run) -> None:
+def stand_at(monkeypatch, now: datetime) -> None:
+    monkeypatch.setenv("LIENTHONG_CLOCK", f"fixed:{now.isoformat()}")
+    context.settings.cache_clear()
+
+
+def test_settle_closes_settles_and_answers_again(run, monkeypatch) -> None:
+    stand_at(monkeypatch, CUT_OFF)
     first = run("settle", "2026-11-18", "--json")
     again = run("settle", "2026-11-18", "--json")
     assert (first.exit_code, again.exit_code) == (0, 0)
@@ -83,9 +91,125 @@ def test_settle_closes_settles_and_answers_again(run) -> None:
     assert document["coverage"]["surplus"] == {"minor": 0, "currency": "VND"}
     assert json.loads(again.stdout[again.stdout.index("{") :]) == document
     assert "1 lines" in run("ledger", "close", "2026-11-18").output
-    ahead = run("settle", "2026-11-19")
+    ahead = run("settle", "2026-11-20")
     assert ahead.exit_code == 1
     assert "ahead" in ahead.output
+
+
+def test_settle_of_the_running_day_is_refused_unless_asked_for(run, monkeypatch) -> None:
+    for at in (NOW, CUT_OFF - timedelta(seconds=1)):
+        stand_at(monkeypatch, at)
+        refused = run("settle", "2026-11-18")
+        assert refused.exit_code == 1
+        assert "still running: it is settled from 2026-11-19T04:00+07:00 on" in refused.output
+        assert "2026-11-18: 1 lines" not in refused.output
+    assert run("settle", "2026-11-18", "--early").exit_code == 0
+
+
+def test_settle_of_a_day_that_was_left_out_works_after_a_later_one(run, monkeypatch, database) -> None:
+    """The 17th has entries, nothing was booked on the 16th; both were skipped."""
+    rider = uuid7(NOW)
+    purse, provider = chart.rider_stored_value(rider), chart.provider_clearing("payos")
+    earlier = NOW - timedelta(days=1)
+    line = Line(provider.account_id, purse.account_id, Money(500, VND))
+    with database.engine.begin() as tx:
+        accounts.open_accounts(tx, [purse], NOW)
+        entry = Entry(EntryId(uuid7(earlier)), "topup", (line,), rider, date(2026, 11, 17), earlier)
+        post.post(tx, [entry], earlier)
+    stand_at(monkeypatch, CUT_OFF)
+    later = run("settle", "2026-11-18", "--json")
+    for day in ("2026-11-17", "2026-11-16", "2026-11-17"):
+        left_out = run("settle", day, "--json")
+        assert left_out.exit_code == 0, left_out.output
+        document = json.loads(left_out.stdout[left_out.stdout.index("{") :])
+        assert document["book_day"] == day
+        stored = document["coverage"]["stored_value"]["minor"]
+        assert stored == (500 if day == "2026-11-17" else 0)
+    assert run("settle", "2026-11-18", "--json").stdout == later.stdout.replace(
+        later.stdout[: later.stdout.index("{")], ""
+    )
+    assert run("ledger", "prove").exit_code == 0
+
+
+def trail(database) -> list[str]:
+    with database.engine.begin() as tx:
+        rows = tx.execute(text("SELECT action FROM audit_trail ORDER BY at, audit_id"))
+        return [action for action in rows.scalars() if action.startswith("ledger.account")]
+
+
+def test_account_is_opened_frozen_unfrozen_and_closed_at_zero(run, database) -> None:
+    opened = run("ledger", "account", "open", "operator_payable", "alpha")
+    assert "opened, open" in opened.output
+    assert "was open before" in run("ledger", "account", "open", "operator_payable", "alpha").output
+    alpha = "operator_payable:alpha"
+    assert "append-only" in run("ledger", "account", "show", alpha).output
+    assert run("ledger", "account", "freeze", alpha, "--cause", "review").exit_code == 0
+    again = run("ledger", "account", "freeze", alpha, "--cause", "review")
+    assert (again.exit_code, "is frozen" in again.output) == (1, True)
+    assert "frozen" in run("ledger", "account", "show", alpha).output
+    assert run("ledger", "account", "unfreeze", alpha, "--cause", "over").exit_code == 0
+    assert run("ledger", "account", "close", alpha, "--cause", "left", "--yes").exit_code == 0
+    full = run("ledger", "account", "close", "provider_clearing:payos", "--cause", "left", "--yes")
+    assert (full.exit_code, "still holds 10,000 VND" in full.output) == (1, True)
+    assert run("ledger", "account", "close", "suspense:none", "--cause", "x", "--yes").exit_code == 1
+    assert trail(database) == [f"ledger.account.{verb}" for verb in ("open", "freeze", "unfreeze", "close")]
+
+
+def test_account_close_asks_first(run, database) -> None:
+    assert run("ledger", "account", "close", "provider_clearing:payos", "--cause", "x").exit_code == 1
+    assert trail(database) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("open", "no_such_kind", "alpha"),
+        ("open", "rider_stored_value", "somebody"),
+        ("open", "operator_payable", "alpha", "--currency", "XXZ"),
+        ("open", "operator_payable", "alpha", "--limit", "5"),
+        ("show", "neither-id-nor-name"),
+    ],
+)
+def test_account_that_the_chart_does_not_know_is_refused(run, words) -> None:
+    assert run("ledger", "account", *words).exit_code == 2
+
+
+def test_account_shows_past_balances(run) -> None:
+    def balance(*words: str) -> str:
+        return run("ledger", "account", "show", "provider_clearing:payos", *words).output.splitlines()[0]
+
+    assert balance().endswith("10,000 VND")
+    assert balance("--on", "2026-11-17").endswith(" 0 VND")
+    assert balance("--effective", "2026-11-18T09:00+07:00").endswith("10,000 VND")
+    assert balance("--known", "2026-11-18T08:59+07:00").endswith(" 0 VND")
+    assert balance("--service-day", "2026-11-18").endswith("10,000 VND")
+
+
+def test_prove_goes_on_from_the_last_proof(run, database, monkeypatch) -> None:
+    assert "Proven: 0 sealed lines," in run("ledger", "prove", "--since", "last").output
+    run("ledger", "close", "2026-11-18")
+    assert "Proven: 1 sealed lines," in run("ledger", "prove", "--since", "last").output
+    again = run("ledger", "prove", "--since", "last").output
+    assert "Proven: 0 sealed lines of 2026-11-19 and later" in again
+    with database.engine.begin() as tx:
+        found = tx.execute(
+            text("SELECT since, through, lines FROM ledger_proof ORDER BY made_at, proof_id")
+        ).all()
+    assert [tuple(each) for each in found] == [
+        (None, date(2026, 11, 18), 1),
+        (date(2026, 11, 19), date(2026, 11, 18), 0),
+    ]
+    assert run("ledger", "prove", "--since", "yesterday").exit_code == 2
+
+
+def test_prove_wants_the_heads_that_somebody_kept(run) -> None:
+    run("ledger", "close", "2026-11-18")
+    published = [json.loads(line) for line in run("ledger", "seals").output.splitlines()]
+    (seal,) = [one for one in published if "head" in one]
+    assert run("ledger", "prove", "--head", seal["head"]).exit_code == 0
+    missing = run("ledger", "prove", "--head", "ab" * 32)
+    assert (missing.exit_code, "expected in the chain" in missing.output) == (1, True)
+    assert run("ledger", "prove", "--head", "xyz").exit_code == 2
 
 
 def test_a_key_that_is_none_is_refused(run) -> None:

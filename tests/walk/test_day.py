@@ -44,7 +44,7 @@ def test_one_tap_and_one_stay_from_the_card_to_the_settled_day(town):
     assert [amount for amount, _ in town.bill(card.account).values()] == [bus]
     assert town.purse(card.account) == Purse(500_000 - bus - stay, 0)
 
-    settled = json.loads(town.city.lienthong("settle", str(DAY), "--json"))
+    settled = json.loads(town.city.lienthong("settle", str(DAY), "--early", "--json"))
     rows = {row["operator_id"]: row for row in settled["settlements"]}
     assert all(row["reconciled"] for row in rows.values())
     assert rows["transerco"]["net"]["minor"] >= bus
