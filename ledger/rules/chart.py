@@ -157,6 +157,8 @@ MAKERS: Final[Mapping[str, Callable[[str, Currency], AccountSpec]]] = {
     FUNDER_RECEIVABLE: funder_receivable,
     BANK_GUARANTEE: lambda _, unit: bank_guarantee(unit),
     PROVIDER_CLEARING: provider_clearing,
+    TILL: till,
+    OPERATOR_CASH: operator_cash,
     SUSPENSE: suspense,
     DEFERRED_PASS: deferred_pass,
     OPERATOR_PASS: operator_pass,

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from kernel.ids import LedgerAccountId, uuid7, uuid8
 from kernel.money import currency
 from ledger import accounts
 from ledger.rules import chart
-from ledger.rules.account import AccountState, AccountType, OwnerKind
+from ledger.rules.account import AccountSpec, AccountState, AccountType, OwnerKind
 from ledger.rules.errors import (
     AccountDiffersError,
     AccountNotEmptyError,
@@ -28,6 +29,29 @@ def test_chart_ids_are_the_documented_derivation() -> None:
     assert chart.rider_stored_value(rider).account_id == uuid8("account", "rider_stored_value", rider)
     assert chart.operator_payable("transerco").account_id == uuid8("account", "operator_payable", "transerco")
     assert chart.operator_payable("x", currency("EUR")).account_id != chart.operator_payable("x").account_id
+
+
+def test_chart_page_has_a_row_for_every_kind_and_none_else(request) -> None:
+    page = (request.config.rootpath / "docs/ledger-chart.md").read_text("utf-8")
+    rows = [line.split("|") for line in page.splitlines() if line.startswith("| `")]
+    described = {cells[1].strip().strip("`"): cells for cells in rows}
+    assert set(described) == set(chart.MAKERS)
+    for kind, cells in described.items():
+        spec = chart.spec_of(kind, str(uuid7(NOW)))
+        assert (spec.kind, spec.account_id) == (kind, chart.account_id(kind, spec_owner(spec)))
+        assert spec.type.value in cells[2], kind
+        assert spec.owner_kind.value in cells[3], kind
+
+
+def spec_owner(spec: AccountSpec) -> UUID | str:
+    return spec.owner_id if spec.owner_kind is OwnerKind.RIDER else spec.owner_name
+
+
+def test_chart_refuses_strangers() -> None:
+    with pytest.raises(KeyError):
+        chart.spec_of("petty_cash", "x")
+    with pytest.raises(ValueError, match="hexadecimal"):
+        chart.spec_of(chart.RIDER_STORED_VALUE, "somebody")
 
 
 def test_chart_only_stored_value_is_guarded_and_has_no_limit() -> None:
