@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from apiflask import APIBlueprint, abort
 
+from fare import earn
 from ledger import settle
 from ledger.rules.settlement import AMOUNTS, Settled
 from service.auth import requires, scope
@@ -21,6 +22,7 @@ blueprint: Final = APIBlueprint("settlements", __name__, tag="Settlement", url_p
 def get_settlement(book_day: str) -> dict[str, Any]:
     """Return a settled book day (YYYY-MM-DD): settlements and lines per operator, coverage of stored value.
 
+    `passes` is what pass money was earned that day; without an operator where nobody rode on the product.
     A caller limited to operators sees theirs, and no coverage. 404 while the day is not settled.
     """
     try:
@@ -29,18 +31,30 @@ def get_settlement(book_day: str) -> dict[str, Any]:
         abort(404)
     with services().database.read() as tx:
         settled = settle.find_settled(tx, day)
+        earned = earn.list_earned(tx, day)
     if settled is None:
         abort(404, f"{day} is not settled.")
     document = as_document(settled)
     limited = scope()
+    passes = [
+        {
+            "product_id": one.product_id,
+            "operator_id": operator,
+            "earned": {"minor": minor, "currency": one.currency},
+        }
+        for one in earned
+        for operator, minor in sorted({**one.parts, "": one.unridden_minor}.items())
+        if minor
+    ]
     if limited is None:
-        return document
+        return {**document, "passes": passes}
     return {
         "book_day": document["book_day"],
         **{
             name: [one for one in _rows(document[name]) if one["operator_id"] in limited]
             for name in ("settlements", "lines")
         },
+        "passes": [one for one in passes if one["operator_id"] in limited],
     }
 
 

@@ -12,10 +12,11 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from fare import bill
+from fare import bill, earn
 from fare.publish import Shelf
 from fare.settle_lines import settle_lines as fare_lines
 from kernel.crypto.ed25519 import SigningKey
+from kernel.money import VND, Money
 from kernel.service_day import local_date
 from ledger import close_period, settle
 from ledger.rules.book_day import ZONE, ends_at
@@ -80,6 +81,20 @@ def settle_day(
 
     entries = database.run(end_rides)
     yield Step(f"open rides up to {book_day} ended by the tariff's rule, {entries} entries")
+
+    def earn_passes(tx: Connection) -> Money:
+        books = shelf.books(tx)
+        if not books.newest:
+            return Money.zero(VND)
+        made = earn.earn_day(tx, book_day, tariff=books.current(), now=now())
+        return sum(
+            (Money(one.earned_minor, books.current().currency) for one in made),
+            Money.zero(books.current().currency),
+        )
+
+    earned = database.run(earn_passes)
+    if earned:
+        yield Step(f"passes earned {earned} on {book_day}")
     seal = database.run(lambda tx: close_period.close(tx, book_day, now(), signer=signer))
     yield Step(f"book day {seal.book_day} closed: {seal.leaf_count} lines, root {seal.root.hex()[:16]}…")
 

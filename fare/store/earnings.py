@@ -1,0 +1,157 @@
+"""SQL of pass money: what was sold, what is earned. Takes `tx`, decides nothing, commits nothing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+
+@dataclass(frozen=True, slots=True)
+class LivingPass:
+    """A pass whose earning is not over by a day."""
+
+    price_minor: int
+    purchased_at: datetime
+    valid_from: datetime
+    valid_until: datetime
+    covered_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """What one product earned on a book day; `parts` by operator, in minor units."""
+
+    product_id: str
+    book_day: date
+    currency: str
+    earned_minor: int
+    unridden_minor: int
+    entry_id: UUID | None
+    parts: Mapping[str, int]
+
+
+_SOLD = """
+FROM fare_pass AS p LEFT JOIN fare_pass_sale AS s USING (fare_account_id, pass_id)
+LEFT JOIN fare_pass_end AS e ON e.fare_account_id = p.fare_account_id AND e.pass_id = p.pass_id AND e.book_day <= :day
+WHERE p.product_id = :product AND p.currency = :currency AND coalesce(s.book_day <= :day, p.purchased_at < :over)
+"""
+
+
+def list_products(tx: Connection, currency: str) -> tuple[str, ...]:
+    """Return every product of which a pass was ever sold."""
+    rows = tx.execute(
+        text("SELECT DISTINCT product_id FROM fare_pass WHERE currency = :currency ORDER BY product_id"),
+        {"currency": currency},
+    )
+    return tuple(rows.scalars())
+
+
+def finished_minor(tx: Connection, product: str, currency: str, day: date, over: datetime) -> int:
+    """Return what was kept of all passes of a product that ended, or were given back, by the end of a day."""
+    found = tx.execute(
+        text(
+            "SELECT coalesce(sum(p.price_minor - coalesce(e.refunded_minor, 0)), 0)::bigint"
+            f" {_SOLD} AND (p.valid_until <= :over OR e.ended_at IS NOT NULL)"
+        ),
+        {"product": product, "currency": currency, "day": day, "over": over},
+    )
+    return int(found.scalar_one())
+
+
+def stream_living(
+    tx: Connection, product: str, currency: str, day: date, over: datetime, *, by_rides: bool
+) -> Iterator[LivingPass]:
+    """Yield the passes of a product that go on after a day; what they cover is counted only if asked."""
+    covered = (
+        "(SELECT coalesce(sum(l.delta_minor), 0)::bigint FROM fare_bill_line AS l"
+        " WHERE l.fare_account_id = p.fare_account_id AND l.component = 'pass_covered'"
+        " AND l.rule = 'passes:' || p.product_id AND l.book_day <= :day AND l.service_day >= p.valid_from::date)"
+        if by_rides
+        else "0"
+    )
+    rows = tx.execution_options(yield_per=5_000).execute(
+        text(
+            f"SELECT p.price_minor, p.purchased_at, p.valid_from, p.valid_until, {covered} AS covered"
+            f" {_SOLD} AND p.valid_until > :over AND e.ended_at IS NULL"
+        ),
+        {"product": product, "currency": currency, "day": day, "over": over},
+    )
+    for row in rows:
+        yield LivingPass(*row)
+
+
+def earned_before(tx: Connection, product: str) -> tuple[int, date | None]:
+    """Return what a product has earned so far, and the last book day it was counted for."""
+    row = tx.execute(
+        text(
+            "SELECT coalesce(sum(earned_minor), 0)::bigint, max(book_day) FROM fare_pass_earned"
+            " WHERE product_id = :product"
+        ),
+        {"product": product},
+    ).one()
+    return int(row[0]), row[1]
+
+
+def ridden_minor(tx: Connection, product: str, day: date) -> dict[str, int]:
+    """Return the face value that a product covered of the rides booked on a day, by operator."""
+    rows = tx.execute(
+        text(
+            "SELECT operator_id, sum(delta_minor)::bigint FROM fare_bill_line WHERE book_day = :day"
+            " AND component = 'pass_covered' AND rule = :rule GROUP BY operator_id"
+        ),
+        {"day": day, "rule": f"passes:{product}"},
+    )
+    return {row[0]: int(row[1]) for row in rows}
+
+
+def insert(tx: Connection, earned: Earned, now: datetime) -> bool:
+    """Write a product's day; False, and nothing written, where it stands already."""
+    done = tx.execute(
+        text(
+            "INSERT INTO fare_pass_earned (product_id, book_day, currency, earned_minor, unridden_minor,"
+            " entry_id, earned_at) VALUES (:product, :day, :currency, :earned, :unridden, :entry, :now)"
+            " ON CONFLICT ON CONSTRAINT fare_pass_earned_pk DO NOTHING"
+        ),
+        {
+            "product": earned.product_id,
+            "day": earned.book_day,
+            "currency": earned.currency,
+            "earned": earned.earned_minor,
+            "unridden": earned.unridden_minor,
+            "entry": earned.entry_id,
+            "now": now,
+        },
+    )
+    if done.rowcount == 1 and earned.parts:
+        tx.execute(
+            text(
+                "INSERT INTO fare_pass_earned_part (product_id, book_day, operator_id, minor)"
+                " VALUES (:product, :day, :operator, :minor)"
+            ),
+            [
+                {
+                    "product": earned.product_id,
+                    "day": earned.book_day,
+                    "operator": operator,
+                    "minor": minor,
+                }
+                for operator, minor in earned.parts.items()
+            ],
+        )
+    return done.rowcount == 1
+
+
+def list_earned(tx: Connection, book_day: date) -> Sequence[Earned]:
+    """Return what every product earned on a book day, by product."""
+    rows = tx.execute(
+        text(
+            "SELECT e.product_id, e.book_day, e.currency, e.earned_minor, e.unridden_minor, e.entry_id,"
+            " coalesce(jsonb_object_agg(p.operator_id, p.minor) FILTER (WHERE p.operator_id IS NOT NULL), '{}')"
+            " FROM fare_pass_earned AS e LEFT JOIN fare_pass_earned_part AS p USING (product_id, book_day)"
+            " WHERE e.book_day = :day GROUP BY e.product_id, e.book_day ORDER BY e.product_id"
+        ),
+        {"day": book_day},
+    )
+    return [Earned(*row) for row in rows]
