@@ -115,6 +115,9 @@ TABLE: Final[dict[str, Row]] = {
     # fare
     "pass-category": Row(422, "Pass of another category"),
     "pass-id-reused": Row(409, "Purchase id reused"),
+    "unknown-ride": Row(404, "Ride unknown"),
+    "ride-not-mended": Row(409, "Ride not mended"),
+    "correction-id-reused": Row(409, "Correction id reused"),
     "pass-not-refundable": Row(409, "Pass not refundable"),
     "pass-start": Row(422, "Pass start"),
     "balance-short": Row(409, "Balance too low"),

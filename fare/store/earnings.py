@@ -71,12 +71,13 @@ def stream_living(
         if by_rides
         else "0"
     )
-    rows = tx.execution_options(yield_per=5_000).execute(
+    rows = tx.execute(
         text(
             f"SELECT p.price_minor, p.purchased_at, p.valid_from, p.valid_until, {covered} AS covered"
             f" {_SOLD} AND p.valid_until > :over AND e.ended_at IS NULL"
         ),
         {"product": product, "currency": currency, "day": day, "over": over},
+        execution_options={"yield_per": 5_000},
     )
     for row in rows:
         yield LivingPass(*row)

@@ -6,6 +6,7 @@ from apiflask import APIBlueprint
 
 from service.api.bundles import blueprint as bundles
 from service.api.cases import blueprint as cases
+from service.api.corrections import blueprint as corrections
 from service.api.decisions import blueprint as decisions
 from service.api.device_life import blueprint as device_life
 from service.api.device_words import blueprint as device_words
@@ -58,4 +59,5 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     explanations,
     passes,
     pass_refunds,
+    corrections,
 )
