@@ -116,26 +116,55 @@ def resolve_one(tx: Connection, exception_id: UUID, *, resolution: str, actor: s
         raise ExceptionUnknownError(exception_id=str(exception_id))
 
 
+def assign(tx: Connection, exception_id: UUID, *, to: str) -> None:
+    """Say who looks after an open exception; ExceptionUnknownError when there is none of this id."""
+    if not queue.assign(tx, exception_id, to=to):
+        raise ExceptionUnknownError(exception_id=str(exception_id))
+
+
+def get_open(tx: Connection, exception_id: UUID, *, now: datetime) -> Waiting:
+    """Return one open exception; ExceptionUnknownError when there is none of this id."""
+    found = queue.list_open(tx, None, 1, exception_id=exception_id)
+    if not found:
+        raise ExceptionUnknownError(exception_id=str(exception_id))
+    return _waiting(*found[0], now)
+
+
+def find_open(tx: Connection, raised: Raised) -> Raised | None:
+    """Return this very exception while it is open, else None."""
+    if raised.fare_account_id is None or raised.service_day is None:
+        return None
+    listed = queue.list_open_of_days(tx, raised.house.value, [(raised.fare_account_id, raised.service_day)])
+    return raised if any((reason, ref) == (raised.reason, raised.ref) for _, reason, ref in listed) else None
+
+
 def list_open(
-    tx: Connection, *, now: datetime, house: House | None = None, limit: int = 100
+    tx: Connection,
+    *,
+    now: datetime,
+    house: House | None = None,
+    reason: str | None = None,
+    limit: int = 100,
 ) -> tuple[Waiting, ...]:
     """Return the open exceptions, oldest first."""
-    return tuple(
-        Waiting(
-            exception_id=row.exception_id,
-            raised=Raised(
-                house=House(row.house),
-                reason=row.reason,
-                ref=row.ref,
-                fare_account_id=FareAccountId(row.fare_account_id) if row.fare_account_id else None,
-                service_day=row.service_day,
-                detail=row.detail,
-            ),
-            raised_at=raised_at,
-            assigned_to=assigned_to,
-            age=now - raised_at,
-        )
-        for row, raised_at, assigned_to in queue.list_open(tx, house.value if house else None, limit)
+    found = queue.list_open(tx, house.value if house else None, limit, reason=reason)
+    return tuple(_waiting(*each, now) for each in found)
+
+
+def _waiting(row: queue.Row, raised_at: datetime, assigned_to: str | None, now: datetime) -> Waiting:
+    return Waiting(
+        exception_id=row.exception_id,
+        raised=Raised(
+            house=House(row.house),
+            reason=row.reason,
+            ref=row.ref,
+            fare_account_id=FareAccountId(row.fare_account_id) if row.fare_account_id else None,
+            service_day=row.service_day,
+            detail=row.detail,
+        ),
+        raised_at=raised_at,
+        assigned_to=assigned_to,
+        age=now - raised_at,
     )
 
 

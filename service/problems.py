@@ -34,6 +34,7 @@ class Row:
 TABLE: Final[dict[str, Row]] = {
     # service
     "not-authenticated": Row(401, "Not authenticated"),
+    "not-rerunnable": Row(409, "Cannot be run again"),
     "not-allowed": Row(403, "Not allowed"),
     "other-operator": Row(403, "Another operator's"),
     "not-yours": Row(403, "Another rider's"),

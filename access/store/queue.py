@@ -106,16 +106,34 @@ def close_one(tx: Connection, exception_id: UUID, *, resolution: str, by: str, a
     return done.rowcount == 1
 
 
-def list_open(tx: Connection, house: str | None, limit: int) -> list[tuple[Row, datetime, str | None]]:
+def assign(tx: Connection, exception_id: UUID, *, to: str) -> bool:
+    """Give one open row to somebody; False when there is none of this id."""
+    done = tx.execute(
+        text("UPDATE exception_queue SET assigned_to = :to WHERE resolved_at IS NULL AND exception_id = :id"),
+        {"to": to, "id": exception_id},
+    )
+    return done.rowcount == 1
+
+
+def list_open(
+    tx: Connection,
+    house: str | None,
+    limit: int,
+    *,
+    reason: str | None = None,
+    exception_id: UUID | None = None,
+) -> list[tuple[Row, datetime, str | None]]:
     """Return open rows with when they were raised and to whom they are assigned, oldest first."""
     rows = tx.execute(
         text(
             "SELECT exception_id, house, reason, ref, fare_account_id, service_day, detail, raised_at, assigned_to"
             " FROM exception_queue WHERE resolved_at IS NULL"
             " AND (CAST(:house AS text) IS NULL OR house = :house)"
+            " AND (CAST(:reason AS text) IS NULL OR reason = :reason)"
+            " AND (CAST(:id AS uuid) IS NULL OR exception_id = :id)"
             " ORDER BY raised_at, exception_id LIMIT :limit"
         ),
-        {"house": house, "limit": limit},
+        {"house": house, "limit": limit, "reason": reason, "id": exception_id},
     )
     return [(Row(*row[:7]), row.raised_at, row.assigned_to) for row in rows]
 

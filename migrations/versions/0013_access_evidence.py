@@ -21,6 +21,8 @@ CREATE TABLE tap_release (
 """
 # By hash: ids are random, and nobody asks for a range of them.
 FIND_TAP = "CREATE INDEX tap_by_id ON tap USING hash (tap_id)"
+# Rows lie in the order in which they came, so a few pages of this index find what came lately.
+FIND_LATE = "CREATE INDEX tap_received ON tap USING brin (received_at)"
 
 # The parts of the whole bill of the revision. Null in revisions from before this migration.
 PARTS = """
@@ -116,6 +118,7 @@ APPEND_ONLY = ("tap_release", "fare_rerun", "fare_rerun_event", "fare_rerun_acco
 def upgrade() -> None:
     op.execute(RELEASES)
     op.execute(FIND_TAP)
+    op.execute(FIND_LATE)
     op.execute(PARTS)
     for table, name, rule in CHECKS:
         op.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({rule}) NOT VALID")

@@ -13,6 +13,7 @@ from service.api.device_words import blueprint as device_words
 from service.api.devices import blueprint as devices
 from service.api.enforcement import blueprint as enforcement
 from service.api.evidence import blueprint as evidence
+from service.api.exceptions import blueprint as exceptions
 from service.api.explanations import blueprint as explanations
 from service.api.fares import blueprint as fares
 from service.api.health import blueprint as health
@@ -56,6 +57,7 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     bundles,
     evidence,
     riders,
+    exceptions,
     explanations,
     passes,
     pass_refunds,

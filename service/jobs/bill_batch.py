@@ -6,10 +6,10 @@ accounts that fail again go to the exception queue; billing is replayable from t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import TypeVar
+from datetime import date, datetime, timedelta
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -19,11 +19,12 @@ from access.deny import DenyReason
 from access.exceptions import House, Raised
 from access.rules.tap import Tap
 from access.take_in import TakenIn
+from access.taps import list_taps
 from fare import bill
 from fare.bill import Billed
 from fare.publish import Books, Shelf
 from kernel.ids import FareAccountId
-from kernel.service_day import local_date, service_day
+from kernel.service_day import day_window, local_date, service_day
 from kernel.wire.tap import Purpose
 from ledger.rules.book_day import ZONE
 from parking.bill import bill_stays
@@ -35,6 +36,7 @@ _PARKING = frozenset({Purpose.PARK_IN, Purpose.PARK_OUT})
 PRICING_FAULT = "pricing-fault"
 NO_TARIFF = "no-tariff"
 _ACTOR = "bill_batch"
+_ONE_DAY: Final = timedelta(days=1)
 
 Touched = frozenset[tuple[FareAccountId, datetime]]
 
@@ -80,6 +82,24 @@ def bill_touched(
         deny.deny_accounts(tx, done.owing, reason=DenyReason.DEBT, cause="bill", now=now)
     issue.raise_versions(tx, done.touched)
     return done
+
+
+def bill_stored(
+    tx: Connection,
+    account: FareAccountId,
+    days: Sequence[date],
+    *,
+    shelf: Shelf,
+    now: datetime,
+    late_days: int = bill.MAX_LATE_DAYS,
+) -> BilledBatch:
+    """As `bill_touched`, for every tap of one locked account on these service days or dates."""
+    # A service day's last taps fall on the next date, and what was queued without a tariff names the date.
+    since = day_window(min(days) - _ONE_DAY, datetime.min.time(), ZONE).start
+    until = day_window(max(days) + _ONE_DAY, datetime.min.time(), ZONE).end
+    taps = list_taps(tx, (account,), since=since, until=until)
+    touched = frozenset((account, tap.tapped_at) for tap in taps)
+    return bill_touched(tx, touched, taps, shelf=shelf, now=now, late_days=late_days)
 
 
 def _bill_fares(

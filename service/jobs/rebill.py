@@ -5,25 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Final
 
 from sqlalchemy import Connection
 
 from access import exceptions, issue
 from access.exceptions import House, Raised
-from access.taps import list_taps
 from fare.publish import Shelf
 from kernel.ids import FareAccountId
-from kernel.service_day import day_window
-from ledger.rules.book_day import ZONE
 from service.database import Database
-from service.jobs.bill_batch import NO_TARIFF, PRICING_FAULT, bill_touched
+from service.jobs.bill_batch import NO_TARIFF, PRICING_FAULT, bill_stored
 
 AGAIN: Final = frozenset({PRICING_FAULT, NO_TARIFF})
 _HOUSES: Final = (House.FARE, House.PARKING)
 _AT_MOST: Final = 100_000
-_ONE_DAY: Final = timedelta(days=1)
 _ACTOR: Final = "rebill"
 
 
@@ -68,12 +64,7 @@ def _rebill_account(
 ) -> Rebilled:
     issue.lock_accounts(tx, (account,))
     days = sorted({raised.service_day for raised in about if raised.service_day})
-    # A service day's last taps fall on the next date, and what was queued without a tariff names the date.
-    since = day_window(days[0] - _ONE_DAY, datetime.min.time(), ZONE).start
-    until = day_window(days[-1] + _ONE_DAY, datetime.min.time(), ZONE).end
-    taps = list_taps(tx, (account,), since=since, until=until)
-    touched = frozenset((account, tap.tapped_at) for tap in taps)
-    done = bill_touched(tx, touched, taps, shelf=shelf, now=now)
+    done = bill_stored(tx, account, days, shelf=shelf, now=now)
     repaired = account not in done.faulted
     if repaired:
         for house in _HOUSES:
