@@ -28,6 +28,8 @@ OPERATOR_PASS = "operator_pass"  # noqa: S105 — an account kind, not a passwor
 PASS_UNRIDDEN = "pass_unridden"  # noqa: S105 — an account kind, not a password
 GOODWILL = "goodwill"
 LEGACY_CLEARING = "legacy_clearing"
+RIDER_TRANSFER = "rider_transfer"
+REFUND_PAYABLE = "refund_payable"
 DEFERRED_PASS = "deferred_pass"  # noqa: S105 — an account kind, not a password
 
 
@@ -173,3 +175,13 @@ def spec_of(kind: str, name: str, currency: Currency = VND) -> AccountSpec:
     for a rider who is not named by an id.
     """
     return MAKERS[kind](name, currency)
+
+
+def rider_transfer(currency: Currency = VND) -> AccountSpec:
+    """Return the liability that money passes through from one rider to another; it is zero after each passage."""
+    return _house(RIDER_TRANSFER, AccountType.LIABILITY, OwnerKind.SUSPENSE, "transfer", currency)
+
+
+def refund_payable(currency: Currency = VND) -> AccountSpec:
+    """Return the liability for stored value of returned cards that is to be paid out."""
+    return _house(REFUND_PAYABLE, AccountType.LIABILITY, OwnerKind.SUSPENSE, "refund", currency)
