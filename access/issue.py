@@ -219,6 +219,11 @@ def raise_versions(tx: Connection, ids: Iterable[FareAccountId]) -> dict[FareAcc
     return {FareAccountId(account): version for account, version in cards.raise_versions(tx, wanted).items()}
 
 
+def lift_version(tx: Connection, account: FareAccountId, *, by: int) -> None:
+    """Raise an account's row version by this much; its row is locked by the caller."""
+    cards.lift_version(tx, account, by)
+
+
 def get_card(tx: Connection, *, card_id: CardId | None = None, serial: int | None = None) -> Card:
     """Return the card of this id or serial; UnknownCardError."""
     found = cards.find_card(tx, card_id=card_id, serial=serial)

@@ -31,12 +31,6 @@ class LinkIdReusedError(DomainError):
     detail = "Link {link_id} was recorded before, as something else."
 
 
-class LinkedAwayError(DomainError):
-    """The account counts to another one now; ask for that one."""
-
-    detail = "Account {fare_account_id} counts to account {into} now."
-
-
 def counting(tx: Connection, accounts: Iterable[FareAccountId]) -> Counting:
     """Return to what these accounts, and all that are linked with them, count at any instant."""
     return Counting(links.list_near(tx, accounts))

@@ -94,6 +94,13 @@ def list_taps(
     return tuple(sorted(mine, key=lambda tap: (tap.fare_account_id, tap.card_id, *tap.order)))
 
 
+def list_home_taps(
+    tx: Connection, homes: Iterable[FareAccountId], *, since: datetime, until: datetime
+) -> tuple[Tap, ...]:
+    """Return as `list_taps` the taps of cards issued on these accounts, whatever they count to."""
+    return taps.list_taps(tx, set(homes), since=since, until=until, listed=_LISTED)
+
+
 def list_missing(tx: Connection, *, since: datetime, limit: int = 100) -> tuple[Missing, ...]:
     """Return taps that cards remember and no device has delivered, each with the reader that still holds it.
 

@@ -4,7 +4,7 @@ The caller holds nothing; this verb locks the touched fare accounts in id order,
 days, re-folds forward where a day hands something else to the next, and posts line by line.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Final, Protocol
@@ -15,13 +15,14 @@ from access.issue import lock_accounts
 from access.rules.tap import Tap
 from access.taps import list_taps
 from fare import book
+from fare.held import read_dated
 from fare.rules.bill import ENGINE_VERSION, Bill, Closed
 from fare.rules.carried import EMPTY, Carried
 from fare.rules.difference import differences, wanted_lines
-from fare.rules.facts import Correction, DayFacts, Entitlement, FareTap, HeldPass
+from fare.rules.facts import FareTap
 from fare.rules.price import price_day
 from fare.rules.tariff import TariffBook
-from fare.store import bills, facts
+from fare.store import bills
 from kernel.ids import FareAccountId, OperatorId
 from kernel.service_day import day_window, service_day
 from kernel.wire.tap import Phase, Purpose
@@ -103,7 +104,7 @@ def bill(
     first_days = {account: min(folds[account].touched) for account in accounts}
     _read_headers(tx, folds, first_days)
     _read_taps(tx, folds, first_days, current)
-    known = read_dated(tx, accounts)
+    known = read_dated(tx, accounts, current.zone)
     booked = bills.list_booked_lines(tx, first_days)
     revisions: list[book.Revision] = []
     for account in accounts:
@@ -143,38 +144,6 @@ def bill(
 def close_day(tx: Connection, day: date, *, books: Books, now: datetime) -> Billed:
     """Close every ride that is still open on service days up to `day`, by the tariff's rule."""
     return bill(tx, bills.list_open_rides(tx, day), books=books, now=now, close_rides=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Dated:
-    """The facts of some accounts besides their taps: each with its own effective time (§8.2)."""
-
-    passes: Mapping[FareAccountId, tuple[HeldPass, ...]]
-    entitlements: Mapping[FareAccountId, tuple[Entitlement, ...]]
-    corrections: Mapping[FareAccountId, tuple[Correction, ...]]
-
-    def facts(
-        self, account: FareAccountId, day: date, taps: tuple[FareTap, ...], as_of: datetime | None
-    ) -> DayFacts:
-        """Return everything that an account-day's bill may depend on."""
-        return DayFacts(
-            fare_account_id=account,
-            service_day=day,
-            taps=taps,
-            passes=self.passes.get(account, ()),
-            entitlements=self.entitlements.get(account, ()),
-            as_of=as_of,
-            corrections=self.corrections.get(account, ()),
-        )
-
-
-def read_dated(tx: Connection, accounts: Sequence[FareAccountId]) -> Dated:
-    """Return what pricing reads of these accounts besides their taps; billing and explaining both read it here."""
-    return Dated(
-        facts.list_passes(tx, accounts),
-        facts.list_entitlements(tx, accounts),
-        facts.list_corrections(tx, accounts),
-    )
 
 
 def fare_tap(tap: Tap) -> FareTap:

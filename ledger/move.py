@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -17,6 +17,8 @@ from ledger.rules import chart
 from ledger.rules.book_day import ZONE
 from ledger.rules.entry import Entry, Line, Refused
 from ledger.rules.purse import fund_refund
+from ledger.store import moves as store
+from ledger.store.moves import MoveRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,4 +82,31 @@ def move(
         now,
     )
     assert not any(isinstance(outcome, Refused) for outcome in outcomes), "both purses are locked and open"
+    today = local_date(now, ZONE)
+    store.insert(tx, MoveRow(source, move_id, into, kind, today.replace(day=1), amount.minor, unit.code, now))
     return Moved(amount, share.owed, taker.debt - share.owed)
+
+
+def moved_between(
+    tx: Connection, source: FareAccountId, into: FareAccountId, *, kind: str, unit: Currency = VND
+) -> Money:
+    """Return what one rider moved to another, less what came back; negative where more came back."""
+    there = store.sum_between(tx, source, into, kind=kind, currency=unit.code)
+    back = store.sum_between(tx, into, source, kind=kind, currency=unit.code)
+    return Money(there - back, unit)
+
+
+def taken_in_month(
+    tx: Connection, into: FareAccountId, *, kind: str, month: date, unit: Currency = VND
+) -> Money:
+    """Return what a rider was given in a calendar month; `month` is its first day."""
+    sums = store.sum_of_month(tx, kind=kind, month=month, currency=unit.code, owner_id=None, into_id=into)
+    return Money(sums.get(into, 0), unit)
+
+
+def given_in_month(
+    tx: Connection, source: FareAccountId, *, kind: str, month: date, unit: Currency = VND
+) -> dict[FareAccountId, Money]:
+    """Return what a rider gave in a calendar month, by receiver."""
+    sums = store.sum_of_month(tx, kind=kind, month=month, currency=unit.code, owner_id=source, into_id=None)
+    return {FareAccountId(into): Money(minor, unit) for into, minor in sums.items()}

@@ -11,7 +11,7 @@ from uuid import UUID
 import redis
 from sqlalchemy import Connection
 
-from access import deny, issue
+from access import deny, issue, link
 from access.rules.medium import MediumState
 from kernel.clock import from_micros, micros
 from kernel.ids import FareAccountId
@@ -81,24 +81,34 @@ class Held:
 
 
 def read_states(tx: Connection, accounts: Iterable[FareAccountId], now: datetime) -> tuple[CardState, ...]:
-    """Return the state of every card of these fare accounts, read in one snapshot."""
-    wanted = set(accounts)
-    cards = issue.list_cards(tx, wanted)
-    versions = issue.list_versions(tx, wanted)
+    """Return the state of every card that counts to these fare accounts, or to what they count to, in one snapshot.
+
+    A linked card's version is its own account's and that of the account it counts to, added up: it rises with both.
+    """
+    asked = set(accounts)
+    counting = link.counting(tx, asked)
+    heads = {counting.account(account, now) for account in asked}
+    cards = link.list_media(tx, heads, at=now)
+    homes = {FareAccountId(card.fare_account_id) for card in cards}
+    versions = issue.list_versions(tx, homes | heads)
     reasons = deny.list_reasons(tx, [card.serial for card in cards])
-    balances = _balances(tx, wanted, now)
-    return tuple(
-        CardState(
-            serial=card.serial,
-            fare_account_id=FareAccountId(card.fare_account_id),
-            version=versions[FareAccountId(card.fare_account_id)],
-            state=card.state,
-            denied=tuple(reason.value for reason in reasons.get(card.serial, ())),
-            balance=balances[card.fare_account_id],
-            as_of=now,
+    balances = _balances(tx, heads, now)
+    states = []
+    for card in cards:
+        home = FareAccountId(card.fare_account_id)
+        head = counting.account(home, now)
+        states.append(
+            CardState(
+                serial=card.serial,
+                fare_account_id=head,
+                version=versions[home] + (versions[head] if head != home else 0),
+                state=card.state,
+                denied=tuple(reason.value for reason in reasons.get(card.serial, ())),
+                balance=balances[head],
+                as_of=now,
+            )
         )
-        for card in cards
-    )
+    return tuple(states)
 
 
 def _balances(tx: Connection, accounts: set[FareAccountId], now: datetime) -> dict[UUID, Money]:

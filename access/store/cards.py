@@ -200,6 +200,14 @@ def raise_versions(tx: Connection, ids: Iterable[UUID]) -> dict[UUID, int]:
     return {row.fare_account_id: row.row_version for row in rows}
 
 
+def lift_version(tx: Connection, account: UUID, by: int) -> None:
+    """Raise one account's row version."""
+    tx.execute(
+        text("UPDATE fare_account SET row_version = row_version + :by WHERE fare_account_id = :id"),
+        {"id": account, "by": by},
+    )
+
+
 def list_versions(tx: Connection, ids: Iterable[UUID]) -> dict[UUID, int]:
     """Return the accounts' row versions."""
     rows = tx.execute(

@@ -1,4 +1,4 @@
-"""Media of every kind and their whole life, account links, family wallets, identities, proofs, actions, access log."""
+"""Media of every kind and their whole life, account links, family wallets, identities, proofs, actions."""
 
 from alembic import op
 
@@ -77,18 +77,20 @@ CREATE TABLE family_wallet (
     CONSTRAINT family_wallet_not_self CHECK (payer_account_id <> fare_account_id)
 );
 CREATE INDEX family_wallet_payer ON family_wallet (payer_account_id);
-CREATE TABLE family_payment (
-    fare_account_id  uuid        NOT NULL,
-    payment_id       uuid        NOT NULL,
-    payer_account_id uuid        NOT NULL,
-    month            date        NOT NULL,
-    amount_minor     bigint      NOT NULL,
-    currency         char(3)     NOT NULL,
-    paid_at          timestamptz NOT NULL,
-    CONSTRAINT family_payment_pk PRIMARY KEY (fare_account_id, payment_id),
-    CONSTRAINT family_payment_positive CHECK (amount_minor > 0)
+CREATE TABLE ledger_move (
+    owner_id     uuid        NOT NULL,
+    move_id      uuid        NOT NULL,
+    into_id      uuid        NOT NULL,
+    kind         text        NOT NULL,
+    month        date        NOT NULL,
+    amount_minor bigint      NOT NULL,
+    currency     text        NOT NULL,
+    moved_at     timestamptz NOT NULL,
+    CONSTRAINT ledger_move_pk PRIMARY KEY (owner_id, move_id),
+    CONSTRAINT ledger_move_positive CHECK (amount_minor > 0),
+    CONSTRAINT ledger_move_two CHECK (owner_id <> into_id)
 );
-CREATE INDEX family_payment_payer ON family_payment (payer_account_id, month);
+CREATE INDEX ledger_move_into ON ledger_move (into_id, month);
 CREATE TABLE account_identity (
     fare_account_id uuid        NOT NULL,
     citizen_hash    bytea       NOT NULL,
@@ -153,29 +155,18 @@ CREATE TABLE action_list_version (
     CONSTRAINT action_list_version_pk PRIMARY KEY (version),
     CONSTRAINT action_list_version_positive CHECK (version >= 1)
 );
-CREATE TABLE data_access (
-    fare_account_id uuid        NOT NULL,
-    access_id       uuid        NOT NULL,
-    at              timestamptz NOT NULL,
-    actor_kind      text        NOT NULL,
-    actor_id        text        NOT NULL,
-    purpose         text        NOT NULL,
-    what            text        NOT NULL,
-    CONSTRAINT data_access_pk PRIMARY KEY (fare_account_id, access_id)
-);
 """
 
 APPEND_ONLY = (
     "card_key",
     "account_link",
     "family_wallet",
-    "family_payment",
+    "ledger_move",
     "fare_entitlement_proof",
     "fare_entitlement_end",
     "card_action",
     "card_action_end",
     "action_list_version",
-    "data_access",
 )
 
 

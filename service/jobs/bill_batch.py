@@ -14,8 +14,7 @@ from typing import Final, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from access import deny, exceptions, issue
-from access.deny import DenyReason
+from access import exceptions, issue
 from access.exceptions import House, Raised
 from access.rules.tap import Tap
 from access.take_in import TakenIn
@@ -30,6 +29,7 @@ from ledger.rules.book_day import ZONE
 from parking.bill import bill_stays
 from service import logs
 from service.database import REPEATABLE
+from service.jobs.debts import settle_debts
 
 Result = TypeVar("Result")
 _PARKING = frozenset({Purpose.PARK_IN, Purpose.PARK_OUT})
@@ -79,7 +79,7 @@ def bill_touched(
     _bill_fares(tx, touched, done, shelf=shelf, now=now, late_days=late_days)
     _bill_stays(tx, taps, touched, done, now=now)
     if done.owing:
-        deny.deny_accounts(tx, done.owing, reason=DenyReason.DEBT, cause="bill", now=now)
+        settle_debts(tx, done.owing, cause="bill", now=now)
     issue.raise_versions(tx, done.touched)
     return done
 

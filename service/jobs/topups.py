@@ -6,9 +6,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from access import deny, issue
-from access.deny import DenyReason
+from access import issue, link
 from kernel.clock import Clock
+from kernel.ids import FareAccountId
 from ledger import notify
 from ledger.notify import CREDITED, Applied
 from ledger.rails.providers import UnknownProviderError
@@ -17,6 +17,7 @@ from parking import pay
 from service import logs
 from service.database import Database
 from service.jobs import pass_orders
+from service.jobs.debts import settle_debts
 from service.jobs.pass_orders import Shelves
 from service.settings import Settings
 
@@ -58,17 +59,9 @@ def apply_stored(
         merchant=merchant_of(settings),
         now=now,
         # Locks the fare account and raises the version that the cache orders its writes by (DESIGN §8.15).
-        lock_rider=lambda held, rider: issue.raise_versions(held, (rider,)),
+        lock_rider=_lock_rider,
         replay_window=timedelta(days=settings.notification_days),
     )
-    if applied.outcome == CREDITED and applied.cleared and not applied.owed and applied.fare_account_id:
-        deny.clear_accounts(
-            tx,
-            (applied.fare_account_id,),
-            reason=DenyReason.DEBT,
-            cause=f"payment:{applied.payment_id}",
-            now=now,
-        )
     if applied.outcome == CREDITED and applied.fare_account_id and applied.intent_id and applied.payment_id:
         assert applied.cleared is not None and applied.loaded is not None, "a credit has two parts"  # noqa: PT018
         pay.receive(
@@ -80,7 +73,14 @@ def apply_stored(
             now=now,
         )
         pass_orders.buy(tx, applied.fare_account_id, applied.intent_id, shelf=shelf, now=now)
+    if applied.outcome == CREDITED and applied.fare_account_id:
+        settle_debts(tx, (applied.fare_account_id,), cause=f"payment:{applied.payment_id}", now=now)
     return applied
+
+
+def _lock_rider(tx: Connection, rider: FareAccountId) -> object:
+    """Lock the rider and whatever the account counts to or is counted in, and raise their versions."""
+    return issue.raise_versions(tx, link.lock_counted(tx, (rider,)).accounts | {rider})
 
 
 def sweep(
