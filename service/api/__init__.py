@@ -4,7 +4,9 @@ from typing import Final
 
 from apiflask import APIBlueprint
 
+from service.api.accounts import blueprint as accounts
 from service.api.bundles import blueprint as bundles
+from service.api.cards import blueprint as cards
 from service.api.cases import blueprint as cases
 from service.api.corrections import blueprint as corrections
 from service.api.decisions import blueprint as decisions
@@ -56,6 +58,8 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     decisions,
     bundles,
     evidence,
+    cards,
+    accounts,
     riders,
     exceptions,
     explanations,

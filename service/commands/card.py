@@ -6,6 +6,7 @@ import csv
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from access.issue import NewCard
 from access.rules.medium import MediumEvent
 from kernel.crypto.card_keys import UID_SIZE
 from kernel.wire.cardinfo import Concession
+from service.commands import card_life
 
 CONCESSIONS = [each.name for each in Concession]
 COLUMNS = ["uid", "concession", "expiry"]
@@ -41,10 +43,15 @@ def card() -> None:
     help=f"Many cards: CSV with the columns {', '.join(COLUMNS)}.",
 )
 @click.option("--operator", default="", help="Who hands the cards out.")
+@click.option("--inactive", is_flag=True, help="Readers refuse the cards until each is activated.")
+@click.option(
+    "--count", "expected", type=click.IntRange(min=1), help="Control total: how many cards there must be."
+)
+@click.option("--checksum", help="Control total: the sum of all UIDs, as --dry-run prints it.")
+@click.option("--dry-run", is_flag=True, help="Check everything and print the control totals; issue nothing.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
     help="Where the personalisation data goes: the cards' own keys, readable by you only. Never overwritten.",
 )
 def issue(
@@ -53,7 +60,11 @@ def issue(
     expiry: click.DateTime | None,
     bulk: Path | None,
     operator: str,
-    out: Path,
+    inactive: bool,
+    expected: int | None,
+    checksum: str | None,
+    dry_run: bool,
+    out: Path | None,
 ) -> None:
     """Issue cards, open their accounts, and write what the personalisation station puts on them.
 
@@ -62,7 +73,8 @@ def issue(
     \b
     Examples:
       lienthong card issue --uid 04112233445566 --expiry 2030-12-31 --out cards.json
-      lienthong card issue --bulk personalise.csv --out cards.json
+      lienthong card issue --bulk personalise.csv --dry-run
+      lienthong card issue --bulk personalise.csv --count 1000 --checksum 0f3a… --out cards.json
     """  # noqa: D301  (click reads \b)
     from access.issue import issue_cards, personalisation
     from ledger.accounts import open_accounts
@@ -73,57 +85,56 @@ def issue(
     if (uid is None) == (bulk is None):
         raise click.UsageError("give either --uid with --expiry, or --bulk")
     asked = list(_rows(bulk, operator)) if bulk else [_one(uid or "", concession, expiry, operator)]
+    _check_totals(asked, expected, checksum)
+    if dry_run:
+        click.echo(f"{len(asked)} cards, checksum {_checksum(asked)}; nothing was issued")
+        return
+    if out is None:
+        raise click.UsageError("--out says where the personalisation data goes")
+    if inactive:
+        asked = [replace(each, active=False) for each in asked]
     ring, now, actor = context.keyring(), context.clock().now(), context.actor()
-    try:
-        handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise click.ClickException(f"{out}: {error.strerror}") from None
-    kept = False
-    try:
-        with context.database() as database, database.begin() as tx, os.fdopen(handle, "w") as file:
-            issued = [
-                each
-                for first in range(0, len(asked), _AT_ONCE)
-                for each in issue_cards(tx, keyring=ring, asked=asked[first : first + _AT_ONCE], now=now)
+    with card_life.private_file(out) as file, context.database() as database, database.begin() as tx:
+        portions = range(0, len(asked), _AT_ONCE)
+        issued = [
+            each
+            for first in _shown(portions)
+            for each in issue_cards(tx, keyring=ring, asked=asked[first : first + _AT_ONCE], now=now)
+        ]
+        for first in range(0, len(issued), _AT_ONCE):
+            specs = [
+                spec
+                for each in issued[first : first + _AT_ONCE]
+                for spec in (
+                    chart.rider_stored_value(each.fare_account_id),
+                    chart.rider_receivable(each.fare_account_id),
+                )
             ]
-            for first in range(0, len(issued), _AT_ONCE):
-                specs = [
-                    spec
-                    for each in issued[first : first + _AT_ONCE]
-                    for spec in (
-                        chart.rider_stored_value(each.fare_account_id),
-                        chart.rider_receivable(each.fare_account_id),
-                    )
-                ]
-                open_accounts(tx, specs, now)
-            audit.record(
-                tx,
-                actor=actor,
-                action="access.issue_cards",
-                subject_kind="cards",
-                subject_id=f"{issued[0].serial}-{issued[-1].serial}" if issued else "none",
-                now=now,
-                detail={"count": len(issued), "operator": operator},
-            )
-            json.dump(
-                [
-                    {
-                        **personalisation(ring, each),
-                        "card_id": str(each.card_id),
-                        "fare_account_id": str(each.fare_account_id),
-                    }
-                    for each in issued
-                ],
-                file,
-                indent=1,
-            )
-            # On disk before the commit: a card that exists in the books and nowhere else cannot be made.
-            file.flush()
-            os.fsync(file.fileno())
-        kept = True
-    finally:
-        if not kept:
-            out.unlink(missing_ok=True)
+            open_accounts(tx, specs, now)
+        audit.record(
+            tx,
+            actor=actor,
+            action="access.issue_cards",
+            subject_kind="cards",
+            subject_id=f"{issued[0].serial}-{issued[-1].serial}" if issued else "none",
+            now=now,
+            detail={"count": len(issued), "operator": operator},
+        )
+        json.dump(
+            [
+                {
+                    **personalisation(ring, each),
+                    "card_id": str(each.card_id),
+                    "fare_account_id": str(each.fare_account_id),
+                }
+                for each in issued
+            ],
+            file,
+            indent=1,
+        )
+        # On disk before the commit: a card that exists in the books and nowhere else cannot be made.
+        file.flush()
+        os.fsync(file.fileno())
     click.echo(
         f"{len(issued)} cards issued, key generation {ring.generations[-1]}; personalisation data in {out}"
     )
@@ -139,7 +150,7 @@ def block(serial: int, reason: str, cause: str) -> None:
     \b
     Example: lienthong card block 4711 --reason lost --cause 'reported by telephone'
     """  # noqa: D301  (click reads \b)
-    _change(serial, _BLOCKS[reason], cause)
+    card_life.step(serial, _BLOCKS[reason], cause)
 
 
 @card.command()
@@ -152,7 +163,7 @@ def unblock(serial: int, reason: str, cause: str) -> None:
     \b
     Example: lienthong card unblock 4711 --reason lost --cause 'found on the bus'
     """  # noqa: D301  (click reads \b)
-    _change(serial, _UNBLOCKS[reason], cause)
+    card_life.step(serial, _UNBLOCKS[reason], cause)
 
 
 @card.command()
@@ -174,41 +185,36 @@ def show(serial: int) -> None:
     click.echo(f"denied: {', '.join(why)}" if why else "not denied")
 
 
-def _change(serial: int, event: MediumEvent, cause: str) -> None:
-    from access import block, issue
-    from kernel.ids import CardId, FareAccountId
-    from service import audit, cards_cache
-    from service.cache import Cache
-    from service.commands import context
+def _checksum(asked: list[NewCard]) -> str:
+    """Return the sum of all UIDs, in 16 hexadecimal digits: a row lost, doubled or mistyped changes it."""
+    return f"{sum(int.from_bytes(each.uid, 'big') for each in asked) % 2**64:016x}"
 
-    now, actor = context.clock().now(), context.actor()
-    with context.database() as database:
-        with database.begin() as tx:
-            found = issue.get_card(tx, serial=serial)
-            account = FareAccountId(found.fare_account_id)
-            issue.raise_versions(tx, (account,))
-            state = block.change_state(
-                tx, CardId(found.card_id), event, reason=cause, actor=actor.actor_id, now=now
-            )
-            audit.record(
-                tx,
-                actor=actor,
-                action=f"access.card.{event.value}",
-                subject_kind="card",
-                subject_id=str(found.card_id),
-                now=now,
-                detail={"cause": cause},
-            )
-        cache = Cache(context.settings().redis_url)
-        cards_cache.refresh(database, cache, (account,), now)
-        cache.close()
-    click.echo(f"card {serial} is {state.value}")
+
+def _check_totals(asked: list[NewCard], expected: int | None, checksum: str | None) -> None:
+    uids = [each.uid for each in asked]
+    if len(set(uids)) != len(uids):
+        twice = next(uid for number, uid in enumerate(uids) if uid in uids[:number])
+        raise click.ClickException(f"UID {twice.hex()} stands in the file twice")
+    if expected is not None and expected != len(asked):
+        raise click.ClickException(f"the control total says {expected} cards, the file has {len(asked)}")
+    if checksum is not None and checksum.lower() != _checksum(asked):
+        raise click.ClickException(
+            f"the control total says checksum {checksum}, the file has {_checksum(asked)}"
+        )
+
+
+def _shown(portions: range) -> Iterator[int]:
+    """Yield the portions, with progress where there are several."""
+    for number, first in enumerate(portions, 1):
+        yield first
+        if len(portions) > 1:
+            click.echo(f"portion {number} of {len(portions)}", err=True)
 
 
 def _one(uid: str, concession: str, expiry: object, operator: str) -> NewCard:
     if expiry is None:
         raise click.UsageError("--uid needs --expiry")
-    return _card({"uid": uid, "concession": concession, "expiry": str(expiry)[:10]}, operator, "--uid")
+    return checked({"uid": uid, "concession": concession, "expiry": str(expiry)[:10]}, operator, "--uid")
 
 
 def _rows(path: Path, operator: str) -> Iterator[NewCard]:
@@ -217,10 +223,11 @@ def _rows(path: Path, operator: str) -> Iterator[NewCard]:
         if reader.fieldnames != COLUMNS:
             raise click.ClickException(f"{path}: the first line must be {','.join(COLUMNS)}")
         for number, row in enumerate(reader, 2):
-            yield _card(row, operator, f"{path}, line {number}")
+            yield checked(row, operator, f"{path}, line {number}")
 
 
-def _card(row: dict[str, str], operator: str, where: str) -> NewCard:
+def checked(row: dict[str, str], operator: str, where: str) -> NewCard:
+    """Return the card that a row asks for; a click error names the place of what is wrong."""
     try:
         uid, expires_on = bytes.fromhex(row["uid"]), date.fromisoformat(row["expiry"])
         concession = Concession[row["concession"].upper()]
@@ -233,3 +240,13 @@ def _card(row: dict[str, str], operator: str, where: str) -> NewCard:
     if not YEARS[0] <= expires_on.year < YEARS[1]:
         raise click.ClickException(f"{where}: a card is good until a day from {YEARS[0]} to {YEARS[1] - 1}")
     return NewCard(uid=uid, concession=concession, expires_on=expires_on, operator_id=operator)
+
+
+for _command in (
+    card_life.activate,
+    card_life.replace,
+    card_life.return_,
+    card_life.expire,
+    card_life.link,
+):
+    card.add_command(_command)

@@ -64,7 +64,7 @@ def test_cards_are_issued_in_bulk_with_their_keys_and_accounts(lienthong, tmp_pa
         ("04000000000002,NORMAL,soon", "line 3"),
         ("04000000000002,NORMAL,2500-01-01", "2020"),
         ("04000000000002", "line 3"),
-        ("04000000000001,NORMAL,2030-12-31", "issued already"),
+        ("04000000000001,NORMAL,2030-12-31", "in the file twice"),
     ],
 )
 def test_a_bad_line_issues_nothing_and_leaves_no_file(lienthong, tmp_path, database, row, says):
@@ -84,6 +84,45 @@ def test_personalisation_data_is_never_overwritten(lienthong, tmp_path):
     source = cards_csv(tmp_path, "04000000000001,NORMAL,2030-12-31")
     assert "exists" in lienthong("card", "issue", "--bulk", source, "--out", out, fails=True)
     assert out.read_text() == "keys of issued cards"
+
+
+def test_control_totals_that_differ_issue_nothing(lienthong, tmp_path):
+    source = cards_csv(tmp_path, "04000000000001,NORMAL,2030-12-31", "04000000000002,NORMAL,2030-12-31")
+    said = lienthong("card", "issue", "--bulk", source, "--dry-run")
+    assert said.startswith("2 cards, checksum 0008000000000003")
+    out = tmp_path / "out.json"
+    for wrong in (("--count", 3), ("--checksum", "0008000000000004")):
+        assert "control total" in lienthong(
+            "card", "issue", "--bulk", source, *wrong, "--out", out, fails=True
+        )
+    assert not out.exists()
+    right = ("--count", 2, "--checksum", "0008000000000003", "--inactive")
+    assert "2 cards issued" in lienthong("card", "issue", "--bulk", source, *right, "--out", out)
+    serial = json.loads(out.read_text())[0]["serial"]
+    assert "denied: not-active" in lienthong("card", "show", serial)
+    assert "is active" in lienthong("card", "activate", serial)
+
+
+def test_a_card_is_replaced_and_the_new_one_handed_in(lienthong, tmp_path):
+    lienthong(
+        "card", "issue", "--uid", "04112233445566", "--expiry", "2030-12-31", "--out", tmp_path / "a.json"
+    )
+    old = json.loads((tmp_path / "a.json").read_text())[0]
+    lienthong("card", "block", old["serial"], "--reason", "lost")
+    call = (
+        "card", "replace", old["serial"], "--uid", "04112233445567", "--expiry", "2031-12-31",
+        "--cause", "lost", "--id", "01937f3e-0000-7000-8000-000000000001", "--out",
+    )  # fmt: skip
+    lienthong(*call, tmp_path / "b.json")
+    lienthong(*call, tmp_path / "c.json")
+    new, again = (json.loads((tmp_path / name).read_text())[0] for name in ("b.json", "c.json"))
+    assert new == again
+    assert new["fare_account_id"] == old["fare_account_id"]
+    assert "denied: replaced" in lienthong("card", "show", old["serial"])
+    assert "0 VND would be paid out" in lienthong("card", "return", new["serial"], "--cause", "leaves")
+    assert "nothing" not in lienthong("card", "return", new["serial"], "--cause", "leaves", "--confirm", 0)
+    assert "denied: returned" in lienthong("card", "show", new["serial"])
+    assert "0 cards expired" in lienthong("card", "expire")
 
 
 def test_a_card_is_blocked_shown_and_unblocked(lienthong, tmp_path):

@@ -1,0 +1,226 @@
+"""Fare accounts: linked and parted, and who pays for whom in a family."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from apiflask import APIBlueprint
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
+
+from access import family, issue, link
+from access.issue import UnknownCardError
+from access.rules.medium import MediumKind
+from kernel.ids import FareAccountId
+from kernel.money import VND, Money
+from kernel.service_day import day_window, local_date, service_day
+from ledger.move import given_in_month
+from ledger.rules.book_day import ZONE
+from service import audit, cards_cache
+from service.auth import principal, require_own, requires
+from service.jobs.debts import FAMILY, settle_debts
+from service.jobs.link_accounts import LinkAsked, link_accounts
+from service.problems import request_id
+from service.services import Services, services
+from service.staff import Role
+
+blueprint: Final = APIBlueprint("accounts", __name__, tag="Accounts", url_prefix="/v1/accounts")
+DESK: Final = (Role.AGENT, Role.ADMINISTRATOR)
+
+
+class LinkBody(BaseModel):
+    """Let this account count to another; `into` null parts it again.
+
+    Without `effective_from` it begins with the running service day, so that what was tapped in with the phone today
+    and out with the card becomes one ride. `keep` says which kind stays active where a card and a phone are.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    link_id: UUID
+    into: UUID | None
+    effective_from: AwareDatetime | None = None
+    keep: MediumKind | None = None
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class PayerBody(BaseModel):
+    """Who pays what this account's balance does not, up to so much a calendar month; null: nobody."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    wallet_id: UUID
+    payer: UUID | None
+    month_limit_minor: Annotated[int, Field(ge=0, le=10**12)] = 0
+
+
+class Month(BaseModel):
+    """Which calendar month, by its first day; default the running one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    month: date | None = None
+
+
+@blueprint.post("/<uuid:fare_account_id>/links")
+@requires(*DESK)
+@blueprint.input(LinkBody, location="json")
+def post_link(fare_account_id: UUID, json_data: LinkBody) -> tuple[dict[str, Any], int]:
+    """Link or part accounts: bills are folded anew and money follows, in one transaction. A repeat changes nothing."""
+    running = services()
+    now = running.clock.now()
+    account = FareAccountId(fare_account_id)
+
+    def work(tx: Connection) -> dict[str, Any]:
+        into = account if json_data.into is None else FareAccountId(json_data.into)
+        earlier = {row.link_id: row for row in link.list_links(tx, account)}.get(json_data.link_id)
+        begins = json_data.effective_from or (
+            earlier.effective_from if earlier else _day_start(tx, running, now)
+        )
+        asked = LinkAsked(
+            link_id=json_data.link_id,
+            account=account,
+            into=into,
+            effective_from=begins,
+            reason=json_data.reason,
+            keep=json_data.keep,
+        )
+        done = link_accounts(
+            tx,
+            asked,
+            shelf=running.shelf,
+            actor=principal().actor.actor_id,
+            now=now,
+            late_days=running.settings.late_days,
+        )
+        if not done.again:
+            _audit(tx, "access.account.linked", account, now, {"into": str(into), "from": begins.isoformat()})
+        return {
+            "link_id": str(json_data.link_id),
+            "effective_from": begins.isoformat(),
+            "again": done.again,
+            "taps": done.taps,
+            "entries": done.entries,
+            "owing": [str(one) for one in sorted(done.owing)],
+        }
+
+    body = running.database.run(work)
+    with running.database.read() as tx:
+        near = link.counting(tx, (account,)).accounts | {account}
+    cards_cache.refresh(running.database, running.cache, near, now)
+    return body, 200 if body["again"] else 201
+
+
+@blueprint.get("/<uuid:fare_account_id>/links")
+@requires(*DESK, Role.AUDITOR)
+def list_links(fare_account_id: UUID) -> dict[str, Any]:
+    """Return what was recorded about this account, in that order, and what it counts to now."""
+    account = FareAccountId(fare_account_id)
+    running = services()
+    with running.database.read() as tx:
+        rows = link.list_links(tx, account)
+        counts_to = link.current(tx, account, at=running.clock.now())
+    return {
+        "counts_to": str(counts_to),
+        "links": [
+            {
+                "link_id": str(row.link_id),
+                "into": str(row.into_account_id),
+                "effective_from": row.effective_from.isoformat(),
+                "reason": row.reason,
+                "by": row.actor,
+                "recorded_at": row.recorded_at.isoformat(),
+            }
+            for row in rows
+        ],
+    }
+
+
+@blueprint.post("/<uuid:fare_account_id>/payer")
+@requires(*DESK)
+@blueprint.input(PayerBody, location="json")
+def post_payer(fare_account_id: UUID, json_data: PayerBody) -> dict[str, Any]:
+    """Record who pays for this account from now on; what it owes is paid at once, as far as the month allows."""
+    running = services()
+    now = running.clock.now()
+    member = FareAccountId(fare_account_id)
+    payer = None if json_data.payer is None else FareAccountId(json_data.payer)
+
+    def work(tx: Connection) -> bool:
+        both = {member} | ({payer} if payer else set())
+        if issue.list_versions(tx, both).keys() != both:
+            raise UnknownCardError
+        issue.raise_versions(tx, both | link.lock_counted(tx, both).accounts)
+        made = family.record(
+            tx,
+            wallet_id=json_data.wallet_id,
+            member=member,
+            payer=payer,
+            month_limit=json_data.month_limit_minor,
+            actor=principal().actor.actor_id,
+            now=now,
+        )
+        if made:
+            _audit(
+                tx,
+                "access.account.payer",
+                member,
+                now,
+                {"payer": str(payer), "limit": json_data.month_limit_minor},
+            )
+            settle_debts(tx, (member,), cause=f"wallet:{json_data.wallet_id}", now=now)
+        return made
+
+    made = running.database.run(work)
+    cards_cache.refresh(running.database, running.cache, (member,), now)
+    return {"wallet_id": str(json_data.wallet_id), "again": not made}
+
+
+@blueprint.get("/<uuid:fare_account_id>/family")
+@requires(Role.RIDER, *DESK)
+@blueprint.input(Month, location="query", arg_name="query")
+def get_family(fare_account_id: UUID, query: Month) -> dict[str, Any]:
+    """Return for whom this account pays and how much in a month: amounts, and never a place or a time of a ride."""
+    payer = require_own(fare_account_id)
+    running = services()
+    month = (query.month or local_date(running.clock.now(), ZONE)).replace(day=1)
+    with running.database.read() as tx:
+        members = family.members(tx, payer)
+        given = given_in_month(tx, payer, kind=FAMILY, month=month)
+    return {
+        "month": month.isoformat(),
+        "members": [
+            {
+                "fare_account_id": str(member),
+                "paid": given.get(member, Money.zero(VND)).to_json(),
+                "month_limit": Money(terms.month_limit, VND).to_json(),
+            }
+            for member, terms in members.items()
+        ],
+    }
+
+
+def _day_start(tx: Connection, running: Services, now: datetime) -> datetime:
+    books = running.shelf.books(tx)
+    if not books.newest:
+        return now
+    book = books.current()
+    day = service_day(now, book.day_starts, book.zone)
+    return day_window(day, book.day_starts, book.zone).start
+
+
+def _audit(
+    tx: Connection, action: str, account: FareAccountId, now: datetime, detail: dict[str, object]
+) -> None:
+    audit.record(
+        tx,
+        actor=principal().actor,
+        action=action,
+        subject_kind="fare_account",
+        subject_id=str(account),
+        now=now,
+        request_id=request_id(),
+        detail=detail,
+    )
