@@ -26,10 +26,12 @@ from ledger.rules import chart
 from parking.places import HANOI, stay_day
 from parking.post_bills import StayChange, post_changes
 from parking.publish_rates import Rates
+from parking.rights import list_held
 from parking.rules.bill import StayBill, price_folded, stay_ref
 from parking.rules.book import RateBook
 from parking.rules.difference import affordable, differences, wanted
 from parking.rules.quote import ENGINE_VERSION
+from parking.rules.right import AssignedRight
 from parking.rules.session import RUNNING, Case, EventKind, State
 from parking.rules.stay import Stay, StayEvent, fold_stays
 from parking.store import events as event_store
@@ -100,11 +102,9 @@ def bill_accounts(
     cut = _cut(tx, since)
     gathered = _gather(tx, cut, rates, guests)
     stored = {(row.fare_account_id, row.stay_id): row for row in store.list_stays(tx, cut)}
-    bills = [
-        (account, _bill(stay, rates))
-        for account in sorted(gathered)
-        for stay in fold_stays(gathered[account])
-    ]
+    folded = [(account, stay) for account in sorted(gathered) for stay in fold_stays(gathered[account])]
+    held = list_held(tx, folded, rates)
+    bills = [(account, _bill(stay, rates, held.get(stay.stay_id, ()))) for account, stay in folded]
     booked = store.list_booked(tx, {*stored, *((account, bill.stay.stay_id) for account, bill in bills)})
     changes: list[StayChange] = []
     for account, bill in bills:
@@ -184,13 +184,13 @@ def list_stay_events(tx: Connection, row: StayRow, rates: Rates) -> tuple[Stay, 
     raise LookupError(f"stay {row.stay_id} has no events of its own")
 
 
-def _bill(stay: Stay, rates: Rates) -> StayBill:
+def _bill(stay: Stay, rates: Rates, rights: Iterable[AssignedRight]) -> StayBill:
     book = rates.at(stay.events[0].at)
     if book is None:
         return StayBill(
             stay=stay, operator_id=OperatorId(""), rates_version="", cases=(*stay.cases, Case.NO_RATE)
         )
-    return price_folded(stay, book)
+    return price_folded(stay, book, rights)
 
 
 def _row(

@@ -14,7 +14,6 @@ from kernel.errors import DomainError
 from parking.bill import list_stay_events
 from parking.places import place_in_force
 from parking.publish_rates import Rates
-from parking.rules.book import RateBook
 from parking.rules.check import Checked, Running, check
 from parking.rules.plate import PlateMatch
 from parking.rules.session import State
@@ -81,7 +80,7 @@ def check_vehicle(
                 session_id=session_id,
                 place_id=row.place_id,
                 state=State(row.state),
-                here=is_within(book, row.place_id, place_id) or is_within(book, place_id, row.place_id),
+                here=book.is_within(row.place_id, place_id) or book.is_within(place_id, row.place_id),
                 match=subjects[subject],
                 guest=row.guest,
                 entered_at=row.entered_at,
@@ -136,17 +135,6 @@ def list_observed(
 ) -> tuple[Observation, ...]:
     """Return a place's observations in `[since, until)`, newest first, at most LONGEST_LIST."""
     return store.list_observations(tx, place_id, since=since, until=until, limit=LONGEST_LIST)
-
-
-def is_within(book: RateBook, place_id: str, above_id: str) -> bool:
-    """Return whether a place is another one, or stands below it."""
-    at = place_id
-    while at:
-        if at == above_id:
-            return True
-        place = book.places.get(at)
-        at = place.parent_id if place else ""
-    return False
 
 
 def _again(known: Observation, seen: Seen) -> Observation:

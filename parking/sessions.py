@@ -18,6 +18,7 @@ from kernel.ids import FareAccountId, OperatorId
 from kernel.money import Money
 from parking.bill import bill_accounts, list_stay_events
 from parking.publish_rates import Rates
+from parking.rights import list_held
 from parking.rules.bill import StayBill, price_folded
 from parking.rules.book import RateBook
 from parking.rules.errors import ImpossibleTimesError, NoRateError, UnknownPlaceError
@@ -61,7 +62,8 @@ def find_session(tx: Connection, session_id: UUID, *, now: datetime, again: bool
     row = _row(tx, session_id)
     rates = Rates(tx)
     stay, book = list_stay_events(tx, row, rates)
-    bill = price_folded(stay, book)
+    held = list_held(tx, [(row.fare_account_id, stay)], rates)
+    bill = price_folded(stay, book, held.get(stay.stay_id, ()))
     asked = None
     if row.running and row.entered_at is not None and row.entered_at <= now:
         vehicle_class = stay.vehicle_class or book.place(row.place_id).default_class

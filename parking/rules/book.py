@@ -78,6 +78,18 @@ class RateBook:
             raise UnknownPlaceError(place_id=place_id)
         return found
 
+    def is_within(self, place_id: str, above_id: str) -> bool:
+        """Return whether a place is another one, or stands below it."""
+        at: str = place_id
+        while at and at != above_id:
+            place = self.places.get(at)
+            at = place.parent_id if place else ""
+        return bool(at)
+
+    def right(self, spec_id: str, on: date) -> RightSpecification | None:
+        """Return the product of that id as it is on a date; None where it is not sold then."""
+        return next((each.value for each in self.rights.get(spec_id, ()) if each.dates.holds(on)), None)
+
     def place_of_gate(self, gate_id: str) -> Place | None:
         """Return the place a gate belongs to; a gate may also be named by its place."""
         return self.places.get(self.gates.get(gate_id, gate_id))

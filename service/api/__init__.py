@@ -25,6 +25,7 @@ from service.api.parking import blueprint as parking
 from service.api.parking_changes import blueprint as parking_changes
 from service.api.parking_meters import blueprint as parking_meters
 from service.api.parking_payments import blueprint as parking_payments
+from service.api.parking_rights import blueprint as parking_rights
 from service.api.parking_shifts import blueprint as parking_shifts
 from service.api.pass_refunds import blueprint as pass_refunds
 from service.api.passes import blueprint as passes
@@ -43,6 +44,7 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     parking,
     enforcement,
     parking_changes,
+    parking_rights,
     parking_payments,
     rider_parking,
     parking_shifts,

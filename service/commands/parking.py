@@ -147,7 +147,10 @@ def sweep() -> None:
 
     with context.database() as database:
         done = parking_sweep.sweep(database, clock=context.clock())
-    click.echo(f"{done.no_shows} reservations lapsed, {done.stopped} sessions stopped")
+    click.echo(
+        f"{done.no_shows} reservations lapsed, {done.stopped} sessions stopped,"
+        f" {done.evened} accounts of pools billed again"
+    )
 
 
 @parking.command("prove")

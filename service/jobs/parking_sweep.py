@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from kernel.clock import Clock
-from parking import reserve_space
+from parking import pools, reserve_space
 from service.database import Database
 
 
@@ -20,10 +20,11 @@ class Swept:
 
     no_shows: int
     stopped: int
+    evened: int
 
 
 def sweep(database: Database, *, clock: Clock) -> Swept:
-    """Note lapsed reservations and stop paid-out sessions, each in a transaction of its own. May be repeated."""
+    """Note lapsed reservations, stop paid-out sessions, and even out pools. Each may be killed and repeated."""
     now = clock.now()
     with database.read() as tx:
         lapsed = reserve_space.list_lapsed(tx, now=now)
@@ -34,7 +35,8 @@ def sweep(database: Database, *, clock: Clock) -> Swept:
     stopped = sum(
         database.run(partial(_stop, session_id=session_id, at=at, now=now)) for session_id, at in paid_out
     )
-    return Swept(no_shows, stopped)
+    evened = database.run(partial(pools.even_pools, now=now))
+    return Swept(no_shows, stopped, evened)
 
 
 def _note_no_show(tx: Connection, *, session_id: UUID, now: datetime) -> bool:

@@ -46,6 +46,7 @@ LOCAL = {
     "fare_rerun": "announced reruns, a few a year",
     "fare_rerun_event": "announced reruns, a few a year",
     "parking_rates": "published rates",
+    "parking_pool": "a few companies",
     "parking_observation": "evidence by officers, found by place and day",
     "parking_shift": "a few rows a place and day",
     "parking_shift_event": "a few rows a shift",

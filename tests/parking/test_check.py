@@ -13,7 +13,6 @@ from parking.check import (
     ObservationTimeError,
     Seen,
     check_vehicle,
-    is_within,
     list_observed,
     observe,
 )
@@ -111,9 +110,9 @@ def test_a_wrong_or_added_character_is_near(plate, at, letter):
 def test_places_stand_within_those_above():
     book = load_rate_dir(HANOI)
     place = book.place("dong-da-01")
-    assert is_within(book, place.place_id, place.place_id)
-    assert is_within(book, place.place_id, place.parent_id)
-    assert not is_within(book, place.parent_id, place.place_id)
+    assert book.is_within(place.place_id, place.place_id)
+    assert book.is_within(place.place_id, place.parent_id)
+    assert not book.is_within(place.parent_id, place.place_id)
 
 
 @pytest.fixture

@@ -1,0 +1,258 @@
+"""Rights sold and given: what stays cost with them, what operators are owed, and pools that come out even."""
+
+import random
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernel.ids import uuid8
+from kernel.wire.tap import Purpose
+from parking.bill import bill_stays
+from parking.pools import even_pools, open_pool
+from parking.publish_rates import publish_rates
+from parking.rate_dir import HANOI, read_rate_dir
+from parking.rules.pool import PoolStay, covered_stays
+from parking.sell_pass import (
+    Assigning,
+    BalanceTooLowError,
+    RightEndedError,
+    RightHolderError,
+    RightIdReusedError,
+    RightTimesError,
+    UnknownRightError,
+    assign,
+    end,
+)
+from parking.settle_lines import settle_lines
+from parking.store import stays as stay_store
+from tests.parking.conftest import TWO, balances, store_taps
+from tests.parking.test_parking_api import BASE, entry, problem
+from tests.parking.test_payments_api import cash
+
+MINUTE = timedelta(minutes=1)
+PRODUCTS = b"""spec_id,kind,name,place_id,vehicle_class,price,currency,minutes,percent,funder,hours_from,hours_to
+month,season_pass,Thang,dong-da,car_le9,310000,VND,0,0,,,
+shop,coupon,Cua hang,dong-da,car_le9,0,VND,60,0,shop,,
+free,permit,Mien phi,dong-da,car_le9,0,VND,0,0,,,
+"""
+
+
+@pytest.fixture
+def products(tx, now):
+    """Hanoi's rates with three products for Đống Đa."""
+    files = {**read_rate_dir(HANOI), "right_specifications.csv": PRODUCTS}
+    early = now - timedelta(days=100)
+    publish_rates(tx, files, effective_at=early, **TWO, now=early)
+
+
+def asking(now, account=None, **changes):
+    known = {
+        "right_id": uuid4(),
+        "spec_id": "month",
+        "place_id": "dong-da-01",
+        "valid_from": now,
+        "valid_to": now + timedelta(days=31),
+        "account": account,
+    }
+    return Assigning(**{**known, **changes})
+
+
+def parked(tx, holder, start, end_):
+    taps = [holder.tap(Purpose.PARK_IN, start), holder.tap(Purpose.PARK_OUT, end_)]
+    store_taps(tx, taps)
+    return bill_stays(tx, taps, now=end_).stays[-1]
+
+
+def test_a_season_pass_is_paid_once_and_covers_stays(tx, products, issue, now):
+    holder = issue(400_000)
+    asked = asking(now, holder.account)
+    assert not assign(tx, asked, actor="t", now=now).again
+    assert assign(tx, asked, actor="t", now=now).again
+    assert balances(tx, holder.account, now) == (90_000, 0, 310_000)
+    row = parked(tx, holder, now + MINUTE, now + 61 * MINUTE)
+    assert (row.total_minor, row.charged_minor) == (25_000, 0)
+    assert balances(tx, holder.account, now) == (90_000, 0, 310_000)
+    before = parked(tx, issue(100_000), now, now + 60 * MINUTE)
+    assert before.charged_minor == 25_000
+    (line,) = settle_lines(tx, now.date())
+    assert (line.trips, line.collected.minor, line.pass_covered.minor) == (2, 335_000, row.total_minor)
+
+
+def test_what_is_left_of_a_pass_is_given_back(tx, products, issue, now):
+    holder = issue(310_000)
+    asked = asking(now, holder.account)
+    assign(tx, asked, actor="t", now=now)
+    later = now + timedelta(days=21)
+    ended = end(tx, asked.right_id, note="moved", actor="t", now=later)
+    assert (ended.ended.refund_minor, end(tx, asked.right_id, note="x", actor="t", now=later).again) == (
+        100_000,
+        True,
+    )
+    assert balances(tx, holder.account, later) == (100_000, 0, 210_000)
+    assert parked(tx, holder, later + MINUTE, later + 61 * MINUTE).charged_minor == 25_000
+
+
+def test_a_pass_that_has_run_out_is_not_given_back(tx, products, issue, now):
+    asked = asking(now, issue(310_000).account)
+    assign(tx, asked, actor="t", now=now)
+    with pytest.raises(RightEndedError):
+        end(tx, asked.right_id, note="x", actor="t", now=asked.valid_to)
+
+
+@pytest.mark.parametrize(
+    ("changes", "refusal"),
+    [
+        ({"spec_id": "nothing"}, UnknownRightError),
+        ({"place_id": "hoan-kiem-01"}, UnknownRightError),
+        ({"spec_id": "shop"}, RightHolderError),
+        ({"stay_id": uuid4()}, RightHolderError),
+        ({"account": None, "subject": uuid4()}, RightHolderError),
+        ({"subject": uuid4(), "till": "t"}, RightHolderError),
+        ({"pool_id": uuid4()}, UnknownRightError),
+        ({"days": 0}, RightTimesError),
+        ({"days": 401}, RightTimesError),
+        ({"late": 1}, RightTimesError),
+        ({"poor": True}, BalanceTooLowError),
+    ],
+)
+def test_a_right_is_refused(tx, products, issue, now, changes, refusal):
+    changes = dict(changes)
+    holder = issue(309_999 if changes.pop("poor", False) else 310_000)
+    start = now - MINUTE * changes.pop("late", 0)
+    asked = asking(
+        now,
+        **{
+            "account": holder.account,
+            "valid_from": start,
+            "valid_to": start + timedelta(days=changes.pop("days", 31)),
+            **changes,
+        },
+    )
+    with pytest.raises(refusal):
+        assign(tx, asked, actor="t", now=now)
+    if refusal is not BalanceTooLowError:  # the service rolls that one back
+        assert balances(tx, holder.account, now)[2] == 0
+
+
+def test_a_right_id_tells_of_one_right(tx, products, issue, now):
+    asked = asking(now, issue(310_000).account)
+    assign(tx, asked, actor="t", now=now)
+    with pytest.raises(RightIdReusedError):
+        assign(tx, asking(now, asked.account, right_id=asked.right_id, till="t"), actor="t", now=now)
+
+
+MINUTES = st.integers(0, 60)
+
+
+@given(
+    st.lists(st.tuples(MINUTES, st.none() | st.integers(1, 30)), max_size=12),
+    st.integers(1, 4),
+    st.randoms(use_true_random=False),
+)
+def test_a_pool_never_covers_more_than_its_spaces(stays, spaces, dice: random.Random):
+    start = datetime.fromisoformat("2026-11-18T09:00+07:00")
+    made = [
+        PoolStay(
+            UUID(int=number),
+            start + MINUTE * at,
+            None if length is None else start + MINUTE * (at + length),
+        )
+        for number, (at, length) in enumerate(stays)
+    ]
+    covered = covered_stays(made, spaces)
+    shuffled = list(made)
+    dice.shuffle(shuffled)
+    assert covered_stays(shuffled, spaces) == covered
+    for minute in range(95):
+        at = start + MINUTE * minute + timedelta(seconds=1)
+        inside = [
+            each for each in made if each.entered_at <= at and (each.left_at is None or each.left_at > at)
+        ]
+        held = [each for each in inside if each.stay_id in covered]
+        assert len(held) <= spaces
+    if len(made) <= spaces:
+        assert covered == {each.stay_id for each in made}
+
+
+def test_a_pool_gives_its_spaces_to_who_came_first_in_whatever_order_it_is_told(tx, products, issue, now):
+    pool_id = uuid8("pool", str(now))
+    open_pool(tx, pool_id, place_id="dong-da-01", name="Công ty A", spaces=1, actor="t", now=now)
+    one, two = issue(310_000), issue(310_000)
+    for holder in (one, two):
+        assign(tx, asking(now, holder.account, pool_id=pool_id), actor="t", now=now)
+    late = [one.tap(Purpose.PARK_IN, now + MINUTE), one.tap(Purpose.PARK_OUT, now + 50 * MINUTE)]
+    second = parked(tx, two, now + 10 * MINUTE, now + 40 * MINUTE)
+    assert second.charged_minor == 0  # nobody else is known to be in
+    store_taps(tx, late)
+    first = bill_stays(tx, late, now=now + 60 * MINUTE).stays[-1]
+    assert first.charged_minor == 0
+    assert even_pools(tx, now=now + 60 * MINUTE) == 1
+    assert even_pools(tx, now=now + 60 * MINUTE) == 0
+    again = stay_store.find_stay(tx, second.stay_id)
+    assert again.charged_minor == 25_000
+
+
+def test_pools_and_products_over_http(client, bearer):
+    head = bearer()
+    where = {"place_id": "hoan-kiem-01"}
+    sold = client.get(f"{BASE}/rights/specifications", query_string=where).json["specifications"]
+    assert [each["spec_id"] for each in sold] == ["hoan-kiem-12-month", "hoan-kiem-12-month-day"]
+    assert sold[0]["price"]["minor"] == 4_000_000
+    nothing = client.get(f"{BASE}/rights/specifications", query_string={"place_id": "dong-da-01"})
+    assert nothing.json == {"specifications": []}
+    pool = {"pool_id": str(uuid4()), "place_id": "dong-da-01", "name": "Công ty A", "spaces": 20}
+    assert client.post(f"{BASE}/pools", headers=head, json=pool).status_code == 201
+    assert client.post(f"{BASE}/pools", headers=head, json=pool).status_code == 200
+    assert problem(client.post(f"{BASE}/pools", headers=head, json={**pool, "spaces": 21})) == (
+        409,
+        "right-id-reused",
+    )
+    assert problem(client.post(f"{BASE}/pools", headers=bearer("other"), json=pool)) == (
+        403,
+        "other-operator",
+    )
+
+
+def test_a_plates_month_is_paid_in_cash_and_its_stay_is_free(client, bearer, now):
+    head = bearer("hoankiem-parking")
+    body = {
+        "right_id": str(uuid4()),
+        "spec_id": "hoan-kiem-12-month",
+        "place_id": "hoan-kiem-01",
+        "medium": {"kind": "plate", "value": "30A-123.45"},
+        "valid_from": now.isoformat(),
+        "valid_to": (now + timedelta(days=30)).isoformat(),
+        "till": "hk-1",
+    }
+    made = client.post(f"{BASE}/rights", headers=head, json=body)
+    assert (made.status_code, made.json["price"]["minor"], made.json["paid_with"]) == (201, 4_000_000, "till")
+    assert client.post(f"{BASE}/rights", headers=head, json=body).status_code == 200
+    began = client.post(f"{BASE}/sessions", headers=head, json=entry(now, place_id="hoan-kiem-01")).json
+    url = f"{BASE}/sessions/{began['session_id']}"
+    left = client.post(f"{url}/leave", headers=head, json={"event_id": str(uuid4())}).json
+    assert {each["component"]: each["amount"]["minor"] for each in left["lines"]}["charged"] == 0
+    assert problem(client.post(f"{url}/payments", headers=head, json=cash(1))) == (422, "payment-amount")
+    where = f"{BASE}/rights/{body['right_id']}"
+    assert client.get(where, headers=head).json["ended"] is None
+    assert problem(client.post(f"{where}/end", headers=bearer("other"), json={"note": "x"})) == (
+        403,
+        "other-operator",
+    )
+    ended = client.post(f"{where}/end", headers=head, json={"note": "sold the car"}).json
+    assert ended["ended"]["refund"]["minor"] == 4_000_000
+    both = {**body, "right_id": str(uuid4()), "fare_account_id": str(uuid4())}
+    assert problem(client.post(f"{BASE}/rights", headers=head, json=both)) == (422, "malformed-request")
+
+
+def test_a_shops_coupon_helps_one_stay_and_the_shop_owes_it(tx, products, issue, now):
+    holder = issue(100_000)
+    row = parked(tx, holder, now, now + 120 * MINUTE)
+    assert row.charged_minor == 50_000
+    coupon = asking(now, None, spec_id="shop", stay_id=row.stay_id)
+    assign(tx, coupon, actor="t", now=now + 120 * MINUTE)
+    assert balances(tx, holder.account, now) == (75_000, 0, 25_000)
+    (line,) = settle_lines(tx, now.date())
+    assert (line.collected.minor - line.refunded.minor, line.discounted.minor) == (25_000, 25_000)
