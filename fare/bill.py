@@ -70,6 +70,18 @@ class _Fold:
     taps: dict[date, list[FareTap]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """An announced run (§8.7): the days `[first_day, last_day]` are priced by this tariff and today's engine."""
+
+    tariff_version: str
+    first_day: date
+    last_day: date
+
+    def holds(self, day: date) -> bool:
+        return self.first_day <= day <= self.last_day
+
+
 def bill(
     tx: Connection,
     touched: Iterable[tuple[FareAccountId, date]],
@@ -78,12 +90,14 @@ def bill(
     now: datetime,
     close_rides: bool = False,
     max_late_days: int = MAX_LATE_DAYS,
+    again: Again | None = None,
 ) -> Billed:
     """Bring the bills of these account-days, and of the days they hand on to, up to their evidence.
 
     `close_rides` closes rides that are still open by the tariff's rule (the end of the day); otherwise a
     ride that may still be tapped off at `now` stays open. Repeating a call changes nothing. What cannot
     be priced is returned as an exception and stays counted; money never makes it refuse (§8.8).
+    Booked days keep the tariff and engine that they were booked with, except those of `again`.
     """
     current = books.current()
     today = service_day(now, current.day_starts, current.zone)
@@ -118,11 +132,15 @@ def bill(
             if header and day not in fold.touched and header.carried_in == carried_text:
                 carried_text, carried = _carried_out(header)
                 continue
-            if header and header.engine_version != ENGINE_VERSION:
+            announced = again is not None and again.holds(day)
+            if header and header.engine_version != ENGINE_VERSION and not announced:
                 exceptions.append(NotBilled(account, day, "engine-retired"))
                 carried_text, carried = _carried_out(header)
                 continue
-            tariff = books.version(header.tariff_version) if header else current
+            if again is not None and announced:
+                tariff = books.version(again.tariff_version)
+            else:
+                tariff = books.version(header.tariff_version) if header else current
             priced = price_day(
                 known.facts(account, day, tuple(fold.taps.get(day, ())), None if close_rides else now),
                 tariff,
@@ -221,9 +239,15 @@ def _header(priced: Bill, booked: bills.Header | None, carried_in: str) -> bills
 
 
 def _changed(new: bills.Header, old: bills.Header) -> bool:
-    return (new.carried_in, new.carried_out, new.rides, new.unpriced) != (
-        old.carried_in,
-        old.carried_out,
-        old.rides,
-        old.unpriced,
+    return _compared(new) != _compared(old)
+
+
+def _compared(one: bills.Header) -> tuple[str, ...]:
+    return (
+        one.carried_in,
+        one.carried_out,
+        one.rides,
+        one.unpriced,
+        one.tariff_version,
+        one.engine_version,
     )

@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "env": ("service.commands.env", "Print every setting with its meaning and default."),
     "tariff": ("service.commands.tariff", "Check, compare and publish tariffs."),
     "fare": ("service.commands.fare", "Price taps from data files; explain and bill again what is stored."),
+    "rebill": ("service.commands.rebill", "Price history again: an announced run of two people."),
     "evidence": ("service.commands.evidence", "Account for every tap: conservation, late taps, exceptions."),
     "device": ("service.commands.device", "Enrol, list and suspend validators and gates."),
     "case": ("service.commands.case", "Review what looks like fraud or a broken device."),

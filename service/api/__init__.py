@@ -30,6 +30,7 @@ from service.api.parking_shifts import blueprint as parking_shifts
 from service.api.pass_refunds import blueprint as pass_refunds
 from service.api.passes import blueprint as passes
 from service.api.problems import blueprint as problems
+from service.api.reruns import blueprint as reruns
 from service.api.rider_parking import blueprint as rider_parking
 from service.api.riders import blueprint as riders
 from service.api.settlements import blueprint as settlements
@@ -65,6 +66,7 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     riders,
     exceptions,
     explanations,
+    reruns,
     passes,
     pass_refunds,
     corrections,

@@ -20,7 +20,7 @@ from access.rules.tap import Tap
 from access.take_in import TakenIn
 from access.taps import list_taps
 from fare import bill
-from fare.bill import Billed
+from fare.bill import Billed, NotBilled
 from fare.publish import Books, Shelf
 from kernel.ids import FareAccountId
 from kernel.service_day import day_window, local_date, service_day
@@ -139,7 +139,13 @@ def _count_fares(
 ) -> None:
     done.entries += billed.entries
     done.owing |= billed.owing
-    still = [
+    still = raised_by(billed.exceptions)
+    done.raised += exceptions.settle_days(tx, House.FARE, days, still, actor=_ACTOR, now=now)
+
+
+def raised_by(found: Iterable[NotBilled]) -> list[Raised]:
+    """Return what billing could not price as rows of the exception queue."""
+    return [
         Raised(
             house=House.FARE,
             reason=each.reason,
@@ -147,9 +153,8 @@ def _count_fares(
             fare_account_id=each.fare_account_id,
             service_day=each.service_day,
         )
-        for each in billed.exceptions
+        for each in found
     ]
-    done.raised += exceptions.settle_days(tx, House.FARE, days, still, actor=_ACTOR, now=now)
 
 
 def _bill_stays(
