@@ -13,11 +13,13 @@ from service.api.decisions import blueprint as decisions
 from service.api.device_life import blueprint as device_life
 from service.api.device_words import blueprint as device_words
 from service.api.devices import blueprint as devices
+from service.api.disputes import blueprint as disputes
 from service.api.enforcement import blueprint as enforcement
 from service.api.evidence import blueprint as evidence
 from service.api.exceptions import blueprint as exceptions
 from service.api.explanations import blueprint as explanations
 from service.api.fares import blueprint as fares
+from service.api.goodwill import blueprint as goodwill
 from service.api.health import blueprint as health
 from service.api.ledger import blueprint as ledger
 from service.api.notifications import blueprint as notifications
@@ -70,4 +72,6 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     passes,
     pass_refunds,
     corrections,
+    disputes,
+    goodwill,
 )
