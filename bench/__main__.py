@@ -1,7 +1,8 @@
 """Run the benches: `python -m bench [PREFIX]`, or `make bench ONLY=PREFIX`.
 
 Each bench is a module named in BENCHES with a function `run(stage) -> list[Result]`; results are named
-house.what. Prints a table and writes bench/results.json. Ends with 1 when a goal is missed.
+house.what. Prints a table, merges it into bench/results.json, and ends with 1 when a goal is missed. What takes
+long (ten million lines) is measured only with BENCH_LONG=1.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import importlib
 import json
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +24,10 @@ from service import launcher, migrate
 # name of the results: module under bench/. A module that needs more than Stage gives starts it itself.
 BENCHES: Final[dict[str, str]] = {
     "ledger.post": "bench.ledger_post",
+    "ledger.others": "bench.ledger_others",
+    "ledger.hot": "bench.ledger_hot",
+    # "ledger.proof": "bench.ledger_proof",
+    # "ledger.growth": "bench.ledger_growth",
     "fare.ingest": "bench.fare_ingest",
     "fare.price_day": "bench.fare_price",
     "parking.quote": "bench.parking_quote",
@@ -55,12 +61,36 @@ def show(results: list[Result]) -> None:
     """Print the table."""
     print(f"{'name':<34} {'ours':>14} {'baseline':>14} {'ratio':>8}  {'goal':<24} holds")
     for one in results:
+        ours = "-" if one.ours is None else f"{one.ours:,.1f}"
         baseline = "" if one.baseline is None else f"{one.baseline:,.1f}"
         ratio = "" if one.ratio is None else f"{one.ratio:.2f}"
         holds = "" if one.holds is None else ("yes" if one.holds else "NO")
-        print(
-            f"{one.name:<34} {one.ours:>14,.1f} {baseline:>14} {ratio:>8}  {one.goal:<24} {holds:<5} {one.unit}"
-        )
+        print(f"{one.name:<34} {ours:>14} {baseline:>14} {ratio:>8}  {one.goal:<24} {holds:<5} {one.unit}")
+        if one.note:
+            print(f"{'':<34} {one.note}")
+
+
+def commit() -> str:
+    """Return the commit that was measured, with a + when files differ from it; empty outside a checkout."""
+
+    def git(*words: str) -> str:
+        ran = subprocess.run(["git", *words], cwd=OUTPUT.parent, capture_output=True, text=True, check=False)
+        return ran.stdout.strip()
+
+    return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
+
+
+def merge(output: Path, results: list[Result], settings: dict[str, object]) -> None:
+    """Write results over those of the same name and keep the others; each says how it was measured."""
+    kept: dict[str, object] = {}
+    if output.exists():
+        document = json.loads(output.read_text(encoding="utf-8"))
+        # Numbers of another machine do not stand beside these.
+        if document.get("machine") == machine():
+            kept = {one["name"]: one for one in document["results"] if "settings" in one}
+    kept |= {one.name: {**one.to_json(), "settings": settings} for one in results}
+    document = {"machine": machine(), "results": [kept[name] for name in sorted(kept)]}
+    output.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def main() -> int:
@@ -88,18 +118,14 @@ def main() -> int:
                 print(f"measuring {name} …", file=sys.stderr)
                 results += [one for one in run(stage) if one.name.startswith(given.only)]
         settings = {
+            "commit": commit(),
             "servers": servers.line,
             "fsync": "on",
             "synchronous_commit": "on",
             "rounds": given.rounds,
         }
     show(results)
-    document = {
-        "machine": machine(),
-        "settings": settings,
-        "results": [one.to_json() for one in results],
-    }
-    given.output.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    merge(given.output, results, settings)
     return 0 if all(one.holds is not False for one in results) else 1
 
 
