@@ -30,6 +30,8 @@ from ledger.store.connection import Driver, as_sqlalchemy, driver
 MAX_ENTRIES: Final = 20_000
 # Another poster may book one of our ids between our look and our write; each time it does, we see it next time.
 _ATTEMPTS: Final = 5
+# Up to so many lines are inserted with the statement before instead of copied after it.
+_FEW: Final = 8
 
 
 class _InTheWayError(Exception):
@@ -159,10 +161,19 @@ def _book_group(connection: Driver, group: _Group, now: datetime, *, judged: boo
 
 def _write_group(connection: Driver, group: _Group, now: datetime, *, judged: bool) -> tuple[Posted, ...]:
     sums, day, currency = group.sums, group.day, group.currency
+    few = len(group.entries) <= _FEW and sum(len(entry.lines) for entry in group.entries) <= _FEW
+    lines = derived = None
     with store.moving(connection, sums, currency=currency, book_day=day, judged=judged) as moved:
         # While the server moves balances, this side encodes.
-        lines = batch.copy_lines(group.entries, day, now)
-        derived = batch.copy_derived(group.entries, day)
+        if few:
+            store.insert_few(
+                connection,
+                batch.derived_keys(group.entries, day),
+                [line for entry in group.entries for line in batch.rows_of(entry, day, now)],
+            )
+        else:
+            lines = batch.copy_lines(group.entries, day, now)
+            derived = batch.copy_derived(group.entries, day)
         outcomes = tuple([Posted(entry.entry_id, day, now) for entry in group.entries])
     append_only: dict[int, UUID] = {}
     for account in moved():
@@ -175,7 +186,8 @@ def _write_group(connection: Driver, group: _Group, now: datetime, *, judged: bo
         append_only[account.account] = account.owner_id
     if derived is not None:
         store.copy_derived(connection, derived)
-    store.copy_lines(connection, lines)
+    if lines is not None:
+        store.copy_lines(connection, lines)
     if sums.service_day is None:
         store.roll_up(
             connection,

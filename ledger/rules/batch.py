@@ -10,6 +10,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
+from uuid import UUID
 
 from kernel.money import Currency
 from ledger.rules import row
@@ -165,13 +166,18 @@ def copy_lines(entries: Sequence[Entry], book_day: date, now: datetime) -> bytes
     return b"".join(parts)
 
 
+def derived_keys(entries: Sequence[Entry], book_day: date) -> list[tuple[UUID, UUID, date]]:
+    """Return the register's rows of the entries whose id carries no time."""
+    return [
+        (entry.owner_id, entry.entry_id, book_day) for entry in entries if not carries_time(entry.entry_id)
+    ]
+
+
 def copy_derived(entries: Sequence[Entry], book_day: date) -> bytes | None:
-    """Return the register's rows of the entries whose id carries no time, as a binary COPY; None without any."""
+    """Return the register's rows as a binary COPY; None without any."""
     day = row.era_days(book_day)
     rows = [
-        row.derived_row(entry.owner_id.bytes, entry.entry_id.bytes, day)
-        for entry in entries
-        if not carries_time(entry.entry_id)
+        row.derived_row(owner.bytes, entry.bytes, day) for owner, entry, _ in derived_keys(entries, book_day)
     ]
     return b"".join((row.COPY_HEADER, *rows, row.COPY_TRAILER)) if rows else None
 

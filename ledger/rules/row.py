@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
+from operator import attrgetter
 from typing import Final
 from uuid import UUID
 
@@ -121,6 +122,15 @@ class Packs:
         """Return the columns from posted_at to line_count."""
         days = (4, self._booked, 4, era_days(service_day))
         return _MIDDLE.pack(8, self._posted_at, *days, 2, number, 2, count)
+
+
+_VALUES: Final = attrgetter(*COLUMNS)
+
+
+def values(row: Row) -> tuple[object, ...]:
+    """Return the row's values in the order of COLUMNS."""
+    found: tuple[object, ...] = _VALUES(row)
+    return found
 
 
 def copy_row(row: Row) -> bytes:

@@ -21,6 +21,10 @@ from ledger.store.connection import Driver, as_sqlalchemy, driver
 SAVEPOINT: Final = "ledger_post"
 SELECT_COLUMNS: Final = ", ".join(f"l.{name}" for name in COLUMNS)
 _COPY_LINES: Final = f"COPY ledger_line ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
+_INSERT_LINE: Final = (
+    f"INSERT INTO ledger_line ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
+)
+_INSERT_DERIVED: Final = "INSERT INTO ledger_derived (owner_id, entry_id, book_day) VALUES (%s, %s, %s)"
 _COPY_DERIVED: Final = "COPY ledger_derived (owner_id, entry_id, book_day) FROM STDIN (FORMAT BINARY)"
 _MOVE: Final = f"SELECT * FROM ledger_move({', '.join(['%s'] * 7)}, %s::text, %s::date, %s::date, %s::bool)"
 _ROLL_UP: Final = """
@@ -100,6 +104,17 @@ def moving(
         connection.execute(f"SAVEPOINT {SAVEPOINT}")
         running = connection.execute(_MOVE, values)
         yield lambda: [RestAccount(found[0].int, *found[1:]) for found in running.fetchall()]
+
+
+def insert_few(connection: Driver, derived: Iterable[tuple[UUID, UUID, date]], lines: Iterable[Row]) -> None:
+    """Register derived ids and append lines, as `copy_derived` and `copy_lines` do.
+
+    For a few in a pipeline: they travel with the statements before them, where a COPY takes two more round trips.
+    """
+    for key in derived:
+        connection.execute(_INSERT_DERIVED, key)
+    for line in lines:
+        connection.execute(_INSERT_LINE, row.values(line))
 
 
 def copy_lines(connection: Driver, payload: bytes) -> None:
