@@ -34,20 +34,20 @@ class World:
     chance: random.Random
     ticks: count[int]
 
-    def fares(self, number: int) -> list[Entry]:
-        """Return fares of random riders to random operators, each of one line with a fresh id."""
-        return [self.fare(self.chance.randrange(len(self.riders))) for _ in range(number)]
+    def fares(self, number: int, *, days: int = 0) -> list[Entry]:
+        """Return fares of random riders to random operators, each of one line with a fresh id, some days on."""
+        return [self.fare(self.chance.randrange(len(self.riders)), days=days) for _ in range(number)]
 
-    def fare(self, rider: int, operator: LedgerAccountId | None = None) -> Entry:
+    def fare(self, rider: int, operator: LedgerAccountId | None = None, *, days: int = 0) -> Entry:
         """Return one fare of a rider."""
-        at = NOW + timedelta(microseconds=next(self.ticks))
+        at = NOW + timedelta(days=days, microseconds=next(self.ticks))
         payee = operator or self.operators[self.chance.randrange(len(self.operators))]
         return Entry(
             EntryId(uuid7(at)),
             "fare.charged",
             (Line(self.purses[rider], payee, Money(8_595, VND)),),
             self.riders[rider],
-            TODAY,
+            TODAY + timedelta(days=days),
             at,
             f"tap:{next(self.ticks):012d}",
             "fare.metro",
