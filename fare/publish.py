@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from fare.gtfs.load import bundle_digest, check_files, load_tariff, pack
 from fare.gtfs.read import files_of
-from fare.gtfs.table import TariffInvalidError
+from fare.gtfs.table import Notice, TariffInvalidError
 from fare.rules.tariff import TariffBook
 from fare.store import tariffs
 from fare.store.tariffs import PublishedTariff
@@ -71,6 +71,9 @@ def publish(
         raise TariffOnePersonError(person=approver or preparer)
     files = files_of(source)
     checked = check_files(files)
+    if "tariff.txt" not in files:
+        detail = "a published tariff says its version, its currency and when its day starts"
+        raise TariffInvalidError((Notice("tariff.txt", 0, "", "missing_required_file", detail),))
     if checked.book is None:
         raise TariffInvalidError(checked.notices)
     bundle = pack(files)

@@ -8,7 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from fare.gtfs.compile_prices import Prices, category_numbers, distances, positions
-from fare.gtfs.compile_rides import closings, ride_rule
+from fare.gtfs.compile_rides import closings, needing_end, ride_rule
 from fare.gtfs.compile_rules import (
     areas,
     discounts,
@@ -103,7 +103,11 @@ class _Compiler:
         networks = self._networks(of)
         listed = of("ride_rules.txt")
         odd = closings(of("incomplete_rides.txt"), of("same_station_exits.txt"))
-        rules = {name: ride_rule(listed, odd, name) for name in {"", *networks.values()}}
+        ends = needing_end(of)
+        rules = {
+            name: ride_rule(listed, odd, name, needs_end="" in ends or name in ends)
+            for name in {"", *networks.values()}
+        }
         # Equal rules are one object, so a thousand routes touch no more memory than one.
         shared = {rule: rule for rule in rules.values()}
         agencies = of("agency.txt")

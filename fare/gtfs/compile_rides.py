@@ -1,6 +1,6 @@
 """Ride rules of one network, with their closing rules; an empty network is every one not listed."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -36,8 +36,12 @@ def _closing(row: Row) -> Closing:
     )
 
 
-def ride_rule(listed: Iterable[Row], odd: Closings, network: str) -> RideRule:
-    """Return how rides of a network are built: its own row, else the row with an empty network, else both ends count."""
+def ride_rule(listed: Sequence[Row], odd: Closings, network: str, *, needs_end: bool) -> RideRule:
+    """Return how rides of a network are built: its own row, else the row with an empty network.
+
+    Where neither stands, both ends count; in a feed without any ride rule they do where its fares ask for the
+    end (`needs_end`), and boarding settles the others.
+    """
     rows = {row.text("network_id"): row for row in listed}
     row = rows.get(network) or rows.get("")
     by_case, bands = odd
@@ -45,9 +49,10 @@ def ride_rule(listed: Iterable[Row], odd: Closings, network: str) -> RideRule:
     def closing(case: str) -> Closing | None:
         return by_case.get((network, case)) or by_case.get(("", case))
 
+    otherwise = Settled.RIDE if listed or needs_end else Settled.BOARDING
     limit = row.whole("limit_min") if row else None
     return RideRule(
-        settled=Settled(row.text("settled_by")) if row else Settled.RIDE,
+        settled=Settled(row.text("settled_by")) if row else otherwise,
         limit=None if limit is None else timedelta(minutes=limit),
         passback=timedelta(seconds=(row.whole("passback_s") if row else None) or 0),
         companions=(row.whole("companions") if row else None) or 1,
@@ -57,3 +62,14 @@ def ride_rule(listed: Iterable[Row], odd: Closings, network: str) -> RideRule:
         continues=timedelta(seconds=(row.whole("continue_s") if row else None) or 0),
         same_station=bands.get(network) or bands.get("") or (),
     )
+
+
+def needing_end(of: Callable[[str], list[Row]]) -> frozenset[str]:
+    """Return the networks (empty: all) whose fares ask where or when a ride ends."""
+    asking = [
+        row.text("network_id")
+        for row in of("fare_leg_rules.txt")
+        if row.text("to_area_id") or row.text("to_timeframe_group_id")
+    ]
+    measured = ("fare_matrix.txt", "distance_fares.txt", "distance_bands.txt")
+    return frozenset([*asking, *(row.text("network_id") for file in measured for row in of(file))])

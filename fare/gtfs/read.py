@@ -1,6 +1,7 @@
 """Reading a tariff's CSV files, from a directory or a zip, into typed rows; nothing is guessed."""
 
 import csv
+import hashlib
 import io
 import re
 import zipfile
@@ -57,7 +58,24 @@ def read_feed(files: Mapping[str, bytes]) -> tuple[Feed, list[Notice]]:
                 notices.append(_warn(name, 0, "", "unknown_file", "not a file of the standard or of ours"))
             continue
         rows[name], columns[name] = _read_file(spec, body, notices)
+    if "tariff.txt" not in files:
+        rows["tariff.txt"] = _of_a_plain_feed(rows, files, notices)
     return Feed(rows, columns), notices
+
+
+def _of_a_plain_feed(
+    rows: dict[str, tuple[Row, ...]], files: Mapping[str, bytes], notices: list[Notice]
+) -> tuple[Row, ...]:
+    """Return the tariff's own row as a feed of the standard alone implies it; none where it implies nothing."""
+    zone = next((row.text("agency_timezone") for row in rows.get("agency.txt", ())), "")
+    money = next((row.text("currency") for row in rows.get("fare_products.txt", ())), "")
+    if not zone or not money:
+        return ()
+    detail = "a feed of the standard alone: the service day is the calendar day, in the agency's time zone"
+    notices.append(_warn("tariff.txt", 0, "", "tariff_file_missing", detail))
+    version = "feed-" + hashlib.sha256(b"".join(files[name] for name in sorted(files))).hexdigest()[:12]
+    cells: dict[str, Cell] = {"tariff_version": version, "zone": zone, "day_starts": 0, "currency": money}
+    return (Row("tariff.txt", 0, cells),)
 
 
 def _warn(file: str, row: int, field: str, code: str, detail: str) -> Notice:

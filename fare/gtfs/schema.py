@@ -104,7 +104,7 @@ OURS: Final = frozenset({
     ("fare_transfer_rules.txt", "edge"),
     ("fare_leg_join_rules.txt", "within_s"),
 })  # fmt: skip
-REQUIRED_FILES: Final = ("agency.txt", "routes.txt", "fare_products.txt", "tariff.txt")
+REQUIRED_FILES: Final = ("agency.txt", "routes.txt", "fare_products.txt")
 # Files of a whole GTFS feed that fares do not need; read by nobody here, and no reason for a notice.
 BYSTANDERS: Final = frozenset({
     "trips.txt", "stop_times.txt", "shapes.txt", "frequencies.txt", "transfers.txt", "pathways.txt", "levels.txt",

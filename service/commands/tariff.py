@@ -3,12 +3,15 @@
 import json
 import sys
 import zipfile
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from fare.gtfs.diff import diff_feeds
-from fare.gtfs.load import Checked, check_tariff
+from fare.gtfs.export import export_plain, export_whole
+from fare.gtfs.load import Checked, check_tariff, pack
+from fare.gtfs.read import files_of
 
 TARIFF = click.Path(exists=True, path_type=Path)
 
@@ -99,6 +102,46 @@ def publish(source: Path, prepared_by: str, approved_by: str) -> None:
             )
     told = "was published already" if done.duplicate else "published"
     click.echo(f"{done.version} {told}, sha256 {done.sha256}")
+
+
+@tariff.command()
+@click.argument("source", type=TARIFF, metavar="DIR")
+@click.argument("target", type=click.Path(path_type=Path), metavar="OUT")
+@click.option("--plain", is_flag=True, help="Only what GTFS-Fares v2 knows; warnings tell what is lost.")
+@click.option("--on", "on", type=click.DateTime(["%Y-%m-%d"]), help="With --plain: the date in force; today.")
+def export(source: Path, target: Path, plain: bool, on: datetime | None) -> None:
+    """Write a tariff as GTFS-Fares v2 into a new directory, or as a zip where OUT ends with .zip.
+
+    \b
+    Example:
+      lienthong tariff export fare/tariffs/hanoi hanoi-gtfs.zip --plain --on 2026-11-18
+    """  # noqa: D301  (click reads \b)
+    from service.commands import context
+
+    checked = read(source)
+    if checked.book is None:
+        raise click.ClickException(
+            f"the tariff has {len(checked.errors)} errors: lienthong tariff check {source}"
+        )
+    files = files_of(source)
+    if plain:
+        day = on.date() if on else checked.book.local_date(context.clock().now())
+        done = export_plain(files, checked.feed, day)
+    else:
+        done = export_whole(files)
+    for notice in done.notices:
+        click.echo(str(notice), err=True)
+    try:
+        if target.suffix == ".zip":
+            with target.open("xb") as out:
+                out.write(pack(done.files))
+        else:
+            target.mkdir(parents=True)
+            for name, body in done.files.items():
+                (target / name).write_bytes(body)
+    except FileExistsError:
+        raise click.ClickException(f"{target} is there already") from None
+    click.echo(f"{target}: {len(done.files)} files, {len(done.notices)} warnings")
 
 
 @tariff.command()
