@@ -13,9 +13,11 @@ from fare.rules.bill import Bill
 from fare.rules.carried import Carried
 from fare.rules.facts import CARD_MEDIUM, DayFacts, Entitlement, FareTap, HeldPass, PurseMove
 from fare.rules.fold import days_of, fold_days
+from fare.rules.simulation import History
 from fare.rules.tariff import TariffBook
 from kernel.ids import CardId, FareAccountId, OperatorId, TapId, uuid8
 from kernel.money import MalformedAmountError, Money
+from kernel.service_day import service_day
 from kernel.wire.cardinfo import Concession
 from kernel.wire.tap import ClockState, Phase, Purpose
 
@@ -188,6 +190,25 @@ def price_taps(
         )  # fmt: skip
         found.append(PricedRider(name, fold_days(days, book)))
     return tuple(found)
+
+
+def histories_of(
+    taps: tuple[NamedTap, ...], riders: dict[str, Rider], book: TariffBook, days: tuple[date, date]
+) -> tuple[History, ...]:
+    """Return what riders did on the service days from the first to the last, for a simulation."""
+    by_rider: dict[str, list[FareTap]] = defaultdict(list)
+    for one in taps:
+        if days[0] <= service_day(one.tap.tapped_at, book.day_starts, book.zone) <= days[1]:
+            by_rider[one.rider].append(one.tap)
+    return tuple(
+        History(
+            FareAccountId(uuid8("rider-file", name)),
+            tuple(by_rider[name]),
+            riders.get(name, Rider()).passes,
+            riders.get(name, Rider()).entitlements,
+        )
+        for name in sorted(by_rider)
+    )
 
 
 def tap_rows(taps: tuple[NamedTap, ...]) -> dict[UUID, int]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from fare.rules.bill import Bill
 from fare.rules.carried import EMPTY, Carried
-from fare.rules.facts import DayFacts, Entitlement, FareTap, HeldPass, PurseMove
+from fare.rules.facts import Correction, DayFacts, Entitlement, FareTap, HeldPass, PurseMove
 from fare.rules.price import price_day
 from fare.rules.tariff import TariffBook
 from kernel.ids import FareAccountId
@@ -27,13 +27,14 @@ def days_of(
     as_of: datetime | None = None,
     in_debt: tuple[tuple[datetime, datetime], ...] = (),
     purse: tuple[PurseMove, ...] | None = None,
+    corrections: tuple[Correction, ...] = (),
 ) -> tuple[DayFacts, ...]:
     """Return the account's facts by service day, oldest first; only days with taps have one."""
     by_day: dict[date, list[FareTap]] = defaultdict(list)
     for tap in taps:
         by_day[service_day(tap.tapped_at, book.day_starts, book.zone)].append(tap)
     return tuple(
-        DayFacts(account, day, tuple(by_day[day]), passes, entitlements, as_of, in_debt, purse=purse)
+        DayFacts(account, day, tuple(by_day[day]), passes, entitlements, as_of, in_debt, corrections, purse)
         for day in sorted(by_day)
     )
 

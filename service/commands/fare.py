@@ -15,7 +15,7 @@ from fare.rules.bill import Component
 from fare.rules.explain import explain
 from fare.rules.tariff import TariffBook
 from kernel.money import Money
-from service.commands.tariff import read
+from service.commands.read_tariff import read
 
 if TYPE_CHECKING:
     from fare.explain import TapStory

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import zipfile
 from datetime import datetime
 from pathlib import Path
 
@@ -10,18 +9,10 @@ import click
 
 from fare.gtfs.diff import diff_feeds
 from fare.gtfs.export import export_plain, export_whole
-from fare.gtfs.load import Checked, check_tariff, pack
+from fare.gtfs.load import pack
 from fare.gtfs.read import files_of
-
-TARIFF = click.Path(exists=True, path_type=Path)
-
-
-def read(source: Path) -> Checked:
-    """Return the check of a directory or zip; a click error where it cannot be read at all."""
-    try:
-        return check_tariff(source)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise click.ClickException(f"{source}: {error}") from None
+from service.commands.read_tariff import TARIFF, read
+from service.commands.simulate import simulate
 
 
 @click.group()
@@ -164,3 +155,6 @@ def diff(before: Path, after: Path, lang: str, as_json: bool) -> None:
         click.echo(change.text(lang))
     if not changes:
         click.echo("không có thay đổi" if lang == "vi" else "no change")
+
+
+tariff.add_command(simulate)
