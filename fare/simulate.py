@@ -12,7 +12,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from access.taps import list_taps
-from fare.bill import fare_tap, is_fare_tap, read_dated
+from fare.bill import fare_tap, is_fare_tap
+from fare.held import read_dated
 from fare.gtfs.load import load_tariff
 from fare.rules.facts import FareTap
 from fare.rules.simulation import History, Tally, replay
@@ -60,7 +61,7 @@ def read_histories(
     for tap in list_taps(tx, accounts, since=since, until=until):
         if is_fare_tap(tap):
             taps.setdefault(tap.fare_account_id, []).append(fare_tap(tap))
-    known = read_dated(tx, accounts)
+    known = read_dated(tx, accounts, book.zone)
     for account in sorted(taps):
         yield History(
             account,
