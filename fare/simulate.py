@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 
 from access.taps import list_taps
 from fare.bill import fare_tap, is_fare_tap
-from fare.held import read_dated
 from fare.gtfs.load import load_tariff
+from fare.held import read_dated
 from fare.rules.facts import FareTap
 from fare.rules.simulation import History, Tally, replay
 from fare.rules.tariff import TariffBook
