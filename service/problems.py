@@ -64,6 +64,8 @@ TABLE: Final[dict[str, Row]] = {
     "device-not-drained": Row(409, "Journal not drained"),
     "device-transition": Row(409, "Device state"),
     "deny-range": Row(422, "No serial range"),
+    "identified-elsewhere": Row(409, "Identified elsewhere"),
+    "other-citizen": Row(409, "Another citizen's account"),
     "event-id-reused": Row(409, "Event id reused"),
     "finding-does-not-fit": Row(409, "Finding does not fit"),
     "exception-unknown": Row(404, "Exception unknown"),
@@ -129,6 +131,9 @@ TABLE: Final[dict[str, Row]] = {
     "goodwill-state": Row(409, "Batch state"),
     "goodwill-one-person": Row(403, "Two people needed"),
     # fare
+    "entitlement-id-reused": Row(409, "Entitlement id reused"),
+    "proof-rejected": Row(422, "Proof not accepted"),
+    "unknown-entitlement": Row(404, "Entitlement unknown"),
     "pass-category": Row(422, "Pass of another category"),
     "pass-id-reused": Row(409, "Purchase id reused"),
     "unknown-ride": Row(404, "Ride unknown"),

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from fare.rules.attestation import keys_of
 from kernel.clock import MalformedClockError, clock_from
 
 PREFIX: Final = "LIENTHONG_"
@@ -123,6 +124,10 @@ class Settings(BaseSettings):
         le=10_080,
         description="A book day is settled from this many minutes after its midnight on (Hanoi's service day ends at 04:00)",
     )
+    identity_verifiers: str = Field(
+        default="",
+        description="Authorities whose attestations prove concessions: name:public key (64 hex digits), comma-separated",
+    )
     passback_s: int = Field(
         default=60,
         ge=0,
@@ -166,6 +171,12 @@ class Settings(BaseSettings):
             clock_from(value)
         except MalformedClockError as error:
             raise ValueError(str(error)) from None
+        return value
+
+    @field_validator("identity_verifiers")
+    @classmethod
+    def _verifiers_are_keys(cls, value: str) -> str:
+        keys_of(value)
         return value
 
     @field_validator("session_key")

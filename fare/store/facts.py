@@ -37,13 +37,18 @@ def list_passes(
 def list_entitlements(
     tx: Connection, accounts: Sequence[FareAccountId]
 ) -> dict[FareAccountId, tuple[Entitlement, ...]]:
-    """All entitlements of the accounts, in order of validity; accounts without one are absent."""
+    """All entitlements of the accounts, each up to where it was ended, in order of validity; without one: absent."""
     rows = tx.execute(
         text(
             """
-            SELECT fare_account_id, concession, valid_from, valid_to
-            FROM fare_entitlement WHERE fare_account_id = ANY(CAST(:accounts AS uuid[]))
-            ORDER BY fare_account_id, valid_from, entitlement_id
+            SELECT e.fare_account_id, e.concession, e.valid_from, least(e.valid_to, x.last_day)
+            FROM fare_entitlement e LEFT JOIN LATERAL (
+                SELECT last_day FROM fare_entitlement_end n
+                WHERE n.fare_account_id = e.fare_account_id AND n.entitlement_id = e.entitlement_id
+                ORDER BY end_no DESC LIMIT 1) x ON true
+            WHERE e.fare_account_id = ANY(CAST(:accounts AS uuid[]))
+              AND coalesce(x.last_day >= e.valid_from, true)
+            ORDER BY e.fare_account_id, e.valid_from, e.entitlement_id
             """
         ),
         {"accounts": list(accounts)},

@@ -145,6 +145,16 @@ def legacy_clearing(scheme: str, currency: Currency = VND) -> AccountSpec:
     return _house(LEGACY_CLEARING, AccountType.ASSET, OwnerKind.PROVIDER, scheme, currency)
 
 
+def rider_transfer(currency: Currency = VND) -> AccountSpec:
+    """Return the liability that money passes through from one rider to another; it is zero after each passage."""
+    return _house(RIDER_TRANSFER, AccountType.LIABILITY, OwnerKind.SUSPENSE, "transfer", currency)
+
+
+def refund_payable(currency: Currency = VND) -> AccountSpec:
+    """Return the liability for stored value of returned cards that is to be paid out."""
+    return _house(REFUND_PAYABLE, AccountType.LIABILITY, OwnerKind.SUSPENSE, "refund", currency)
+
+
 def _of_rider(make: Callable[[UUID, Currency], AccountSpec]) -> Callable[[str, Currency], AccountSpec]:
     return lambda name, unit: make(UUID(name), unit)
 
@@ -167,6 +177,8 @@ MAKERS: Final[Mapping[str, Callable[[str, Currency], AccountSpec]]] = {
     PASS_UNRIDDEN: pass_unridden,
     GOODWILL: lambda _, unit: goodwill(unit),
     LEGACY_CLEARING: legacy_clearing,
+    RIDER_TRANSFER: lambda _, unit: rider_transfer(unit),
+    REFUND_PAYABLE: lambda _, unit: refund_payable(unit),
 }
 
 
@@ -175,13 +187,3 @@ def spec_of(kind: str, name: str, currency: Currency = VND) -> AccountSpec:
     for a rider who is not named by an id.
     """
     return MAKERS[kind](name, currency)
-
-
-def rider_transfer(currency: Currency = VND) -> AccountSpec:
-    """Return the liability that money passes through from one rider to another; it is zero after each passage."""
-    return _house(RIDER_TRANSFER, AccountType.LIABILITY, OwnerKind.SUSPENSE, "transfer", currency)
-
-
-def refund_payable(currency: Currency = VND) -> AccountSpec:
-    """Return the liability for stored value of returned cards that is to be paid out."""
-    return _house(REFUND_PAYABLE, AccountType.LIABILITY, OwnerKind.SUSPENSE, "refund", currency)

@@ -15,12 +15,14 @@ from service.api.device_words import blueprint as device_words
 from service.api.devices import blueprint as devices
 from service.api.disputes import blueprint as disputes
 from service.api.enforcement import blueprint as enforcement
+from service.api.entitlements import blueprint as entitlements
 from service.api.evidence import blueprint as evidence
 from service.api.exceptions import blueprint as exceptions
 from service.api.explanations import blueprint as explanations
 from service.api.fares import blueprint as fares
 from service.api.goodwill import blueprint as goodwill
 from service.api.health import blueprint as health
+from service.api.inspections import blueprint as inspections
 from service.api.ledger import blueprint as ledger
 from service.api.notifications import blueprint as notifications
 from service.api.parking import blueprint as parking
@@ -65,6 +67,8 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     evidence,
     cards,
     accounts,
+    entitlements,
+    inspections,
     riders,
     exceptions,
     explanations,
