@@ -78,11 +78,14 @@ def quote_stay(
     return quote_between(table, entered_at, left_at, asked_at=asked_at)
 
 
-def enter(tx: Connection, entering: Entering, *, actor: str, now: datetime) -> Session:
+def enter(
+    tx: Connection, entering: Entering, *, actor: str, now: datetime, full_is_an_error: bool = True
+) -> Session:
     """Begin a session and return it.
 
     UnknownPlaceError, UnknownVehicleClassError and NoRateError before anything is written; PlaceFullError,
-    AlreadyParkedError, ImpossibleTimesError (an entry in the future), SessionIdReusedError.
+    AlreadyParkedError, ImpossibleTimesError (an entry in the future), SessionIdReusedError. With `full_is_an_error`
+    off a full place takes it in: what a camera saw come in is in.
     """
     rates = Rates(tx)
     book = book_at(rates, entering.place_id, entering.at)
@@ -114,7 +117,7 @@ def enter(tx: Connection, entering: Entering, *, actor: str, now: datetime) -> S
     parked = store.find_running(tx, place.place_id, entering.subject)
     if parked is not None:
         raise AlreadyParkedError(place_id=place.place_id, session_id=str(parked))
-    if reserved is None:
+    if reserved is None and full_is_an_error:
         check_space(tx, place, now=now)
     day = service_day(event.at, place.day_starts, place.zone)
     event_store.insert_event(

@@ -174,6 +174,7 @@ TABLE: Final[dict[str, Row]] = {
     "payment-amount": Row(422, "Payment amount"),
     "payment-id-reused": Row(409, "Payment id reused"),
     "place-full": Row(409, "Place full", retry=True),
+    "plate-event-id-reused": Row(409, "Reading id reused"),
     "plate-invalid": Row(422, "Plate invalid"),
     "proof-malformed": Row(422, "Proof malformed"),
     "rate-files-invalid": Row(422, "Rate files invalid"),

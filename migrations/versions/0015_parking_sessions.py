@@ -70,12 +70,51 @@ CREATE TABLE parking_right_end (
 );
 """
 
-APPEND_ONLY = ("parking_pool", "parking_right", "parking_right_end")
+# What a camera read at a gate: evidence, with the session that it was joined to. No plate and no picture is kept.
+PLATES = """
+CREATE TABLE parking_plate_event (
+    event_id       uuid        NOT NULL,
+    gate_id        text        NOT NULL,
+    place_id       text        NOT NULL,
+    operator_id    text        NOT NULL,
+    subject        uuid        NOT NULL,
+    direction      text        NOT NULL,
+    at             timestamptz NOT NULL,
+    confidence_pct smallint    NOT NULL,
+    image_ref      text        NOT NULL,
+    actor          text        NOT NULL,
+    recorded_at    timestamptz NOT NULL,
+    CONSTRAINT parking_plate_event_pk PRIMARY KEY (event_id),
+    CONSTRAINT parking_plate_event_direction CHECK (direction IN ('in', 'out')),
+    CONSTRAINT parking_plate_event_confidence CHECK (confidence_pct BETWEEN 0 AND 100)
+);
+CREATE INDEX parking_plate_event_at ON parking_plate_event (place_id, at);
+CREATE TABLE parking_plate_join (
+    event_id   uuid        NOT NULL,
+    subject    uuid        NOT NULL,
+    session_id uuid        NOT NULL,
+    how        text        NOT NULL,
+    joined_at  timestamptz NOT NULL,
+    CONSTRAINT parking_plate_join_pk PRIMARY KEY (event_id),
+    CONSTRAINT parking_plate_join_fk FOREIGN KEY (event_id) REFERENCES parking_plate_event (event_id),
+    CONSTRAINT parking_plate_join_how CHECK (how IN ('same', 'minor', 'began'))
+);
+CREATE INDEX parking_plate_join_session ON parking_plate_join (session_id);
+"""
+
+APPEND_ONLY = (
+    "parking_plate_event",
+    "parking_plate_join",
+    "parking_pool",
+    "parking_right",
+    "parking_right_end",
+)
 
 
 def upgrade() -> None:
     op.execute(UNTIL)
     op.execute(RIGHTS)
+    op.execute(PLATES)
     for table in APPEND_ONLY:
         op.execute(f"GRANT SELECT, INSERT ON {table} TO lienthong_app")
         op.execute(

@@ -33,6 +33,7 @@ from service.api.parking_rights import blueprint as parking_rights
 from service.api.parking_shifts import blueprint as parking_shifts
 from service.api.pass_refunds import blueprint as pass_refunds
 from service.api.passes import blueprint as passes
+from service.api.plates import blueprint as plates
 from service.api.problems import blueprint as problems
 from service.api.reruns import blueprint as reruns
 from service.api.rider_parking import blueprint as rider_parking
@@ -49,6 +50,7 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     parking,
     enforcement,
     parking_changes,
+    plates,
     parking_rights,
     parking_payments,
     rider_parking,

@@ -47,6 +47,8 @@ LOCAL = {
     "fare_rerun_event": "announced reruns, a few a year",
     "parking_rates": "published rates",
     "parking_pool": "a few companies",
+    "parking_plate_event": "evidence of cameras, found by place before any account is known",
+    "parking_plate_join": "which session a camera's reading belongs to",
     "parking_observation": "evidence by officers, found by place and day",
     "parking_shift": "a few rows a place and day",
     "parking_shift_event": "a few rows a shift",

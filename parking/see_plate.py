@@ -1,0 +1,193 @@
+"""Cameras at gates: a reading joins the session that a card or ticket began, or begins and ends one of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from access.exceptions import House, Raised, raise_many
+from kernel.errors import DomainError
+from kernel.ids import FareAccountId, OperatorId, uuid8
+from parking.enter import Entering, enter
+from parking.places import stay_day
+from parking.publish_rates import Rates
+from parking.rules.errors import ImpossibleTimesError, UnknownPlaceError
+from parking.rules.place import Place
+from parking.rules.plate import PlateMatch
+from parking.rules.plate_event import (
+    LEAST_CONFIDENCE_PCT,
+    Direction,
+    Joined,
+    PlateSeen,
+    join_entry,
+    join_exit,
+)
+from parking.rules.session import EventKind, State
+from parking.rules.stay import StayEvent, fold_stays
+from parking.sessions import AHEAD, Session, bill, find_session, lock_parker, lock_session, tell
+from parking.store import events as event_store
+from parking.store import plates as store
+from parking.store import stays as stay_store
+
+UNREAD = "plate_unread"
+
+
+class PlateEventIdReusedError(DomainError):
+    """A reading of this id says something else."""
+
+    detail = "{event_id} was used before with another {field}."
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What became of a reading: its session (None: nobody's, a case is open) and how it was found."""
+
+    seen: PlateSeen
+    session: Session | None
+    how: str
+    again: bool = False
+
+
+def place_of_gate(tx: Connection, gate_id: str, *, now: datetime) -> Place:
+    """Return the place that a gate opens to; UnknownPlaceError."""
+    book = Rates(tx).at(now)
+    place = book.place_of_gate(gate_id) if book else None
+    if place is None:
+        raise UnknownPlaceError(place_id=gate_id)
+    return place
+
+
+def see_plate(
+    tx: Connection,
+    seen: PlateSeen,
+    *,
+    near: Mapping[UUID, PlateMatch],
+    vehicle_class: str,
+    actor: str,
+    now: datetime,
+) -> Read:
+    """Take a reading in and return what it did. Evidence is never refused for what it leads to.
+
+    In: it joins the session that a card or ticket has just begun, or begins a guest's. Out: it ends the session whose
+    plate it is (or, where only one is nearly alike, that one); one that nobody entered for is a stay of its own with a
+    case. A reading below LEAST_CONFIDENCE_PCT joins what it can and otherwise opens a case.
+    UnknownPlaceError, ImpossibleTimesError (from the future), PlateEventIdReusedError.
+    """
+    place = place_of_gate(tx, seen.gate_id, now=now)
+    if seen.at > now + AHEAD:
+        raise ImpossibleTimesError(
+            entered_at=seen.at.astimezone(place.zone).isoformat(),
+            left_at=None,
+            reason="the reading is from the future",
+        )
+    stay_store.lock_place(tx, place.place_id)
+    if not store.insert_seen(
+        tx, seen, place_id=place.place_id, operator_id=place.operator_id, actor=actor, now=now
+    ):
+        return _again(tx, seen, now)
+    inside = store.list_inside(tx, place.place_id)
+    entering = seen.direction is Direction.IN
+    joined = join_entry(seen, inside) if entering else join_exit(seen, inside, near)
+    if joined is not None:
+        return _join(tx, seen, joined, actor=actor, now=now)
+    if seen.confidence_pct < LEAST_CONFIDENCE_PCT:
+        _open_case(tx, seen, place.operator_id, now)
+        return Read(seen, None, "unread")
+    session = (
+        _begin(tx, seen, place, vehicle_class, actor=actor, now=now)
+        if entering
+        else _leave_unseen(tx, seen, place, actor=actor, now=now)
+    )
+    store.insert_join(tx, seen.event_id, seen.subject, session.row.stay_id, "began", now=now)
+    return Read(seen, session, "began")
+
+
+def _join(tx: Connection, seen: PlateSeen, joined: Joined, *, actor: str, now: datetime) -> Read:
+    how = joined.match.value
+    store.insert_join(tx, seen.event_id, seen.subject, joined.session_id, how, now=now)
+    if seen.direction is Direction.IN:
+        return Read(seen, find_session(tx, joined.session_id, now=now), how)
+    row = lock_session(tx, joined.session_id, now=now)
+    at = max(seen.at, row.entered_at or seen.at)
+    event_id = uuid8("plate out", seen.event_id)
+    return Read(seen, tell(tx, row, EventKind.LEFT, event_id=event_id, at=at, actor=actor, now=now), how)
+
+
+def _begin(
+    tx: Connection, seen: PlateSeen, place: Place, vehicle_class: str, *, actor: str, now: datetime
+) -> Session:
+    entering = Entering(
+        event_id=uuid8("plate in", seen.event_id),
+        place_id=place.place_id,
+        vehicle_class=vehicle_class or place.default_class,
+        subject=seen.subject,
+        at=seen.at,
+        gate_id=seen.gate_id,
+    )
+    return enter(tx, entering, actor=actor, now=now, full_is_an_error=False)
+
+
+def _leave_unseen(tx: Connection, seen: PlateSeen, place: Place, *, actor: str, now: datetime) -> Session:
+    """Write an exit that nobody entered for: a stay of its own, with its case, until its entry is learnt of."""
+    event = StayEvent(
+        event_id=uuid8("plate out", seen.event_id),
+        kind=EventKind.LEFT,
+        subject=seen.subject,
+        at=seen.at,
+        place_id=place.place_id,
+        gate_id=seen.gate_id,
+    )
+    account = FareAccountId(uuid8("parking guest", event.event_id))
+    lock_parker(tx, account, guest=True, now=now)
+    (stay,) = fold_stays([event])
+    assert stay.state is State.LEFT, "the table has a row for an exit without entry"
+    event_store.insert_event(
+        tx,
+        event_store.NewEvent(
+            fare_account_id=account,
+            event_day=stay_day(stay, Rates(tx).at(seen.at)),
+            event=event,
+            actor=actor,
+            recorded_at=now,
+        ),
+    )
+    bill(tx, account, event.at, guest=True, now=now)
+    return find_session(tx, stay.stay_id, now=now)
+
+
+def _open_case(tx: Connection, seen: PlateSeen, operator_id: OperatorId, now: datetime) -> None:
+    raise_many(
+        tx,
+        [
+            Raised(
+                house=House.PARKING,
+                reason=UNREAD,
+                ref=f"plate:{seen.event_id}",
+                fare_account_id=None,
+                service_day=None,
+                detail={
+                    "gate": seen.gate_id,
+                    "operator": operator_id,
+                    "confidence_pct": str(seen.confidence_pct),
+                    "image": seen.image_ref,
+                },
+            )
+        ],
+        now=now,
+    )
+
+
+def _again(tx: Connection, seen: PlateSeen, now: datetime) -> Read:
+    known = store.find_seen(tx, seen.event_id)
+    assert known is not None, "its id is taken"
+    for field in ("gate_id", "subject", "direction", "at", "confidence_pct", "image_ref"):
+        if getattr(known, field) != getattr(seen, field):
+            raise PlateEventIdReusedError(event_id=str(seen.event_id), field=field)
+    joined = store.find_join(tx, seen.event_id)
+    if joined is None:
+        return Read(known, None, "unread", again=True)
+    return Read(known, find_session(tx, joined[0], now=now), joined[1], again=True)
