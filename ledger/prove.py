@@ -52,12 +52,12 @@ def prove(
         seals = seal_store.list_seals(lead)
         after = _proven_day(seals, since)
         parts = [_chain_part(lead, seals, trusted, held)]
-        parts += [_Part(check[0], _sum_check(number, after)) for number, check in enumerate(store.CHECKS)]
         parts += [
             _Part(f"lines of {seal.book_day}", _day_check(seal))
             for seal in seals
             if after is None or seal.book_day > after
         ]
+        parts += [_Part(check[0], _sum_check(number, after)) for number, check in enumerate(store.CHECKS)]
         if workers == 1:
             for done, part in enumerate(parts, 1):
                 rows, faults = part.run(lead)

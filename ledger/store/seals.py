@@ -71,15 +71,19 @@ def leaves(tx: Connection, book_day: date) -> Iterator[bytes]:
 
 
 def compare_leaves(tx: Connection, book_day: date) -> tuple[int, bool]:
-    """Hash a day's lines anew and compare them with its chunks, in the server: how many lines, and whether alike."""
+    """Hash a day's lines anew and compare them with its chunks, in the server: how many lines, and whether alike.
+
+    A leaf begins with its key, so that sorting the leaves is sorting by key.
+    """
     found = tx.execute(
         text(
             f"""
             WITH leaf AS (
-                SELECT (row_number() OVER (ORDER BY l.owner_id, l.entry_id, l.line_no) - 1) / {CHUNK} AS chunk_no,
-                       uuid_send(l.owner_id) || uuid_send(l.entry_id) || int2send(l.line_no)
-                       || sha256('\\x00'::bytea || record_send(ROW({_ROW}))) AS leaf
-                FROM ledger_line l WHERE l.book_day = :book_day
+                SELECT (row_number() OVER (ORDER BY leaf) - 1) / {CHUNK} AS chunk_no, leaf FROM (
+                    SELECT uuid_send(l.owner_id) || uuid_send(l.entry_id) || int2send(l.line_no)
+                           || sha256('\\x00'::bytea || record_send(ROW({_ROW}))) AS leaf
+                    FROM ledger_line l WHERE l.book_day = :book_day
+                ) hashed
             ), fresh AS (
                 SELECT chunk_no, count(*) AS lines, string_agg(leaf, ''::bytea) AS leaves FROM leaf GROUP BY chunk_no
             )
