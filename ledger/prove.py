@@ -157,14 +157,22 @@ def _day_faults(tx: Connection, seal: Seal) -> tuple[int, tuple[Fault, ...]]:
             for chunk in seal_store.chunks(tx, seal.book_day)
             for leaf in rules.split_leaves(chunk.leaves)
         ]
-        faults += _name_lines(list(seal_store.leaves(tx, seal.book_day)), sealed)
+        faults += _name_lines(seal.book_day, list(seal_store.leaves(tx, seal.book_day)), sealed)
     return lines, tuple(faults)
 
 
-def _name_lines(fresh: Sequence[bytes], sealed: Sequence[bytes]) -> list[Fault]:
+def _name_lines(day: date, fresh: Sequence[bytes], sealed: Sequence[bytes]) -> list[Fault]:
     now = {leaf[:KEY_SIZE]: leaf[KEY_SIZE:] for leaf in fresh}
     then = {leaf[:KEY_SIZE]: leaf[KEY_SIZE:] for leaf in sealed}
+    # A hash covers its line's key: where the same hash stands under two, the chunk's copy of the key is wrong.
+    at = {value: key for key, value in now.items() if key not in then}
     faults: list[Fault] = []
+    for key in sorted(then.keys() - now.keys()):
+        if (rightly := at.get(then[key])) is not None:
+            place = sealed.index(key + then[key]) // rules.CHUNK
+            where = f"{day} chunk {place}"
+            faults.append(Fault(FaultKind.CHUNK, where, rules.key_text(rightly), rules.key_text(key)))
+            del now[rightly], then[key]
     for key in sorted(now.keys() | then.keys()):
         before, after = then.get(key), now.get(key)
         if before == after:

@@ -18,7 +18,9 @@ from ledger.rules.proof import Fault, FaultKind
 _ALL: Final = "-infinity"
 # Enough for the groups of a million lines in memory; a proof runs seldom and in transactions of its own. The planner
 # takes a hash for as cheap as an addition: it is told that handing rows over between processes is cheaper.
-_ROOM: Final = "SET LOCAL work_mem = '256MB'; SET LOCAL parallel_tuple_cost = 0; SET LOCAL parallel_setup_cost = 10"
+_ROOM: Final = (
+    "SET LOCAL work_mem = '256MB'; SET LOCAL parallel_tuple_cost = 0; SET LOCAL parallel_setup_cost = 10"
+)
 
 # What an account stood at on the last proven day.
 _BASE: Final = """
