@@ -22,6 +22,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "fare": ("service.commands.fare", "Price taps from data files; explain and bill again what is stored."),
     "rebill": ("service.commands.rebill", "Price history again: an announced run of two people."),
     "evidence": ("service.commands.evidence", "Account for every tap: conservation, late taps, exceptions."),
+    "tides": ("service.commands.tides", "Export rides as TIDES 1.0, public or sealed."),
     "device": ("service.commands.device", "Enrol, list and suspend validators and gates."),
     "case": ("service.commands.case", "Review what looks like fraud or a broken device."),
     "card": ("service.commands.card", "Issue, block and look up cards."),

@@ -157,6 +157,9 @@ TABLE: Final[dict[str, Row]] = {
     "tariff-one-person": Row(403, "Two people needed"),
     "tariff-signature": Row(500, "Tariff altered"),
     "tariff-version-taken": Row(409, "Tariff version taken"),
+    "tides-range": Row(422, "Export range"),
+    "tides-recipient": Row(422, "Recipient's key"),
+    "tides-too-fine": Row(422, "Export too fine"),
     "unknown-pass": Row(404, "Pass unknown"),
     # parking
     "already-reserved": Row(409, "Already reserved"),
