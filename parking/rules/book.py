@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from kernel.money import Currency
 from kernel.service_day import local_date
-from parking.rules import rate_files
+from parking.rules import place_files, rate_files
 from parking.rules.edges import Edges, Role
 from parking.rules.errors import (
     NoRateError,
@@ -278,9 +278,9 @@ def _book(rows: Mapping[str, list[Row]], version: str) -> RateBook:
     holidays = (rate_files.holiday(row) for row in rows["holidays.csv"])
     return RateBook(
         version=version,
-        places={row.text("place_id"): rate_files.place(row) for row in rows["places.csv"]},
+        places={row.text("place_id"): place_files.place(row) for row in rows["places.csv"]},
         gates={row.needed("gate_id"): row.needed("place_id") for row in rows["gates.csv"]},
-        classes={row.text("class_id"): rate_files.vehicle_class(row) for row in rows["vehicle_classes.csv"]},
+        classes={row.text("class_id"): place_files.vehicle_class(row) for row in rows["vehicle_classes.csv"]},
         rights={name: tuple(each) for name, each in rights.items()},
         holidays=frozenset(day for day in holidays if day is not None),
         _tables=tables,

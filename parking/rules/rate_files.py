@@ -8,10 +8,8 @@ from datetime import date, time
 from typing import Final, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
-from kernel.ids import OperatorId
 from kernel.money import VND, Currency, Money, UnknownCurrencyError, currency
 from parking.rules.edges import CapPer, Choose, Edges, LineType, Role
-from parking.rules.place import Place, PlaceKind, VehicleClass
 from parking.rules.rate import DAY_S, Cap, DailyWindow, PackageRule, RateLine, RateLineCollection, Tax
 from parking.rules.right import RightKind, RightSpecification
 from parking.rules.rows import Dates, Row
@@ -28,6 +26,12 @@ FILES: Final[Mapping[str, tuple[str, ...]]] = {
         "day_starts",
         "default_class",
         "capacity",
+        "latitude",
+        "longitude",
+        "opens",
+        "closes",
+        "ev_bays",
+        "disabled_bays",
     ),
     "gates.csv": ("gate_id", "place_id"),
     "vehicle_classes.csv": ("class_id", "name_vi", "name_en"),
@@ -99,28 +103,6 @@ def currency_of(row: Row) -> Currency:
     except UnknownCurrencyError:
         row.wrong("currency", f"“{row.text('currency')}” is no ISO 4217 currency")
         return VND
-
-
-def place(row: Row) -> Place:
-    """Return the place of a row of places.csv."""
-    return Place(
-        place_id=row.needed("place_id"),
-        parent_id=row.text("parent_id"),
-        kind=row.choice("kind", PlaceKind.PLACE),
-        name=row.needed("name"),
-        operator_id=OperatorId(row.text("operator_id")),
-        zone=zone_of(row),
-        capacity=row.maybe_whole("capacity"),
-        day_starts=row.clock("day_starts") or time(0),
-        default_class=row.text("default_class"),
-    )
-
-
-def vehicle_class(row: Row) -> VehicleClass:
-    """Return the class of a row of vehicle_classes.csv."""
-    return VehicleClass(
-        class_id=row.needed("class_id"), name_vi=row.needed("name_vi"), name_en=row.needed("name_en")
-    )
 
 
 def edges(row: Row, money: Currency) -> Edges:

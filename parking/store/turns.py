@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from uuid import UUID
@@ -114,3 +114,45 @@ def list_counts(
         {"places": list(place_ids), "since": since, "until": until},
     )
     return tuple(Count(**dict(zip(_COUNT, row, strict=True))) for row in rows)
+
+
+def list_last_present(
+    tx: Connection, place_ids: Iterable[str], *, until: datetime
+) -> dict[str, tuple[datetime, int]]:
+    """Return (when, vehicles) of the last count of vehicles present, by place; places never counted are absent."""
+    rows = tx.execute(
+        text(
+            "SELECT DISTINCT ON (place_id) place_id, ended_at, turns FROM parking_count"
+            " WHERE source = 'present' AND place_id = ANY (CAST(:places AS text[])) AND ended_at <= :until"
+            " ORDER BY place_id, ended_at DESC, recorded_at DESC"
+        ),
+        {"places": list(place_ids), "until": until},
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def list_passes(
+    tx: Connection, since: Mapping[str, datetime], *, until: datetime
+) -> dict[str, list[tuple[datetime, int]]]:
+    """Return, by place, (when, +1 or -1) of each entry and exit after its instant."""
+    if not since:
+        return {}
+    rows = tx.execute(
+        text(
+            """
+            WITH asked AS (
+                SELECT * FROM unnest(CAST(:places AS text[]), CAST(:sinces AS timestamptz[])) AS each(place, since)
+            )
+            SELECT place_id, entered_at, 1 FROM parking_stay JOIN asked ON place_id = place
+            WHERE state <> 'voided' AND entered_at > since AND entered_at <= :until
+            UNION ALL
+            SELECT place_id, left_at, -1 FROM parking_stay JOIN asked ON place_id = place
+            WHERE state <> 'voided' AND left_at > since AND left_at <= :until
+            """
+        ),
+        {"places": list(since), "sinces": list(since.values()), "until": until},
+    )
+    found: dict[str, list[tuple[datetime, int]]] = {}
+    for place_id, at, change in rows:
+        found.setdefault(place_id, []).append((at, change))
+    return found

@@ -29,6 +29,7 @@ from service.api.parking import blueprint as parking
 from service.api.parking_changes import blueprint as parking_changes
 from service.api.parking_meters import blueprint as parking_meters
 from service.api.parking_payments import blueprint as parking_payments
+from service.api.parking_places import blueprint as parking_places
 from service.api.parking_rights import blueprint as parking_rights
 from service.api.parking_shifts import blueprint as parking_shifts
 from service.api.pass_refunds import blueprint as pass_refunds
@@ -49,6 +50,7 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     settlements,
     parking,
     enforcement,
+    parking_places,
     parking_changes,
     plates,
     parking_rights,

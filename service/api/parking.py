@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 
 from kernel.ids import FareAccountId
 from parking import enter as verbs
-from parking.places import list_places, place_in_force
+from parking.places import place_in_force
 from parking.sessions import Session, find_session, operator_of
 from service import audit, parks
-from service.auth import principal, public, require_operator, requires, scope
+from service.auth import principal, public, require_operator, requires
 from service.services import services
 from service.staff import Role
 
@@ -162,29 +162,6 @@ def get_session(session_id: UUID) -> dict[str, Any]:
     with running.database.read() as tx:
         require_operator(operator_of(tx, session_id))
         return session_body(find_session(tx, session_id, now=running.clock.now()))
-
-
-@blueprint.get("/places")
-@requires(OPERATOR, Role.AUDITOR)
-def get_places() -> dict[str, Any]:
-    """Return the places that the caller may see, each with the sessions running in it and the spaces free."""
-    running = services()
-    with running.database.read() as tx:
-        found = list_places(tx, now=running.clock.now(), operators=scope())
-    return {
-        "places": [
-            {
-                "place_id": each.place.place_id,
-                "name": each.place.name,
-                "operator_id": each.place.operator_id,
-                "capacity": each.place.capacity,
-                "occupied": each.occupied,
-                "free": each.free,
-                "counted_at": each.counted_at.isoformat(),
-            }
-            for each in found
-        ]
-    }
 
 
 def actor_text() -> str:
