@@ -54,6 +54,8 @@ def open_accounts(tx: Connection, specs: Sequence[AccountSpec], now: datetime) -
         found |= {account.spec.account_id: account for account in _of_owners(tx, missing)}
     for spec in specs:
         stored = found[spec.account_id].spec
+        if stored == spec:
+            continue
         for name in _FACTS:
             if getattr(stored, name) != getattr(spec, name):
                 raise AccountDiffersError(account_id=str(spec.account_id), field=name)
@@ -110,6 +112,18 @@ def _balance(stored: store.StoredBalance, released: int = 0) -> Balance:
         Money(pending, unit),
         Money(stored.posted - pending - stored.floor, unit),
     )
+
+
+def read_available(
+    tx: Connection, account_ids: Iterable[LedgerAccountId], now: datetime
+) -> dict[LedgerAccountId, Money]:
+    """Return what guarded accounts have available, without locking; strangers and append-only ones are left out.
+
+    As `read_balances`, at half its cost: the accounts themselves are not read.
+    """
+    guarded = store.list_balances(tx, set(account_ids))
+    due = hold_store.due_sums(tx, [(b.owner_id, b.account_id) for b in guarded], now)
+    return {b.account_id: _balance(b, due.get(b.account_id, 0)).available for b in guarded}
 
 
 def read_balances(

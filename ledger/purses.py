@@ -8,11 +8,12 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from kernel.ids import FareAccountId
-from kernel.money import Currency
-from ledger.accounts import lock_balances, open_accounts, read_balances
+from kernel.money import Currency, Money
+from ledger.accounts import lock_balances, open_accounts
 from ledger.rules import chart
 from ledger.rules.account import AccountSpec
 from ledger.rules.purse import Purse
+from ledger.store import balances as balance_store
 
 
 def lock_purses(
@@ -31,13 +32,15 @@ def lock_purses(
     specs = {spec.account_id: spec for spec in (*others, *stored.values(), *owed.values())}
     open_accounts(tx, tuple(specs.values()), now)
     balances = lock_balances(tx, [spec.account_id for spec in stored.values()], now)
-    debts = read_balances(tx, [spec.account_id for spec in owed.values()], now)
-    return {
-        each: Purse(
+    # Opened above, so no account needs to be read again to know what it is.
+    debts = balance_store.current_sums(tx, [(spec.owner_id, spec.account_id) for spec in owed.values()])
+    purses = {}
+    for each in wanted:
+        debits, credits_ = debts[owed[each].account_id]
+        purses[each] = Purse(
             stored[each].account_id,
             owed[each].account_id,
             balances[stored[each].account_id].available,
-            debts[owed[each].account_id].posted,
+            Money(owed[each].type.normal * (credits_ - debits), owed[each].currency),
         )
-        for each in wanted
-    }
+    return purses

@@ -16,9 +16,8 @@ from access.rules.medium import MediumState
 from kernel.clock import from_micros, micros
 from kernel.ids import FareAccountId
 from kernel.money import Money, currency
-from ledger.accounts import read_balances
+from ledger.accounts import read_available
 from ledger.rules import chart
-from ledger.rules.errors import UnknownAccountError
 from service import logs
 from service.cache import Cache
 from service.database import Database
@@ -113,29 +112,20 @@ def read_states(tx: Connection, accounts: Iterable[FareAccountId], now: datetime
 
 def _balances(tx: Connection, accounts: set[FareAccountId], now: datetime) -> dict[UUID, Money]:
     specs = {account: chart.rider_stored_value(account) for account in accounts}
-    try:
-        found = read_balances(tx, [spec.account_id for spec in specs.values()], now)
-    except UnknownAccountError:
-        # An account that never held money may not be open yet; ask one by one, which is rare and small.
-        found = {}
-        for spec in specs.values():
-            try:
-                found |= read_balances(tx, [spec.account_id], now)
-            except UnknownAccountError:
-                continue
-    return {
-        account: found[spec.account_id].available if spec.account_id in found else Money.zero(spec.currency)
-        for account, spec in specs.items()
-    }
+    found = read_available(tx, [spec.account_id for spec in specs.values()], now)
+    # An account that never held money may not be open yet.
+    return {account: found.get(spec.account_id, Money.zero(spec.currency)) for account, spec in specs.items()}
 
 
 def write(cache: Cache, states: Sequence[CardState]) -> bool:
     """Store these states where Redis holds none newer, in one round trip; False when Redis is gone."""
 
     def send(client: redis.Redis) -> bool:
+        # By its digest: the text would travel once a card.
+        script = client.register_script(_WRITE)
         with client.pipeline(transaction=False) as pipe:
             for state in states:
-                pipe.eval(_WRITE, 1, _key(state.serial, "state"), *_fields(state))
+                script(keys=[_key(state.serial, "state")], args=_fields(state), client=pipe)
             pipe.execute()
         return True
 

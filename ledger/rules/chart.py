@@ -6,6 +6,7 @@ docs/ledger-chart.md tells what each is for and shows them in a diagram.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -44,6 +45,7 @@ def account_id(kind: str, of: UUID | str, currency: Currency = VND) -> LedgerAcc
     return LedgerAccountId(uuid8(*parts) if currency == VND else uuid8(*parts, currency.code))
 
 
+@lru_cache(maxsize=16_384)
 def _rider(kind: str, type_: AccountType, of: UUID, currency: Currency, *, guarded: bool) -> AccountSpec:
     return AccountSpec(
         account_id(kind, of, currency), kind, type_, currency, OwnerKind.RIDER, of, guarded, str(of)

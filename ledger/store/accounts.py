@@ -99,7 +99,7 @@ def list_accounts(tx: Connection, ids: Iterable[UUID]) -> list[Account]:
         text(f"SELECT {_COLUMNS} FROM ledger_account a WHERE a.account_id = ANY(:ids) ORDER BY a.account_id"),
         {"ids": list(ids)},
     )
-    return [_account(found) for found in rows]
+    return [_account(found) for found in rows.all()]
 
 
 def page_accounts(
@@ -115,7 +115,7 @@ def page_accounts(
         ),
         {"kind": kind, "owner_id": owner_id, "after": after, "limit": limit},
     )
-    return [_account(found) for found in rows]
+    return [_account(found) for found in rows.all()]
 
 
 def lock_balances(tx: Connection, ids: Iterable[UUID]) -> list[StoredBalance]:
@@ -136,7 +136,7 @@ def _balances(tx: Connection, ids: Iterable[UUID], lock: str) -> list[StoredBala
         ),
         {"ids": sorted(ids)},
     )
-    return [StoredBalance(LedgerAccountId(found.account_id), *found[1:]) for found in rows]
+    return [StoredBalance(LedgerAccountId(found.account_id), *found[1:]) for found in rows.all()]
 
 
 def list_facts(tx: Connection, ids: Iterable[UUID]) -> dict[UUID, Facts]:
@@ -161,7 +161,7 @@ def list_facts(tx: Connection, ids: Iterable[UUID]) -> dict[UUID, Facts]:
             found.pending or 0,
             found.floor or 0,
         )
-        for found in rows
+        for found in rows.all()
     }
 
 
