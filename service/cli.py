@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "case": ("service.commands.case", "Review what looks like fraud or a broken device."),
     "card": ("service.commands.card", "Issue, block and look up cards."),
     "topup": ("service.commands.topup", "Ask for a top-up and see what became of it."),
+    "notices": ("service.commands.notices", "Tell riders what they should know."),
     "goodwill": ("service.commands.goodwill", "Give riders money back in bulk, by two people."),
     "dispute": ("service.commands.dispute", "See what riders dispute and what is overdue."),
     "ledger": ("service.commands.ledger", "Prove and export the books."),

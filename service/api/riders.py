@@ -13,6 +13,7 @@ from kernel.ids import FareAccountId
 from service import riders
 from service.auth import acting_for, one_time_code, principal, require_own, requires
 from service.errors import NotAuthenticatedError
+from service.jobs import notices
 from service.services import services
 from service.staff import Role
 
@@ -106,6 +107,15 @@ def list_data_access(fare_account_id: UUID) -> dict[str, Any]:
             for row in rows
         ]
     }
+
+
+@blueprint.get("/<uuid:fare_account_id>/notices")
+@requires(Role.RIDER)
+def list_notices(fare_account_id: UUID) -> dict[str, Any]:
+    """Return up to a hundred notices to the rider, the newest first, in Vietnamese and English."""
+    account = require_own(fare_account_id)
+    with services().database.read() as tx:
+        return {"notices": [notices.document(row) for row in notices.list_notices(tx, account)]}
 
 
 @blueprint.get("/me")

@@ -1,0 +1,67 @@
+"""`lienthong notices`: find what riders should know, and hand it over."""
+
+from pathlib import Path
+
+import click
+
+from kernel.money import VND, Money
+from service.commands import context
+from service.couriers import Courier, FileCourier, WebhookCourier
+from service.jobs import notices as job
+
+
+@click.group()
+def notices() -> None:
+    """Notices to riders: late adjustments, denials, low balances, passes that end."""
+
+
+@notices.command()
+@click.option(
+    "--low", default=20_000, show_default=True, type=click.IntRange(0), help="Tell below so many đồng."
+)
+@click.option("--days", default=3, show_default=True, type=click.IntRange(1, 31), help="Before a pass ends.")
+def collect(low: int, days: int) -> None:
+    """Put what has happened since the last run into the outbox. Run it by a timer; repeating it is harmless.
+
+    \b
+    Example:
+      lienthong notices collect --low 20000
+    """  # noqa: D301  (click reads \b)
+    limits = job.Limits(Money(low, VND), days)
+    now = context.clock().now()
+    with context.database() as database:
+        made = database.run(lambda tx: job.collect(tx, limits=limits, now=now))
+    click.echo(", ".join(f"{count} {kind}" for kind, count in made.items()))
+
+
+@notices.command()
+@click.option(
+    "--file", type=click.Path(dir_okay=False, path_type=Path), help="Append them here, a JSON line each."
+)
+@click.option("--webhook", help="Post them to this address, signed.")
+@click.option(
+    "--key-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The key that signs posts to the webhook.",
+)
+def deliver(file: Path | None, webhook: str | None, key_file: Path | None) -> None:
+    """Hand over what is due: at least once, each notice with an id that never changes.
+
+    \b
+    Examples:
+      lienthong notices deliver --file notices.jsonl
+      lienthong notices deliver --webhook https://push.example.org/riders --key-file push.key
+    """  # noqa: D301  (click reads \b)
+    with context.database() as database:
+        taken, put_off = job.deliver(database, _courier(file, webhook, key_file), now=context.clock().now)
+    click.echo(f"{taken} handed over, {put_off} put off")
+
+
+def _courier(file: Path | None, webhook: str | None, key_file: Path | None) -> Courier:
+    if (file is None) == (webhook is None):
+        raise click.ClickException("name a --file or a --webhook")
+    if file is not None:
+        return FileCourier(file)
+    if key_file is None or not (webhook or "").startswith(("http://", "https://")):
+        raise click.ClickException("a webhook is http(s) and needs a --key-file")
+    return WebhookCourier(webhook or "", key_file.read_bytes().strip())
