@@ -26,6 +26,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "device": ("service.commands.device", "Enrol, list and suspend validators and gates."),
     "case": ("service.commands.case", "Review what looks like fraud or a broken device."),
     "card": ("service.commands.card", "Issue, block and look up cards."),
+    "legacy": ("service.commands.legacy", "Take an outgoing scheme's cards on."),
     "topup": ("service.commands.topup", "Ask for a top-up and see what became of it."),
     "notices": ("service.commands.notices", "Tell riders what they should know."),
     "goodwill": ("service.commands.goodwill", "Give riders money back in bulk, by two people."),

@@ -130,6 +130,10 @@ TABLE: Final[dict[str, Row]] = {
     "goodwill-lines": Row(422, "Batch cannot be"),
     "goodwill-state": Row(409, "Batch state"),
     "goodwill-one-person": Row(403, "Two people needed"),
+    # an outgoing scheme
+    "legacy-file": Row(422, "File cannot be taken on"),
+    "unknown-legacy-card": Row(404, "Old card unknown"),
+    "legacy-card-moved": Row(409, "Old card moved"),
     # fare
     "entitlement-id-reused": Row(409, "Entitlement id reused"),
     "proof-rejected": Row(422, "Proof not accepted"),
