@@ -31,6 +31,7 @@ class Row:
     retry: bool = False
 
 
+# longer than a room: one table, one row a refusal, so that nobody looks for a row in two places.
 TABLE: Final[dict[str, Row]] = {
     # service
     "not-authenticated": Row(401, "Not authenticated"),
