@@ -33,6 +33,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "dispute": ("service.commands.dispute", "See what riders dispute and what is overdue."),
     "ledger": ("service.commands.ledger", "Prove and export the books."),
     "settle": ("service.commands.settle", "Settle a day per operator."),
+    "reconcile": ("service.commands.reconcile", "Reconcile books, provider and bank."),
     "parking": ("service.commands.parking", "Check rates and quote stays."),
     "qr": ("service.commands.qr", "Write and read VietQR codes."),
     "bank": ("service.commands.bank", "Read bank files and write payment files, without a database."),

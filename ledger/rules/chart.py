@@ -28,6 +28,8 @@ SUSPENSE = "suspense"
 OPERATOR_PASS = "operator_pass"  # noqa: S105 — an account kind, not a password
 PASS_UNRIDDEN = "pass_unridden"  # noqa: S105 — an account kind, not a password
 GOODWILL = "goodwill"
+PROVIDER_FEES = "provider_fees"
+RECON_DIFFERENCE = "recon_difference"
 LEGACY_CLEARING = "legacy_clearing"
 RIDER_TRANSFER = "rider_transfer"
 REFUND_PAYABLE = "refund_payable"
@@ -157,6 +159,16 @@ def refund_payable(currency: Currency = VND) -> AccountSpec:
     return _house(REFUND_PAYABLE, AccountType.LIABILITY, OwnerKind.SUSPENSE, "refund", currency)
 
 
+def provider_fees(provider: str, currency: Currency = VND) -> AccountSpec:
+    """Return the expense for what a payment provider keeps of what it pays out."""
+    return _house(PROVIDER_FEES, AccountType.EXPENSE, OwnerKind.PROVIDER, provider, currency)
+
+
+def recon_difference(currency: Currency = VND) -> AccountSpec:
+    """Return the expense for differences between bank and books that two people wrote off."""
+    return _house(RECON_DIFFERENCE, AccountType.EXPENSE, OwnerKind.BANK, "difference", currency)
+
+
 def _of_rider(make: Callable[[UUID, Currency], AccountSpec]) -> Callable[[str, Currency], AccountSpec]:
     return lambda name, unit: make(UUID(name), unit)
 
@@ -181,6 +193,8 @@ MAKERS: Final[Mapping[str, Callable[[str, Currency], AccountSpec]]] = {
     LEGACY_CLEARING: legacy_clearing,
     RIDER_TRANSFER: lambda _, unit: rider_transfer(unit),
     REFUND_PAYABLE: lambda _, unit: refund_payable(unit),
+    PROVIDER_FEES: provider_fees,
+    RECON_DIFFERENCE: lambda _, unit: recon_difference(unit),
 }
 
 

@@ -36,6 +36,7 @@ from service.api.pass_refunds import blueprint as pass_refunds
 from service.api.passes import blueprint as passes
 from service.api.plates import blueprint as plates
 from service.api.problems import blueprint as problems
+from service.api.reconciliation import blueprint as reconciliation
 from service.api.reruns import blueprint as reruns
 from service.api.rider_parking import blueprint as rider_parking
 from service.api.riders import blueprint as riders
@@ -48,6 +49,7 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     problems,
     ledger,
     settlements,
+    reconciliation,
     parking,
     enforcement,
     parking_places,

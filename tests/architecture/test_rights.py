@@ -25,6 +25,8 @@ MAY_UPDATE = {
     "ledger_control": "the running sums, proven from the lines",
     "ledger_hold": "ended once",
     "ledger_suspense": "owner",
+    "ledger_recon_edge": "out of force when its match is undone",
+    "ledger_recon_exception": "owner",
     "ledger_topup_intent": "state",
     "fare_pass_order": "ended once, when its payment came",
     "rider_code": "tries, used up",

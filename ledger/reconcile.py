@@ -1,0 +1,163 @@
+"""Reconcile books, provider and bank: match what is the same, queue what is left with a reason, book what has settled.
+
+Every step is a transaction of its own that looks at what is there, so that it may be killed, repeated or run twice at
+once. Closed book days stay closed: what is booked late lands in the open day, linked to its statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection
+
+from kernel.ids import EntryId, uuid8
+from kernel.money import VND, Currency, Money, currency
+from kernel.service_day import local_date
+from ledger.accounts import open_accounts
+from ledger.post import post
+from ledger.rules import chart
+from ledger.rules.account import AccountSpec
+from ledger.rules.book_day import ZONE
+from ledger.rules.entry import Entry, Line, Refused
+from ledger.rules.reconcile import Figures, Rule, permille
+from ledger.store import recon_books as books
+from ledger.store import recon_match as match
+from ledger.store import recon_queue as queue
+
+ACTOR: Final = "reconcile"
+_KIND: Final = "reconcile.settled"
+REFUNDS: Final = "refunds"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One part of a reconciliation and how many movements it concerned."""
+
+    name: str
+    count: int
+
+
+StepWork = Callable[[Connection, datetime], int]
+
+
+def steps() -> tuple[tuple[str, StepWork], ...]:
+    """Return the parts in order: name and verb. The caller commits each by itself."""
+    pairs: list[tuple[str, StepWork]] = [("movements of the books", _refresh)]
+    for relation, rule in match.ORDER:
+
+        def pair(tx: Connection, now: datetime, relation: str = relation, rule: Rule = rule) -> int:
+            match.lock(tx)
+            return match.match_pairs(tx, relation, rule, now, minor=match.tolerance(tx, VND.code))
+
+        pairs.append((f"{relation} by {rule.value}", pair))
+    return (
+        *pairs,
+        ("payouts, batches and splits", _match_many),
+        ("by amount, time and text", _match_text),
+        ("exceptions opened", _judge),
+        ("bookings", book_settled),
+    )
+
+
+def _refresh(tx: Connection, now: datetime) -> int:
+    match.lock(tx)
+    return match.refresh_ledger(tx, now)
+
+
+def _match_many(tx: Connection, now: datetime) -> int:
+    match.lock(tx)
+    minor = match.tolerance(tx, VND.code)
+    match.set_aside(tx)
+    done = match.match_payouts(tx, now, minor=minor)
+    done += match.match_batched(tx, now, minor=minor)
+    return done + match.match_split(tx, now, minor=minor)
+
+
+def _match_text(tx: Connection, now: datetime) -> int:
+    match.lock(tx)
+    return match.match_text(tx, now)
+
+
+def _judge(tx: Connection, now: datetime) -> int:
+    match.lock(tx)
+    match.set_aside(tx)
+    opened, _ = queue.judge(tx, now, ACTOR)
+    return opened
+
+
+def counter_account(pool: str, unit: Currency) -> AccountSpec:
+    """Return the account that a bank movement of this pool settles."""
+    return chart.refund_payable(unit) if pool == REFUNDS else chart.provider_clearing(pool, unit)
+
+
+def book_settled(tx: Connection, now: datetime) -> int:
+    """Book, per statement and pool, what its matches come to beyond what is booked; return how many entries.
+
+    Dr bank, Cr clearing for what came in; Dr provider fees, Cr clearing for what the provider kept. A match that
+    was undone makes the difference negative: the accounts swap.
+    """
+    match.lock(tx)
+    entries = 0
+    for row in books.list_unbooked(tx):
+        unit = currency(row.currency)
+        bank, clearing = chart.bank_guarantee(unit), counter_account(row.pool, unit)
+        fees = chart.provider_fees(row.pool, unit)
+        open_accounts(tx, (bank, clearing, fees), now)
+        moved = ((bank, int(row.net)), (fees, int(row.fee)))
+        day = row.last_on or local_date(now, ZONE)
+        entry = Entry(
+            entry_id=EntryId(uuid8("reconcile", row.source_id, row.pool, row.booking_no)),
+            kind=_KIND,
+            lines=tuple(_line(account, clearing, minor, unit) for account, minor in moved if minor),
+            owner_id=bank.owner_id,
+            service_day=day,
+            effective_at=now,
+            cause=f"statement:{row.source_id}",
+            narrative=_KIND,
+            metadata={"pool": row.pool, "booking": str(row.booking_no)},
+        )
+        outcome = post(tx, (entry,), now)[0]
+        assert not isinstance(outcome, Refused), "bank and clearing accounts are never shut"
+        books.insert_booking(tx, row, bank.owner_id, entry.entry_id, now)
+        entries += 1
+    return entries
+
+
+def _line(debit: AccountSpec, credit: AccountSpec, minor: int, unit: Currency) -> Line:
+    """Return the line that moves a signed amount from `debit` to `credit`."""
+    one, other = (debit, credit) if minor > 0 else (credit, debit)
+    return Line(one.account_id, other.account_id, Money(abs(minor), unit))
+
+
+def read_figures(tx: Connection, unit: Currency = VND) -> Figures:
+    """Return where reconciliation stands. Needs a transaction that may make a temporary table."""
+    match.set_aside(tx)
+    row = books.get_figures(tx, unit.code)
+    moved, open_amount, unexplained = int(row.moved), int(row.queued_amount), int(row.unexplained_amount)
+    matched = moved - open_amount - unexplained
+    return Figures(
+        movements=row.movements,
+        moved=Money(moved, unit),
+        matched=row.movements - row.queued - row.unexplained,
+        matched_amount=Money(matched, unit),
+        matched_permille=permille(matched, moved),
+        queued=row.queued,
+        queued_amount=Money(open_amount, unit),
+        unexplained=row.unexplained,
+        unexplained_amount=Money(unexplained, unit),
+        oldest=row.oldest,
+        by_reason=tuple(
+            (one.reason, one.movements, Money(int(one.total), unit)) for one in books.sum_open(tx, unit.code)
+        ),
+        suspense=tuple(
+            (one.reason, Money(int(one.total), unit)) for one in books.sum_suspense(tx, unit.code)
+        ),
+        quarantined_files=row.quarantined_files,
+        chain_gaps=row.chain_gaps,
+        bank_closing=tuple(
+            (one.account, Money(one.closing, unit), one.last_on) for one in books.list_closings(tx, unit.code)
+        ),
+    )

@@ -1,0 +1,191 @@
+"""What reconciliation has to book and what it tells, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+
+# A bank movement settles the pool of whatever it was matched to, once, however many payments it bundles.
+_SETTLED: Final = """
+WITH settled AS (
+    SELECT b.source_id, l.pool, b.currency, b.amount AS net, 0 AS fee
+    FROM ledger_recon_edge e JOIN ledger_recon_item l ON l.item_id = e.left_id
+    JOIN ledger_recon_item b ON b.item_id = e.right_id
+    WHERE e.live AND e.relation = 'ledger-bank' AND e.rule NOT IN ('batched', 'by_hand')
+    UNION ALL
+    SELECT b.source_id, min(l.pool), b.currency, b.amount, 0
+    FROM ledger_recon_edge e JOIN ledger_recon_item l ON l.item_id = e.left_id
+    JOIN ledger_recon_item b ON b.item_id = e.right_id
+    WHERE e.live AND e.relation = 'ledger-bank' AND e.rule IN ('batched', 'by_hand')
+    GROUP BY b.item_id, b.source_id, b.currency, b.amount
+    UNION ALL
+    SELECT b.source_id, min(p.pool), b.currency, b.amount, sum(p.fee)
+    FROM ledger_recon_edge e JOIN ledger_recon_item p ON p.item_id = e.left_id
+    JOIN ledger_recon_item b ON b.item_id = e.right_id
+    WHERE e.live AND e.relation = 'provider-bank'
+    GROUP BY b.item_id, b.source_id, b.currency, b.amount
+), target AS (
+    SELECT source_id, pool, currency, sum(net) AS net, sum(fee) AS fee FROM settled GROUP BY source_id, pool, currency
+), booked AS (
+    SELECT source_id, pool, currency, sum(net) AS net, sum(fee) AS fee, max(booking_no) AS booking_no
+    FROM ledger_recon_booking GROUP BY source_id, pool, currency
+)
+SELECT d.source_id, d.pool, d.currency, d.net, d.fee, d.booking_no, s.last_on FROM (
+    SELECT source_id, pool, currency, coalesce(t.net, 0) - coalesce(b.net, 0) AS net,
+        coalesce(t.fee, 0) - coalesce(b.fee, 0) AS fee, coalesce(b.booking_no, 0) + 1 AS booking_no
+    FROM target t FULL JOIN booked b USING (source_id, pool, currency)
+) d LEFT JOIN ledger_bank_statement s ON s.statement_id = d.source_id
+WHERE d.net <> 0 OR d.fee <> 0 ORDER BY d.source_id, d.pool
+"""
+
+
+def list_unbooked(tx: Connection) -> Sequence[Row[Any]]:
+    """Return per statement and pool what the live matches come to beyond what is booked for them."""
+    return tx.execute(text(_SETTLED)).all()
+
+
+def insert_booking(tx: Connection, row: Row[Any], owner_id: UUID, entry_id: UUID, now: datetime) -> None:
+    """Write down a booking of a statement's matches."""
+    tx.execute(
+        text(
+            "INSERT INTO ledger_recon_booking (source_id, pool, booking_no, net, fee, currency, entry_owner_id, "
+            "entry_id, booked_at) VALUES (:source_id, :pool, :booking_no, :net, :fee, :currency, :owner_id, "
+            ":entry_id, :now)"
+        ),
+        {
+            "source_id": row.source_id,
+            "pool": row.pool,
+            "booking_no": row.booking_no,
+            "net": row.net,
+            "fee": row.fee,
+            "currency": row.currency,
+            "owner_id": owner_id,
+            "entry_id": entry_id,
+            "now": now,
+        },
+    )
+
+
+def get_items(tx: Connection, item_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
+    """Return movements by id with whether a live match holds them, in id order."""
+    return tx.execute(
+        text(
+            "SELECT i.*, EXISTS (SELECT FROM ledger_recon_edge e WHERE e.live AND e.relation IN "
+            "('ledger-bank', 'provider-bank') AND i.item_id IN (e.left_id, e.right_id)) AS held "
+            "FROM ledger_recon_item i WHERE i.item_id = ANY(:ids) ORDER BY i.item_id"
+        ),
+        {"ids": list(item_ids)},
+    ).all()
+
+
+def insert_edges(
+    tx: Connection, relation: str, pairs: Sequence[tuple[UUID, UUID]], match_id: UUID, now: datetime
+) -> None:
+    """Write a match that a person made."""
+    tx.execute(
+        text(
+            "INSERT INTO ledger_recon_edge (relation, left_id, right_id, rule, match_id, made_at) "
+            "VALUES (:relation, :left_id, :right_id, 'by_hand', :match_id, :now)"
+        ),
+        [
+            {"relation": relation, "left_id": left, "right_id": right, "match_id": match_id, "now": now}
+            for left, right in pairs
+        ],
+    )
+
+
+def end_match(tx: Connection, match_id: UUID) -> int:
+    """Take a match out of force; return how many of its edges were in force."""
+    return tx.execute(
+        text("UPDATE ledger_recon_edge SET live = false WHERE match_id = :match_id AND live"),
+        {"match_id": match_id},
+    ).rowcount
+
+
+def insert_act(tx: Connection, match_id: UUID, act: str, note: str, actor: str, now: datetime) -> bool:
+    """Write down what a person did with a match; False when it was done before."""
+    return (
+        tx.execute(
+            text(
+                "INSERT INTO ledger_recon_hand (match_id, act, note, actor, at) "
+                "VALUES (:match_id, :act, :note, :actor, :now) ON CONFLICT DO NOTHING"
+            ),
+            {"match_id": match_id, "act": act, "note": note, "actor": actor, "now": now},
+        ).rowcount
+        == 1
+    )
+
+
+_FIGURES: Final = """
+WITH open AS (
+    SELECT x.item_id, x.reason, x.opened_at FROM ledger_recon_exception x WHERE NOT EXISTS
+    (SELECT FROM ledger_recon_exception_end e WHERE e.exception_id = x.exception_id)
+), ended AS (
+    SELECT DISTINCT x.item_id FROM ledger_recon_exception x JOIN ledger_recon_exception_end e USING (exception_id)
+    WHERE e.resolution IN ('written_off', 'to_suspense')
+), state AS (
+    SELECT i.item_id, abs(i.amount) AS size, o.item_id IS NOT NULL AS queued,
+        o.item_id IS NULL AND d.item_id IS NULL AND l.item_id IS NOT NULL AS unexplained
+    FROM ledger_recon_item i LEFT JOIN open o ON o.item_id = i.item_id
+    LEFT JOIN ended d ON d.item_id = i.item_id LEFT JOIN pg_temp.recon_left l ON l.item_id = i.item_id
+    WHERE i.currency = :currency
+)
+SELECT count(*) AS movements, coalesce(sum(size), 0) AS moved,
+    count(*) FILTER (WHERE queued) AS queued, coalesce(sum(size) FILTER (WHERE queued), 0) AS queued_amount,
+    count(*) FILTER (WHERE unexplained) AS unexplained,
+    coalesce(sum(size) FILTER (WHERE unexplained), 0) AS unexplained_amount,
+    (SELECT min(opened_at) FROM open) AS oldest,
+    (SELECT count(*) FROM ledger_bank_file WHERE status = 'quarantined') AS quarantined_files,
+    (SELECT count(*) FROM ledger_bank_statement s WHERE s.status = 'accepted'
+        AND EXISTS (SELECT FROM ledger_bank_statement e WHERE e.status = 'accepted' AND e.account = s.account
+            AND e.currency = s.currency AND (e.last_on, e.statement_id) < (s.last_on, s.statement_id))
+        AND NOT EXISTS (SELECT FROM ledger_bank_statement e WHERE e.status = 'accepted' AND e.account = s.account
+            AND e.currency = s.currency AND e.statement_id <> s.statement_id AND e.closing = s.opening)) AS chain_gaps
+FROM state
+"""
+
+
+def get_figures(tx: Connection, currency: str) -> Row[Any]:
+    """Return counts and sums over all movements; runs in the transaction of `recon_match.set_aside`."""
+    return tx.execute(text(_FIGURES), {"currency": currency}).one()
+
+
+def sum_open(tx: Connection, currency: str) -> Sequence[Row[Any]]:
+    """Return (reason, count, sum of absolute amounts) of the open exceptions."""
+    return tx.execute(
+        text(
+            "SELECT reason, count(*) AS movements, sum(abs(amount)) AS total FROM ledger_recon_exception x "
+            "WHERE currency = :currency AND NOT EXISTS "
+            "(SELECT FROM ledger_recon_exception_end e WHERE e.exception_id = x.exception_id) "
+            "GROUP BY reason ORDER BY reason"
+        ),
+        {"currency": currency},
+    ).all()
+
+
+def sum_suspense(tx: Connection, currency: str) -> Sequence[Row[Any]]:
+    """Return (reason, sum) of what the suspense queue still holds in the books."""
+    return tx.execute(
+        text(
+            "SELECT reason, sum(amount) AS total FROM ledger_suspense s WHERE booked AND currency = :currency "
+            "AND NOT EXISTS (SELECT FROM ledger_suspense_end e WHERE e.suspense_id = s.suspense_id) "
+            "GROUP BY reason ORDER BY reason"
+        ),
+        {"currency": currency},
+    ).all()
+
+
+def list_closings(tx: Connection, currency: str) -> Sequence[Row[Any]]:
+    """Return (account, closing, last_on) of the newest accepted statement of each account."""
+    return tx.execute(
+        text(
+            "SELECT DISTINCT ON (account) account, closing, last_on FROM ledger_bank_statement "
+            "WHERE status = 'accepted' AND currency = :currency "
+            "ORDER BY account, last_on DESC NULLS LAST, received_at DESC"
+        ),
+        {"currency": currency},
+    ).all()

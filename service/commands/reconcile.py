@@ -1,0 +1,289 @@
+"""`lienthong reconcile`: bank and provider files in, match, and work the queue of what is left."""
+
+import json
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Connection
+
+from kernel.ids import uuid7
+from ledger import recon_queue
+from ledger.rules.reconcile import Figures, Resolution, Waiting, Why
+from ledger.take_bank_file import Taken
+from service import audit
+from service.commands import context
+from service.jobs import reconcile as jobs
+
+
+@click.group()
+def reconcile() -> None:
+    """Reconcile books, provider and bank to the đồng."""
+
+
+@reconcile.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--provider", default="", help="Whose settlement file it is; default: the provider of top-ups.")
+def take(paths: tuple[Path, ...], provider: str) -> None:
+    """Take statements and settlement files in: files, or folders of them. The same content counts once.
+
+    Ends with 1 when one is quarantined; it says why.
+
+    \b
+    Examples:
+      lienthong reconcile take statement.xml
+      lienthong reconcile take /var/spool/bank
+    """  # noqa: D301  (click reads \b)
+    settings, now, by = context.settings(), context.clock().now(), context.actor()
+    bad = False
+    with context.database() as database:
+        for path in paths:
+            if path.is_dir():
+                for file, taken in jobs.take_folder(
+                    database, path, provider=provider, settings=settings, by=by, now=now
+                ):
+                    bad |= _say(file, taken)
+            else:
+                with path.open("rb") as stream:
+                    taken = jobs.take(
+                        database,
+                        stream,
+                        name=path.name,
+                        source="command",
+                        provider=provider,
+                        settings=settings,
+                        by=by,
+                        now=now,
+                    )
+                bad |= _say(path, taken)
+    if bad:
+        raise SystemExit(1)
+
+
+def _say(path: Path, taken: Taken) -> bool:
+    again = ", taken in before" if taken.repeated else f", {taken.movements} movements"
+    click.echo(f"{path.name}: {taken.file.format} {taken.file.status} {taken.file.reason}".rstrip() + again)
+    return taken.file.status == "quarantined" and not taken.repeated
+
+
+@reconcile.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+def run(as_json: bool) -> None:
+    """Match everything that can be matched, queue the rest with reasons, and book what has settled.
+
+    Run it as often as you like, from a timer: it goes on where it was interrupted. Ends with 1 when a movement
+    is neither matched nor in the queue.
+
+    \b
+    Example:
+      lienthong reconcile run
+    """  # noqa: D301  (click reads \b)
+    with context.database() as database:
+        for step in jobs.reconcile(database, now=context.clock().now):
+            if step.count:
+                click.echo(f"{step.name}: {step.count}", err=as_json)
+        found = jobs.figures(database)
+    _figures(found, as_json=as_json)
+    if found.unexplained:
+        raise SystemExit(1)
+
+
+@reconcile.command(name="figures")
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+def show_figures(as_json: bool) -> None:
+    """Say where reconciliation stands: matched share, unexplained đồng, the queue by reason, suspense.
+
+    \b
+    Example:
+      lienthong reconcile figures --json
+    """  # noqa: D301  (click reads \b)
+    with context.database() as database:
+        _figures(jobs.figures(database), as_json=as_json)
+
+
+@reconcile.command()
+@click.option("--reason", type=click.Choice([why.value for why in Why]), help="Only these.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the queue as JSON.")
+def exceptions(reason: str | None, limit: int, as_json: bool) -> None:
+    """List what is not matched, oldest first, with reason, age, owner and what to do.
+
+    \b
+    Example:
+      lienthong reconcile exceptions --reason missing_at_bank
+    """  # noqa: D301  (click reads \b)
+    now = context.clock().now()
+    with context.database() as database, database.read() as tx:
+        rows = recon_queue.list_exceptions(tx, now=now, why=Why(reason) if reason else None, limit=limit)
+    if as_json:
+        click.echo(json.dumps([as_document(row) for row in rows], ensure_ascii=False, indent=2))
+        return
+    table = Table("id", "reason", "side", "amount", "day", "age", "owner", "what to do")
+    for row in rows:
+        table.add_row(
+            str(row.exception_id),
+            row.why.value,
+            row.side,
+            str(row.amount),
+            row.occurred_on.isoformat(),
+            str(row.age).partition(".")[0],
+            row.assigned_to or "-",
+            row.proposed or row.suggestion,
+        )
+    Console(width=200).print(table)
+
+
+@reconcile.command()
+@click.argument("owner")
+@click.argument("exception_ids", nargs=-1, required=True, type=click.UUID)
+def assign(owner: str, exception_ids: tuple[UUID, ...]) -> None:
+    """Give exceptions an OWNER."""
+    _act("assign", exception_ids, lambda tx: recon_queue.assign(tx, exception_ids, owner), owner=owner)
+
+
+@reconcile.command()
+@click.argument("resolution", type=click.Choice([Resolution.WRITTEN_OFF.value, Resolution.TO_SUSPENSE.value]))
+@click.argument("exception_ids", nargs=-1, required=True, type=click.UUID)
+@click.option("--note", required=True, help="Why.")
+def propose(resolution: str, exception_ids: tuple[UUID, ...], note: str) -> None:
+    """Propose to write exceptions off or to move them to suspense; another person approves."""
+    by, now = context.actor(), context.clock().now()
+    _act(
+        "propose",
+        exception_ids,
+        lambda tx: recon_queue.propose(
+            tx, exception_ids, Resolution(resolution), note=note, actor=by.actor_id, now=now
+        ),
+        resolution=resolution,
+        note=note,
+    )
+
+
+@reconcile.command()
+@click.argument("exception_ids", nargs=-1, required=True, type=click.UUID)
+def approve(exception_ids: tuple[UUID, ...]) -> None:
+    """Approve what another person proposed, and book it."""
+    by, now = context.actor(), context.clock().now()
+    _act(
+        "approve",
+        exception_ids,
+        lambda tx: len(recon_queue.approve(tx, exception_ids, actor=by.actor_id, now=now)),
+    )
+
+
+@reconcile.command()
+@click.argument("item_ids", nargs=-1, required=True, type=click.UUID)
+@click.option("--note", required=True, help="Why they are the same.")
+@click.option(
+    "--id", "match_id", type=click.UUID, help="The match's id, to repeat a call; default a new one."
+)
+def match(item_ids: tuple[UUID, ...], note: str, match_id: UUID | None) -> None:
+    """Match movements of two sides by hand; their sums must agree."""
+    by, now = context.actor(), context.clock().now()
+    minted = match_id or uuid7(now)
+    _act(
+        "match",
+        (minted,),
+        lambda tx: recon_queue.match_by_hand(tx, minted, item_ids, note=note, actor=by.actor_id, now=now),
+        note=note,
+    )
+    click.echo(f"match {minted}")
+
+
+@reconcile.command()
+@click.argument("match_id", type=click.UUID)
+@click.option("--note", required=True, help="Why it was wrong.")
+def undo(match_id: UUID, note: str) -> None:
+    """Take a match apart; the next run takes its booking back by a linked entry."""
+    by, now = context.actor(), context.clock().now()
+    _act(
+        "undo",
+        (match_id,),
+        lambda tx: recon_queue.undo_match(tx, match_id, note=note, actor=by.actor_id, now=now),
+        note=note,
+    )
+
+
+def _act(verb: str, subjects: tuple[UUID, ...], work: Any, **detail: object) -> None:
+    def done(tx: Connection) -> int:
+        count: int = work(tx)
+        for subject in subjects:
+            audit.record(
+                tx,
+                actor=context.actor(),
+                action=f"reconcile.{verb}",
+                subject_kind="reconciliation",
+                subject_id=str(subject),
+                now=context.clock().now(),
+                detail=detail,
+            )
+        return count
+
+    with context.database() as database:
+        click.echo(f"{verb}: {database.run(done)}")
+
+
+def as_document(row: Waiting) -> dict[str, Any]:
+    """Return an exception as JSON can carry it."""
+    return {
+        "exception_id": str(row.exception_id),
+        "item_id": str(row.item_id),
+        "side": row.side,
+        "reason": row.why.value,
+        "amount": row.amount.to_json(),
+        "occurred_on": row.occurred_on.isoformat(),
+        "reference": row.reference,
+        "detail": row.detail,
+        "opened_at": row.opened_at.isoformat(),
+        "age_s": int(row.age.total_seconds()),
+        "assigned_to": row.assigned_to,
+        "proposed": row.proposed,
+        "suggestion": row.suggestion,
+    }
+
+
+def figures_document(found: Figures) -> dict[str, Any]:
+    """Return the figures as JSON can carry them."""
+    return {
+        "movements": found.movements,
+        "moved": found.moved.to_json(),
+        "matched": found.matched,
+        "matched_amount": found.matched_amount.to_json(),
+        "matched_permille": found.matched_permille,
+        "queued": found.queued,
+        "queued_amount": found.queued_amount.to_json(),
+        "unexplained": found.unexplained,
+        "unexplained_amount": found.unexplained_amount.to_json(),
+        "oldest_exception_at": None if found.oldest is None else found.oldest.isoformat(),
+        "exceptions": [
+            {"reason": reason, "count": count, "amount": amount.to_json()}
+            for reason, count, amount in found.by_reason
+        ],
+        "suspense": [{"reason": reason, "amount": amount.to_json()} for reason, amount in found.suspense],
+        "quarantined_files": found.quarantined_files,
+        "chain_gaps": found.chain_gaps,
+        "bank_closing": [
+            {"account": account, "amount": amount.to_json(), "on": None if on is None else on.isoformat()}
+            for account, amount, on in found.bank_closing
+        ],
+    }
+
+
+def _figures(found: Figures, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(figures_document(found), ensure_ascii=False, indent=2))
+        return
+    share = f"{found.matched_permille // 10}.{found.matched_permille % 10} %"
+    click.echo(
+        f"matched      {found.matched} of {found.movements} movements, {found.matched_amount} ({share})"
+    )
+    click.echo(f"in the queue {found.queued}, {found.queued_amount}; oldest {found.oldest or '-'}")
+    for reason, count, amount in found.by_reason:
+        click.echo(f"  {reason:<22} {count:>6} {amount!s:>22}")
+    click.echo(f"unexplained  {found.unexplained}, {found.unexplained_amount}")
+    for reason, amount in found.suspense:
+        click.echo(f"suspense     {reason:<22} {amount!s:>22}")
+    click.echo(f"quarantined files {found.quarantined_files}, gaps in the chain {found.chain_gaps}")
