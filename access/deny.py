@@ -113,6 +113,11 @@ def list_history(tx: Connection, serial: int) -> tuple[ChangeRow, ...]:
     return denials.list_history(tx, serial)
 
 
+def list_serials(tx: Connection, reason: DenyReason) -> tuple[int, ...]:
+    """Return every serial that stands under one reason now, ascending."""
+    return denials.list_serials(tx, reason.value)
+
+
 def count_denied(tx: Connection) -> dict[DenyReason, int]:
     """Return how many cards stand under each reason now."""
     return {DenyReason(reason): count for reason, count in denials.count_denied(tx).items()}

@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "case": ("service.commands.case", "Review what looks like fraud or a broken device."),
     "card": ("service.commands.card", "Issue, block and look up cards."),
     "legacy": ("service.commands.legacy", "Take an outgoing scheme's cards on."),
+    "risk": ("service.commands.risk", "Show and bound what riders owe; deny stolen batches."),
     "topup": ("service.commands.topup", "Ask for a top-up and see what became of it."),
     "notices": ("service.commands.notices", "Tell riders what they should know."),
     "goodwill": ("service.commands.goodwill", "Give riders money back in bulk, by two people."),

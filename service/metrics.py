@@ -7,6 +7,7 @@ from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     generate_latest,
     multiprocess,
@@ -31,6 +32,12 @@ CACHE_FAILURES: Final = Counter(
     "lienthong_cache_failures_total", "Redis calls that failed and were done without"
 )
 TAPS: Final = Counter("lienthong_taps_total", "Tap records by verdict", ["verdict"])
+EXPOSURE: Final = Gauge(
+    "lienthong_exposure_minor",
+    "What all riders owe beyond their balances, in minor units",
+    ["currency"],
+    multiprocess_mode="mostrecent",
+)
 SIGN_INS: Final = Counter("lienthong_sign_ins_total", "Staff sign-in attempts by outcome", ["outcome"])
 
 

@@ -128,6 +128,16 @@ class Settings(BaseSettings):
         default="",
         description="Authorities whose attestations prove concessions: name:public key (64 hex digits), comma-separated",
     )
+    risk_total_limit: int = Field(
+        default=0,
+        ge=0,
+        description="What all riders together may owe, in đồng; from there on a tap needs a balance. 0: only reported",
+    )
+    risk_cover: int = Field(
+        default=20_000,
+        ge=0,
+        description="What a balance must hold while that limit is reached, in đồng: the dearest single ride",
+    )
     passback_s: int = Field(
         default=60,
         ge=0,

@@ -84,6 +84,15 @@ def list_history(tx: Connection, serial: int) -> tuple[ChangeRow, ...]:
     return tuple(ChangeRow(*row) for row in rows)
 
 
+def list_serials(tx: Connection, reason: str) -> tuple[int, ...]:
+    """Return every serial that stands under one reason now, published or not, ascending."""
+    latest = _LATEST.format(where=" WHERE reason = :reason")
+    rows = tx.execute(
+        text(f"SELECT serial FROM ({latest}) AS l WHERE denied ORDER BY serial"), {"reason": reason}
+    )
+    return tuple(rows.scalars())
+
+
 def count_denied(tx: Connection) -> dict[str, int]:
     """Return how many serials stand under each reason now, published or not."""
     latest = _LATEST.format(where="")

@@ -40,6 +40,7 @@ from service.api.reconciliation import blueprint as reconciliation
 from service.api.reruns import blueprint as reruns
 from service.api.rider_parking import blueprint as rider_parking
 from service.api.riders import blueprint as riders
+from service.api.risk import blueprint as risk
 from service.api.settlements import blueprint as settlements
 from service.api.taps import blueprint as taps
 from service.api.topups import blueprint as topups
@@ -75,6 +76,7 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     accounts,
     entitlements,
     inspections,
+    risk,
     riders,
     exceptions,
     explanations,

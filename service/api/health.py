@@ -1,11 +1,13 @@
 """Whether the process lives, whether it may get traffic, and its metrics."""
 
+from datetime import timedelta
 from typing import Final
 
 from apiflask import APIBlueprint
-from flask import Response
+from flask import Response, current_app
 from sqlalchemy.exc import SQLAlchemyError
 
+from ledger.exposure import total_owed
 from service import logs, metrics
 from service.auth import public
 from service.errors import DatabaseBehindError
@@ -14,6 +16,8 @@ from service.problems import plain_problem
 from service.services import services
 
 blueprint: Final = APIBlueprint("health", __name__, tag="Operations")
+_EXPOSURE_READ: Final = "lienthong_exposure_read"
+_EXPOSURE_EVERY: Final = timedelta(minutes=1)
 
 
 @blueprint.get("/health/live")
@@ -41,6 +45,23 @@ def ready() -> dict[str, str] | Response:
 @blueprint.doc(hide=True)
 @public("counts without names; the proxy in front keeps it inside")
 def exposition() -> Response:
-    """Return Prometheus metrics over all worker processes."""
+    """Return Prometheus metrics over all worker processes; what riders owe is read at most once a minute."""
+    _tell_exposure()
     body, content_type = metrics.exposition()
     return Response(body, content_type=content_type)
+
+
+def _tell_exposure() -> None:
+    running, kept = services(), current_app.extensions
+    now = running.clock.now()
+    last = kept.get(_EXPOSURE_READ)
+    if last is not None and now - last < _EXPOSURE_EVERY:
+        return
+    try:
+        with running.database.read() as tx:
+            owed = total_owed(tx)
+    except SQLAlchemyError as error:  # the other metrics are wanted all the more then
+        logs.logger("service.health").error("database.unavailable", reason=type(error).__name__)
+        return
+    kept[_EXPOSURE_READ] = now
+    metrics.EXPOSURE.labels(owed.currency.code).set(owed.minor)
