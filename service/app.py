@@ -16,7 +16,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from access.keyring import Keyring
 from kernel.clock import clock_from
-from service import api, auth, console, headers, logs, problems
+from service import api, auth, console, headers, logs, problem_answers, problems
 from service.cache import Cache
 from service.console.language import LANGUAGES, choose_language
 from service.database import Database
@@ -83,7 +83,7 @@ def create_app(settings: Settings | None = None, *, keyring: Keyring | None = No
     made.limiter.init_app(app)
     Babel(app, default_locale="vi", locale_selector=choose_language)
     headers.install(app)
-    problems.install(app)
+    problem_answers.install(app)
     app.error_processor(_http_problem)
     for blueprint in (*api.BLUEPRINTS, *console.BLUEPRINTS):
         app.register_blueprint(blueprint)
