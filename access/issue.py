@@ -95,7 +95,7 @@ def issue_card(
     now: datetime,
     operator: str = "",
 ) -> IssuedCard:
-    """Return one card issued on the newest key generation; CardIssuedError when its UID is known."""
+    """Return one card issued on the keyring's issuing generation; CardIssuedError when its UID is known."""
     asked = NewCard(uid=uid, concession=concession, expires_on=expiry, operator_id=operator)
     return issue_cards(tx, keyring=keyring, asked=(asked,), now=now)[0]
 
@@ -117,7 +117,7 @@ def issue_cards(
     assert all(each.kind in EXCLUSIVE for each in asked), "what has no application is registered by its token"
     if not asked:
         return ()
-    generation = keyring.generations[-1]
+    generation = keyring.issuing
     hashes = [uid_hash(keyring, each.uid) for each in asked]
     if len(set(hashes)) != len(hashes):
         raise CardIssuedError

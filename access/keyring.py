@@ -11,7 +11,7 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 from uuid import UUID
@@ -28,6 +28,7 @@ _AAD: Final = b"lienthong/keyring/1"
 _WRAP_AAD: Final = b"lienthong/data-key/1"
 _MASTER_SIZE: Final = 16
 _PRIVATE: Final = 0o600
+_LAST_GENERATION: Final = 255
 
 
 class KeyringError(DomainError):
@@ -48,6 +49,8 @@ class _Secrets:
     lookup: bytes
     account: bytes
     bundle: bytes
+    issuing: int
+    """The generation that new cards get; a later one is prepared, and readers learn it first."""
 
 
 class Keyring:
@@ -93,8 +96,51 @@ class Keyring:
 
     @property
     def generations(self) -> tuple[int, ...]:
-        """Return the key generations held, oldest first; new cards get the last."""
+        """Return the key generations held, oldest first; readers hold all of them."""
         return tuple(sorted(self._secrets.masters))
+
+    @property
+    def issuing(self) -> int:
+        """Return the generation that new cards get."""
+        return self._secrets.issuing
+
+    @classmethod
+    def rotate(cls, path: Path, kek: bytes) -> Self:
+        """Add a generation of fresh masters to the keyring at `path`, by one rename, and return it.
+
+        New cards still get the old generation: readers must hold the new one first (`issue_from`). KeyringError.
+        """
+        return cls.load(path, kek).with_next_generation(path).replace_at(path, kek)
+
+    @classmethod
+    def issue_from(cls, path: Path, kek: bytes, generation: int) -> Self:
+        """Have new cards get this generation and return the keyring; UnknownGenerationError where it is not held."""
+        return cls.load(path, kek).issuing_from(generation).replace_at(path, kek)
+
+    def with_next_generation(self, path: Path) -> Self:
+        """Return a keyring that holds one generation more; `path` is for the complaint when there can be none."""
+        generation = self.generations[-1] + 1
+        if generation > _LAST_GENERATION:
+            raise KeyringError(path=str(path), why=f"has used up its {_LAST_GENERATION} key generations")
+        masters = {**self._secrets.masters, generation: {role: os.urandom(_MASTER_SIZE) for role in Role}}
+        return type(self)(replace(self._secrets, masters=masters))
+
+    def issuing_from(self, generation: int) -> Self:
+        """Return a keyring whose new cards get this generation; UnknownGenerationError."""
+        if generation not in self._secrets.masters:
+            raise UnknownGenerationError(generation=generation)
+        return type(self)(replace(self._secrets, issuing=generation))
+
+    def replace_at(self, path: Path, kek: bytes) -> Self:
+        """Put this keyring in the place of the one at `path`, by one rename, and return it as read back from there."""
+        fresh = path.with_name(path.name + ".new")
+        fresh.unlink(missing_ok=True)
+        _write_new(fresh, self._sealed(kek))
+        # Read back before it takes the old one's place: the masters of issued cards exist nowhere else.
+        made = type(self).load(fresh, kek)
+        assert made.generations == self.generations, "what was written is what was meant"
+        fresh.replace(path)
+        return made
 
     def tmac_key(self, uid: bytes, generation: int) -> TmacKey | None:
         """Return the card's transaction MAC key, None for a generation that is not held."""
@@ -140,6 +186,7 @@ class Keyring:
             "lookup": secrets.lookup.hex(),
             "account": secrets.account.hex(),
             "bundle": secrets.bundle.hex(),
+            "issuing": secrets.issuing,
         }
         return seal(kek, json.dumps(document).encode(), _AAD)
 
@@ -182,7 +229,7 @@ def load_kek(path: Path) -> bytes:
 def _fresh(generation: int) -> _Secrets:
     masters = {generation: {role: os.urandom(_MASTER_SIZE) for role in Role}}
     bundle = SigningKey.generate().to_bytes()
-    return _Secrets(masters, os.urandom(KEY_SIZE), os.urandom(KEY_SIZE), bundle)
+    return _Secrets(masters, os.urandom(KEY_SIZE), os.urandom(KEY_SIZE), bundle, generation)
 
 
 def _parsed(raw: bytes) -> _Secrets:
@@ -197,6 +244,7 @@ def _parsed(raw: bytes) -> _Secrets:
         bytes.fromhex(document["lookup"]),
         bytes.fromhex(document["account"]),
         bytes.fromhex(document["bundle"]),
+        document.get("issuing", max(masters)),  # a keyring of the first make holds one generation
     )
 
 

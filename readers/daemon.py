@@ -69,7 +69,7 @@ class Daemon:
             noted=self._note,
         )
         self._links, self._errands, self._uplink = links, links.errands, links.uplink
-        self._keeper = Keeper(config, device_id=self.identity.device_id, clock=self.clock)
+        self._keeper = Keeper(config, device_id=self.identity.device_id, clock=self.time)
         self.desk: Desk | None = None
         self._told = State.BOOT
         self._fsync_ms = 0.0
@@ -263,7 +263,7 @@ class Daemon:
     def _report(self) -> Mapping[str, object]:
         desk = self.desk
         report: Mapping[str, object] = {
-            "at": self.clock.now().isoformat(),
+            "at": self.time.now().isoformat(),
             "state": self.machine.state.value,
             "why": list(self._why),
             **describe_journal(desk.journal if desk else None, self._uplink.chained_up_to),

@@ -56,6 +56,7 @@ def describe_bundle(bundle: Bundle | None) -> Mapping[str, object]:
         "made_at": bundle.made_at.isoformat(),
         "tariff_version": bundle.tariff_version,
         "deny_version": bundle.denied.version,
+        "generations": sorted(bundle.generations),
     }
 
 

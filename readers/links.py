@@ -32,7 +32,7 @@ class Links:
 
         def server() -> Server:
             key = identity.keys.signing
-            return Server(settings.url, timeout_s=settings.timeout_s, clock=time.clock, key=key)
+            return Server(settings.url, timeout_s=settings.timeout_s, clock=time, key=key)
 
         self._rotated: Identity | None = None
         self.errands = Errands(

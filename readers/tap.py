@@ -53,7 +53,7 @@ class Desk:
     def moment(self) -> Moment:
         """Return when, and in what condition, the reader decides."""
         return Moment(
-            now=self.clock.now(),
+            now=self.time.now(),
             monotonic_ms=self.clock.monotonic_ms(),
             clock_state=self.time.state(),
             zone=self.config.device.zone,

@@ -14,10 +14,12 @@ HOLDOVER_FOR_MS: Final = 24 * 3_600_000  # READERS.md: unsynced for over 24 h is
 
 
 class Timekeeper:
-    """Watches the wall clock against the server's and against the monotonic one.
+    """Watches the wall clock against the server's and against the monotonic one, and tells the time (a Clock).
 
-    A simulated clock (anything but "system") is shared by construction and counts as SYNCED. Threads may call
-    `server_said`; everything else belongs to the tap thread.
+    `now` goes on from the last instant that could be trusted by the monotonic clock, so a wall clock that jumps by a
+    day under a running reader moves no record; what the server says puts both right. A simulated clock (anything but
+    "system") is shared by construction and counts as SYNCED. Threads may call `server_said` and `now`; everything
+    else belongs to the tap thread.
     """
 
     def __init__(self, clock: Clock, *, simulated: bool) -> None:
@@ -26,17 +28,43 @@ class Timekeeper:
         self._agreed_ms: int | None = None
         self._started_ms = clock.monotonic_ms()
         self._last = (clock.now(), self._started_ms)
+        self._anchor = self._last
+        self._floor: datetime | None = None
         self._lost = False
         self.offset: timedelta | None = None
         self.worth = ClockState.SYNCED if simulated else ClockState.HOLDOVER
         """What `state` last said, for other threads to read."""
 
+    def now(self) -> datetime:
+        """Return the instant: the last trusted one and what the monotonic clock has counted since."""
+        wall = self.clock.now()
+        if self._simulated:
+            return wall
+        at, since_ms = self._anchor
+        told = at + timedelta(milliseconds=self.clock.monotonic_ms() - since_ms)
+        if abs(told - wall) <= AGREES_WITHIN:
+            return wall
+        if self._floor is not None and told < self._floor <= wall:
+            # What it began with cannot be; the wall clock, put right meanwhile, can.
+            return wall
+        return told
+
+    def monotonic_ms(self) -> int:
+        """Return milliseconds that never run backwards."""
+        return self.clock.monotonic_ms()
+
+    def sleep_until(self, at: datetime) -> None:
+        """Return once `now()` has reached `at`."""
+        self.clock.sleep_until(at + (self.clock.now() - self.now()))
+
     def server_said(self, at: datetime) -> None:
         """Take the server's clock, as an answer's Date header gives it, to the second."""
-        self.offset = at - self.clock.now()
+        wall, ms = self.clock.now(), self.clock.monotonic_ms()
+        self.offset = at - wall
         if abs(self.offset) <= AGREES_WITHIN:
-            self._agreed_ms = self.clock.monotonic_ms()
-            self._lost = False
+            self._anchor, self._agreed_ms, self._lost = (wall, ms), ms, False
+        elif not self._simulated:
+            self._anchor = (at, ms)
 
     def offset_s(self) -> float | None:
         """Return by how many seconds the server's clock was ahead of ours when it last said; None before."""
@@ -44,11 +72,13 @@ class Timekeeper:
 
     def not_before(self, at: datetime) -> None:
         """Take an instant that is surely past (a bundle's making, a record): a clock that shows less is wrong."""
-        if not self._simulated and self.clock.now() < at - AGREES_WITHIN:
-            self._lost = True
+        if not self._simulated:
+            self._floor = max(self._floor or at - AGREES_WITHIN, at - AGREES_WITHIN)
+            if self.clock.now() < at - AGREES_WITHIN:
+                self._lost = True
 
     def state(self) -> ClockState:
-        """Return what the wall clock is worth now; notices a jump since the last call."""
+        """Return what the time is worth now; notices a jump of the wall clock since the last call."""
         self.worth = self._judged()
         return self.worth
 

@@ -70,6 +70,7 @@ class Said:
     tariff_version: str
     deny_version: int
     action_version: int
+    generations: tuple[int, ...]
     clock_state: str
     clock_offset: timedelta | None
     taps: int

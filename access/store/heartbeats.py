@@ -16,7 +16,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _MILLISECOND = timedelta(milliseconds=1)
 _COLUMNS = (
     "received_at, said_at, key_id, state, why, software, journal_id, sequence, unsent, oldest_unsent_at,"
-    " bundle_version, bundle_made_at, tariff_version, deny_version, action_version, clock_state, clock_offset_ms,"
+    " bundle_version, bundle_made_at, tariff_version, deny_version, action_version, generations, clock_state, clock_offset_ms,"
     " taps, torn, own_p99_us, total_p99_us, fsync_us, disk_mb, paid_not_passed, passed_unpaid"
 )
 _NAMES = tuple(_COLUMNS.replace(" ", "").split(","))
@@ -29,6 +29,7 @@ def keep(tx: Connection, device_id: UUID, said: Said) -> None:
     }
     values |= {
         "why": list(said.why),
+        "generations": list(said.generations),
         "clock_offset_ms": _count(said.clock_offset, _MILLISECOND),
         "own_p99_us": _count(said.own_p99, _MICROSECOND),
         "total_p99_us": _count(said.total_p99, _MICROSECOND),
@@ -75,6 +76,7 @@ def _said(row: Row[Any]) -> Said:
         tariff_version=row.tariff_version,
         deny_version=row.deny_version,
         action_version=row.action_version,
+        generations=tuple(row.generations),
         clock_state=row.clock_state,
         clock_offset=None if row.clock_offset_ms is None else row.clock_offset_ms * _MILLISECOND,
         taps=row.taps,

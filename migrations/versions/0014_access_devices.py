@@ -26,6 +26,7 @@ CREATE TABLE device_heartbeat (
     tariff_version   text        NOT NULL,
     deny_version     bigint      NOT NULL,
     action_version   bigint      NOT NULL,
+    generations      smallint[]  NOT NULL,
     clock_state      text        NOT NULL,
     clock_offset_ms  bigint,
     taps             bigint      NOT NULL,

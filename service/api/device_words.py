@@ -37,6 +37,7 @@ class Bundle(BaseModel):
     tariff_version: Word = ""
     deny_version: Count = 0
     action_version: Count = 0
+    generations: Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(max_length=256)] = []
 
 
 class Spread(BaseModel):
@@ -161,6 +162,7 @@ def _said(heartbeat: Heartbeat, key_id: bytes, now: datetime) -> Said:
         tariff_version=bundle.tariff_version,
         deny_version=bundle.deny_version,
         action_version=bundle.action_version,
+        generations=tuple(bundle.generations),
         clock_state=heartbeat.clock_state,
         clock_offset=None
         if heartbeat.clock_offset_s is None

@@ -136,7 +136,7 @@ def issue(
         file.flush()
         os.fsync(file.fileno())
     click.echo(
-        f"{len(issued)} cards issued, key generation {ring.generations[-1]}; personalisation data in {out}"
+        f"{len(issued)} cards issued, key generation {ring.issuing}; personalisation data in {out}"
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from access.keyring import Keyring, create_kek, load_kek
+from access.rules.device import DeviceState
 from service.commands import context
 
 
@@ -42,3 +43,63 @@ def init(session_key: Path | None) -> None:
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(48))
         click.echo(f"session key: {session_key} (LIENTHONG_SESSION_KEY_FILE)")
+
+
+@keys.command()
+def rotate() -> None:
+    """Prepare the next generation of card keys: readers get it with their next bundle, new cards do not yet.
+
+    Reload the service afterwards (SIGHUP), wait until the readers hold it, then `lienthong keys issue-from`.
+
+    \b
+    Example: lienthong keys rotate
+    """  # noqa: D301  (click reads \b)
+    chosen = context.settings()
+    ring = Keyring.rotate(chosen.keyring_file, load_kek(chosen.kek_file))
+    _record("access.keys.rotated", {"generation": ring.generations[-1]})
+    click.echo(f"generation {ring.generations[-1]} is prepared; new cards still get {ring.issuing}")
+
+
+@keys.command("issue-from")
+@click.argument("generation", type=click.IntRange(0, 255))
+@click.option(
+    "--force", is_flag=True, help="Even though a reader may not hold these keys, and would refuse the cards."
+)
+def issue_from(generation: int, force: bool) -> None:
+    """Have new cards get a generation of keys. Refused while an active reader's bundle is older than the keys.
+
+    \b
+    Example: lienthong keys issue-from 2
+    """  # noqa: D301  (click reads \b)
+    from access import health
+
+    chosen = context.settings()
+    with context.database() as database, database.read() as tx:
+        behind = [
+            each.device.name
+            for each in health.list_health(tx, now=context.clock().now())
+            if each.device.state is DeviceState.ACTIVE
+            and (each.said is None or generation not in each.said.generations)
+        ]
+    if behind and not force:
+        raise click.ClickException(
+            f"{len(behind)} readers do not hold generation {generation} yet, e.g. {', '.join(behind[:5])}"
+        )
+    ring = Keyring.issue_from(chosen.keyring_file, load_kek(chosen.kek_file), generation)
+    _record("access.keys.issue_from", {"generation": generation, "behind": len(behind)})
+    click.echo(f"new cards get generation {ring.issuing}")
+
+
+def _record(action: str, detail: dict[str, object]) -> None:
+    from service import audit
+
+    with context.database() as database, database.begin() as tx:
+        audit.record(
+            tx,
+            actor=context.actor(),
+            action=action,
+            subject_kind="keyring",
+            subject_id="keyring",
+            now=context.clock().now(),
+            detail=detail,
+        )

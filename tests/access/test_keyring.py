@@ -100,3 +100,37 @@ def test_data_keys_open_for_their_owner_only(keyring: Keyring):
 def test_look_ups_differ_by_kind_and_value(keyring: Keyring):
     found = {keyring.lookup(b"uid", b"x"), keyring.lookup(b"ui", b"dx"), keyring.lookup(b"code", b"x")}
     assert len(found) == 3
+
+
+def test_a_generation_is_prepared_then_issued_from_and_nothing_else_changes(tmp_path):
+    path, kek = tmp_path / "keyring", b"k" * 32
+    first = Keyring.create(path, kek)
+    uid = bytes.fromhex("04112233445566")
+    second = Keyring.rotate(path, kek)
+    assert (second.generations, second.issuing) == ((1, 2), 1)
+    assert second.card_keys(uid, 1) == first.card_keys(uid, 1)
+    assert not set(second.card_keys(uid, 2).values()) & set(second.card_keys(uid, 1).values())
+    assert second.lookup(b"uid", uid) == first.lookup(b"uid", uid)
+    assert second.bundle_key.public == first.bundle_key.public
+    third = Keyring.issue_from(path, kek, 2)
+    assert (Keyring.load(path, kek).issuing, third.issuing) == (2, 2)
+    assert third.card_keys(uid, 2) == second.card_keys(uid, 2)
+    assert [each.name for each in tmp_path.iterdir()] == ["keyring"]
+
+
+def test_a_generation_that_is_not_held_is_not_issued_from(tmp_path):
+    path, kek = tmp_path / "keyring", b"k" * 32
+    Keyring.create(path, kek)
+    before = path.read_bytes()
+    with pytest.raises(UnknownGenerationError):
+        Keyring.issue_from(path, kek, 2)
+    with pytest.raises(KeyringError):
+        Keyring.rotate(path, b"x" * 32)
+    assert path.read_bytes() == before
+
+
+def test_generations_end_with_the_byte_that_names_them(tmp_path):
+    path, kek = tmp_path / "keyring", b"k" * 32
+    Keyring.create(path, kek, generation=255)
+    with pytest.raises(KeyringError, match="used up"):
+        Keyring.rotate(path, kek)

@@ -21,7 +21,7 @@ MS, SECOND, MINUTE, HOUR, DAY = (
 WELL = Said(
     received_at=NOW, said_at=NOW, key_id=b"k", state="IDLE", why=(), software="0.1.0", journal_id=JOURNAL,
     sequence=100, unsent=0, oldest_unsent_at=None, bundle_version=1, bundle_made_at=NOW - HOUR, tariff_version="h-1",
-    deny_version=5, action_version=0, clock_state="SYNCED", clock_offset=SECOND, taps=1_000, torn=9, own_p99=40 * MS,
+    deny_version=5, action_version=0, generations=(1,), clock_state="SYNCED", clock_offset=SECOND, taps=1_000, torn=9, own_p99=40 * MS,
     total_p99=200 * MS, fsync=2 * MS, disk_mb=900, paid_not_passed=3, passed_unpaid=0,
 )  # fmt: skip
 KNOWN = Known(
