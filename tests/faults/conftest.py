@@ -7,7 +7,7 @@ import pytest
 
 from demo.world import prepare, scaled, world
 from service.database import Database
-from tests.faults.fleet import open_fleet
+from tests.faults.fleet import ROUTES, open_fleet
 from tests.walk.town import OPENS, Town
 
 FULL = os.environ.get("LIENTHONG_TEST_FAULTS") == "full"
@@ -55,3 +55,13 @@ def city(clone, tmp_path_factory) -> Iterator[Town]:
             yield town
             books.dispose()
         assert town.complaints() == [], "what was killed may be missed, but nothing may stumble over it"
+
+
+@pytest.fixture
+def readers(city):
+    """The four readers as they are in the field: processes of their own."""
+    for name in ROUTES:
+        city.city.start_reader(name)
+    yield tuple(ROUTES)
+    for name in ROUTES:
+        assert city.city.readers.pop(name).stop() == 0
