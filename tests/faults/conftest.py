@@ -8,6 +8,7 @@ import pytest
 from demo.world import prepare, scaled, world
 from service.database import Database
 from tests.faults.fleet import ROUTES, open_fleet
+from tests.readers.kit import enrolled, make_bench
 from tests.walk.town import OPENS, Town
 
 FULL = os.environ.get("LIENTHONG_TEST_FAULTS") == "full"
@@ -55,6 +56,14 @@ def city(clone, tmp_path_factory) -> Iterator[Town]:
             yield town
             books.dispose()
         assert town.complaints() == [], "what was killed may be missed, but nothing may stumble over it"
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """A reader without its loop."""
+    made = make_bench(enrolled(tmp_path))
+    yield made
+    made.close()
 
 
 @pytest.fixture
