@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -75,6 +76,24 @@ def _parser() -> argparse.ArgumentParser:
         "--config bus.toml --journal state/journal-20261118T093000000000.sqlite",
     )
     replay.add_argument("--journal", type=Path, metavar="FILE", help="another file, e.g. one set aside")
+    personalise = command(
+        "personalise",
+        "Put keys and CardInfo onto fresh cards, in whatever order they are laid on.",
+        "--config desk.toml --cards cards.json",
+    )
+    personalise.add_argument("--cards", type=Path, required=True, help="what `lienthong card issue` wrote")
+    personalise.add_argument(
+        "--wait", type=int, default=60, metavar="S", help="end after so long without a card"
+    )
+    stop = command(
+        "stop",
+        "Say where the vehicle is, as its driver: a line in the position file (device.position).",
+        "--config bus.toml --stop-id 26-05 --trip-id 26-07",
+    )
+    stop.add_argument("--stop-id", required=True)
+    for name in ("route-id", "trip-id"):
+        stop.add_argument(f"--{name}", default=None)
+    command("view", "Show what the driver sees, until interrupted (needs lamp.events).", "--config bus.toml")
     command("states", "Print the daemon's state diagram (Mermaid).", "> states.mmd")
     return parser
 
@@ -98,6 +117,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             case "journal":
                 path = options.journal or config.journal.path
                 return _journal(path, options.last, as_json=options.json, verify=options.verify)
+            case "stop":
+                said = {"stop_id": options.stop_id, "route_id": options.route_id, "trip_id": options.trip_id}
+                return _stop(config, {name: value for name, value in said.items() if value is not None})
+            case "view":
+                return _view(config)
+            case "personalise":
+                return _personalise(config, options.cards, options.wait)
             case _:
                 return _replay(config, options.journal or config.journal.path)
     except BrokenPipeError:
@@ -123,6 +149,50 @@ def _enrol(config: Config, code: str, *, replace: bool) -> int:
     server = Server(config.server.url, timeout_s=config.server.timeout_s, clock=clock_from(config.clock))
     identity = enrol(server, state_dir=config.state_dir, code=code, name=config.device.name, replace=replace)
     print(f"enrolled as device {identity.device_id}; now: python -m readers run --config {config.file}")
+    return 0
+
+
+def _personalise(config: Config, cards: Path, wait_s: int) -> int:
+    from readers.frontend import FieldLostError, open_frontend
+    from readers.issuing import make_cards, read_orders
+
+    orders = read_orders(cards)
+    try:
+        left = make_cards(lambda: open_frontend(config.field.path), orders, tell=print, looks=wait_s)
+    except FieldLostError as error:
+        raise ReaderError(f"the reader device is gone: {error}") from error
+    print(f"{len(orders) - left} of {len(orders)} cards made")
+    return 1 if left else 0
+
+
+def _stop(config: Config, said: dict[str, str]) -> int:
+    path = config.device.position
+    if path is None:
+        raise ReaderError(f"{config.file}: device.position names no file to write to")
+    line = {"at": clock_from(config.clock).now().isoformat(), **said}
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise ReaderError(f"{path}: cannot be written ({error.strerror})") from error
+    return 0
+
+
+def _view(config: Config) -> int:
+    from readers.view import Screen, follow
+
+    if config.lamp.events is None:
+        raise ReaderError(f"{config.file}: lamp.events names no file to follow")
+    over = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: over.set())
+    screen, clock = Screen(config.device.name), clock_from(config.clock)
+    for event in follow(config.lamp.events, rest=lambda: not over.wait(0.1)):
+        if event is not None:
+            screen.hear(event)
+        else:
+            drawn = screen.draw(clock.now(), place=config.device.place, colour=sys.stdout.isatty())
+            print(f"\x1b[2J\x1b[H{drawn}" if sys.stdout.isatty() else drawn, flush=True)
     return 0
 
 

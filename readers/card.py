@@ -19,14 +19,19 @@ from kernel.crypto.card_keys import (
     FILE_CARD_INFO,
     FILE_TRANSACTION_MAC,
     KEY_NUMBER,
+    PRIVACY_KEY,
+    RANDOM_UID_FIRST,
+    RANDOM_UID_SIZE,
     UID_SIZE,
     Role,
     card_key,
+    privacy_key,
 )
-from kernel.crypto.ev2 import MessagingError, ReaderAuth, Session
+from kernel.crypto.ev2 import CommMode, MessagingError, ReaderAuth, Session
 from kernel.crypto.tmac import (
     COMMIT_READER_ID,
     COMMIT_TRANSACTION,
+    GET_CARD_UID,
     READ_DATA,
     READER_ID_SIZE,
     TMV_SIZE,
@@ -178,17 +183,13 @@ def run(
         steps.close()
 
 
-def read_steps(channel: CardChannel, keys: Mapping[int, bytes], random: Random) -> Steps[CardRead]:
-    """Return the steps of `begin`."""
-    uid = channel.uid
-    if len(uid) != UID_SIZE:
-        raise CardRefusedError("uid")
-    selected = yield b"\x00\xa4\x04\x00" + bytes((len(DF_NAME),)) + DF_NAME + b"\x00"
-    if selected[-2:] != _SELECTED:
-        raise CardRefusedError("not_ours", selected[-2:])
-    session, generation = yield from _authenticate(uid, keys, random)
-    data_read = yield from _read(session, FILE_CARD_INFO, cardinfo.SIZE)
-    last = yield from _read(session, FILE_TRANSACTION_MAC, _TMC_SIZE + TMV_SIZE)
+def read_steps(
+    channel: CardChannel, keys: Mapping[int, bytes], random: Random, role: Role = Role.AUTH
+) -> Steps[CardRead]:
+    """Return the steps of `begin`; under another role's masters for a tap that does more than read."""
+    session, uid, generation = yield from select_and_authenticate(channel, role, keys, random)
+    data_read = yield from read_file(session, FILE_CARD_INFO, cardinfo.SIZE)
+    last = yield from read_file(session, FILE_TRANSACTION_MAC, _TMC_SIZE + TMV_SIZE)
     try:
         info = cardinfo.decode(data_read)
     except MalformedRecordError:
@@ -210,7 +211,7 @@ def prepare_steps(read: CardRead, reader_id: bytes) -> Steps[Prepared]:
     assert len(reader_id) == READER_ID_SIZE, "a 16-byte reader id"
     if read.prior_tmc >= LAST_COUNTER:
         raise CardRefusedError("counter_exhausted")
-    enc_tmri = yield from _secured(read.session, COMMIT_READER_ID, reader_id)
+    enc_tmri = yield from secured(read.session, COMMIT_READER_ID, reader_id)
     if len(enc_tmri) != READER_ID_SIZE:
         raise CardForgedError("reader_id_length")
     return Prepared(
@@ -224,7 +225,7 @@ def prepare_steps(read: CardRead, reader_id: bytes) -> Steps[Prepared]:
 
 def commit_steps(prepared: Prepared) -> Steps[Committed]:
     """Return the steps of `commit`."""
-    answer = yield from _secured(prepared.read.session, COMMIT_TRANSACTION, _RETURN_TMV)
+    answer = yield from secured(prepared.read.session, COMMIT_TRANSACTION, _RETURN_TMV)
     # One transaction to an authentication: what follows needs a new one.
     prepared.read.session.drop()
     if len(answer) != _TMC_SIZE + TMV_SIZE:
@@ -235,18 +236,46 @@ def commit_steps(prepared: Prepared) -> Steps[Committed]:
     return Committed(tmc, answer[_TMC_SIZE:])
 
 
-def _native(code: int, body: bytes) -> bytes:
+def native(code: int, body: bytes) -> bytes:
+    """Return a native command wrapped as an ISO 7816 APDU."""
     return bytes((0x90, code, 0, 0, len(body))) + body + b"\x00"
 
 
-def _authenticate(uid: bytes, keys: Mapping[int, bytes], random: Random) -> Steps[tuple[Session, int]]:
+def select_and_authenticate(
+    channel: CardChannel, role: Role, keys: Mapping[int, bytes], random: Random
+) -> Steps[tuple[Session, bytes, int]]:
+    """Return the session under the card's key of a role, the card's UID, and the key's generation.
+
+    `keys` are that role's masters by generation. A card with random UIDs is asked who it is first, under the privacy
+    key that the same masters give.
+    """
+    uid = channel.uid
+    hidden = len(uid) == RANDOM_UID_SIZE and uid[0] == RANDOM_UID_FIRST
+    if not hidden and len(uid) != UID_SIZE:
+        raise CardRefusedError("uid")
+    selected = yield b"\x00\xa4\x04\x00" + bytes((len(DF_NAME),)) + DF_NAME + b"\x00"
+    if selected[-2:] != _SELECTED:
+        raise CardRefusedError("not_ours", selected[-2:])
+    if hidden:
+        privacy = {generation: privacy_key(master, generation) for generation, master in keys.items()}
+        session, _ = yield from authenticate(PRIVACY_KEY, privacy, random)
+        uid = yield from secured(session, GET_CARD_UID, b"", answer=CommMode.FULL)
+        if len(uid) != UID_SIZE:
+            raise CardForgedError("uid_length")
+    own = {generation: card_key(master, uid, generation) for generation, master in keys.items()}
+    session, generation = yield from authenticate(KEY_NUMBER[role], own, random)
+    return session, uid, generation
+
+
+def authenticate(number: int, keys: Mapping[int, bytes], random: Random) -> Steps[tuple[Session, int]]:
+    """Return the session under key `number`, and the generation of `keys` that the card answered to, newest first."""
     status = b""
     for generation in sorted(keys, reverse=True):
-        auth = ReaderAuth(card_key(keys[generation], uid, generation), random(16))
-        challenge = yield _native(_AUTHENTICATE_FIRST, bytes((KEY_NUMBER[Role.AUTH], 0)))
+        auth = ReaderAuth(keys[generation], random(16))
+        challenge = yield native(_AUTHENTICATE_FIRST, bytes((number, 0)))
         if challenge[-2:] != _MORE:
             raise CardRefusedError("status", challenge[-2:])
-        proof = yield _native(_CONTINUE, auth.answer(challenge[:-2]))
+        proof = yield native(_CONTINUE, auth.answer(challenge[:-2]))
         status = proof[-2:]
         if status == _OK:
             return auth.finish(proof[:-2]), generation
@@ -255,16 +284,26 @@ def _authenticate(uid: bytes, keys: Mapping[int, bytes], random: Random) -> Step
     raise CardRefusedError("unknown_key", status)
 
 
-def _secured(session: Session, code: int, header: bytes) -> Steps[bytes]:
-    answer = yield _native(code, session.command(code, header))
-    if answer[-2:] != _OK:
-        raise CardRefusedError("status", answer[-2:])
-    return session.open_response(answer[:-2])
+def secured(
+    session: Session,
+    code: int,
+    header: bytes,
+    data: bytes = b"",
+    *,
+    sent: CommMode = CommMode.MAC,
+    answer: CommMode = CommMode.MAC,
+) -> Steps[bytes]:
+    """Return what the card answered to one secured command."""
+    got = yield native(code, session.command(code, header, data, sent))
+    if got[-2:] != _OK:
+        raise CardRefusedError("status", got[-2:])
+    return session.open_response(got[:-2], answer)
 
 
-def _read(session: Session, file: int, size: int) -> Steps[bytes]:
+def read_file(session: Session, file: int, size: int) -> Steps[bytes]:
+    """Return a file's first `size` bytes."""
     place = bytes((file,)) + bytes(3) + size.to_bytes(3, "little")
-    found = yield from _secured(session, READ_DATA, place)
+    found = yield from secured(session, READ_DATA, place)
     if len(found) != size:
         raise CardForgedError("file_length")
     return found

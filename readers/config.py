@@ -20,18 +20,31 @@ class Kind(Enum):
     BUS = "bus"
     METRO = "metro"
     PARKING = "parking"
+    INSPECTOR = "inspector"
+    """A handheld: every tap is a check, never a ride."""
 
 
 PURPOSES: Final[dict[Kind, tuple[Purpose, ...]]] = {
     Kind.BUS: (Purpose.AUTO, Purpose.BOARD, Purpose.ALIGHT, Purpose.INSPECT),
     Kind.METRO: (Purpose.AUTO, Purpose.BOARD, Purpose.ALIGHT, Purpose.INSPECT),
     Kind.PARKING: (Purpose.PARK_IN, Purpose.PARK_OUT),
+    Kind.INSPECTOR: (Purpose.INSPECT,),
+}
+_USUAL: Final[dict[Kind, str | None]] = {
+    Kind.BUS: Purpose.AUTO.name,
+    Kind.METRO: Purpose.AUTO.name,
+    Kind.PARKING: None,
+    Kind.INSPECTOR: Purpose.INSPECT.name,
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceConfig:
-    """Who and where the reader is. `duty` (JSON lines) overrides stop, route, trip by the clock."""
+    """Who and where the reader is. `duty` (JSON lines) overrides stop, route, trip by the clock.
+
+    `position` (JSON lines) is where the vehicle says it is, or the driver: its last line overrides both while it is
+    less than `position_s` old.
+    """
 
     name: str
     kind: Kind
@@ -44,6 +57,8 @@ class DeviceConfig:
     direction: int = 0
     vehicle_class: str = ""
     duty: Path | None = None
+    position: Path | None = None
+    position_s: int = 180
     zone: ZoneInfo
 
 
@@ -227,19 +242,20 @@ def load_config(file: Path) -> Config:
 def _device(file: Path, table: _Table) -> DeviceConfig:
     kind = Kind(table.choice("kind", tuple(k.value for k in Kind)))
     allowed = tuple(p.name for p in PURPOSES[kind])
-    default = None if kind is Kind.PARKING else Purpose.AUTO.name
     device = DeviceConfig(
         name=table.text("name"),
         kind=kind,
         operator=table.text("operator"),
         place=table.text("place"),
-        purpose=Purpose[table.choice("purpose", allowed, default)],
+        purpose=Purpose[table.choice("purpose", allowed, _USUAL[kind])],
         stop_id=table.text("stop_id", ""),
         route_id=table.text("route_id", ""),
         trip_id=table.text("trip_id", ""),
         direction=table.whole("direction", 0, low=0, high=1),
         vehicle_class=table.text("vehicle_class", ""),
         duty=table.path("duty"),
+        position=table.path("position"),
+        position_s=table.whole("position_s", 180, low=1, high=86_400),
         zone=table.zone("zone", "Asia/Ho_Chi_Minh"),
     )
     if kind is Kind.PARKING and not device.vehicle_class and device.duty is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from readers.errors import ConfigError
 
 _TEXTS: Final = ("place", "stop_id", "route_id", "trip_id", "vehicle_class")
 _LONGEST: Final = 64
+_TAIL: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +52,15 @@ class DutyBook:
         self._starts: tuple[datetime, ...] = ()
         self._stretches: tuple[Situation, ...] = ()
         self._stamp: tuple[int, int] | None = None
+        self._position = PositionFeed(device)
         self.reload()
 
     def reload(self) -> bool:
-        """Return whether the file had changed and was read again.
+        """Return whether the file had changed and was read again; the position feed is read in any case.
 
         ConfigError names file, line and field where it is wrong; the stretches read before then stay in force.
         """
+        self._position.reload()
         path = self._device.duty
         if path is None:
             return False
@@ -77,9 +80,10 @@ class DutyBook:
         return True
 
     def at(self, now: datetime) -> Situation:
-        """Return the stretch in force: the last that starts at or before `now`."""
+        """Return the stretch in force, the last that starts at or before `now`, where the vehicle is just now."""
         place = bisect_right(self._starts, now)
-        return self._stretches[place - 1] if place else self._standing
+        stretch = self._stretches[place - 1] if place else self._standing
+        return self._position.applied(stretch, now)
 
     def _row(self, path: Path, number: int, line: str) -> tuple[datetime, Situation]:
         where = f"{path}, line {number}"
@@ -107,3 +111,64 @@ class DutyBook:
         if raw:
             raise ConfigError(f"{where}: `{min(raw)}` is not a field of a duty row")
         return start, replace(self._standing, direction=direction, purpose=Purpose[purpose], **fields)
+
+
+class PositionFeed:
+    """The vehicle's own word of where it is, or the driver's: the last whole line of a file that only grows.
+
+        {"at": "2026-11-18T07:12:30+07:00", "stop_id": "26-05", "route_id"?, "trip_id"?, "direction"?}
+
+    A line that is none is passed over: a position feed comes from other makers' devices, and a tap without a stop is
+    better than no tap. Older than `position_s`, or from a future further away than that, it is not believed.
+    """
+
+    def __init__(self, device: DeviceConfig) -> None:
+        self._path, self._limit = device.position, timedelta(seconds=device.position_s)
+        self._stamp: tuple[int, int] | None = None
+        self._last: tuple[datetime, dict[str, Any]] | None = None
+
+    def reload(self) -> None:
+        """Read the file's end when it has changed."""
+        if self._path is None:
+            return
+        try:
+            status = self._path.stat()
+            stamp = (status.st_mtime_ns, status.st_size)
+            if stamp == self._stamp:
+                return
+            with self._path.open("rb") as file:
+                file.seek(max(0, status.st_size - _TAIL))
+                lines = file.read().split(b"\n")[:-1]
+        except OSError:
+            return
+        self._stamp = stamp
+        for line in reversed(lines):
+            found = _position(line)
+            if found is not None:
+                self._last = found
+                return
+
+    def applied(self, stretch: Situation, now: datetime) -> Situation:
+        """Return the stretch with what the feed says of it, where that is fresh."""
+        if self._last is None or abs(now - self._last[0]) > self._limit:
+            return stretch
+        return replace(stretch, **self._last[1])
+
+
+def _position(line: bytes) -> tuple[datetime, dict[str, Any]] | None:
+    try:
+        raw = json.loads(line)
+        at = datetime.fromisoformat(raw["at"])
+    except (ValueError, TypeError, KeyError):
+        return None
+    said = {name: raw[name] for name in ("stop_id", "route_id", "trip_id") if name in raw}
+    if at.tzinfo is None or "stop_id" not in said:
+        return None
+    if any(
+        not isinstance(value, str) or len(value.encode()) > _LONGEST or "\x00" in value
+        for value in said.values()
+    ):
+        return None
+    if raw.get("direction") in (0, 1) and type(raw["direction"]) is int:
+        said["direction"] = raw["direction"]
+    return at, said

@@ -31,6 +31,14 @@ class Role(Enum):
     PASS = "PASS"  # noqa: S105 - the role of the key over passes
 
 
+RECORD_SIZE: Final = 16
+ENTITLEMENTS_SIZE: Final = 96
+PRIVACY_KEY: Final = 4
+"""The key that cards with random UIDs answer to before anybody knows which card they are."""
+RANDOM_UID_SIZE: Final = 4
+RANDOM_UID_FIRST: Final = 0x08
+_PRIVACY: Final = b"LIENTHONG-PRIVACY\x00"
+
 KEY_NUMBER: Final[dict[Role, int]] = {Role.APP: 0, Role.AUTH: 1, Role.DEBIT: 2, Role.LOAD: 3}
 
 
@@ -46,3 +54,11 @@ def card_key(master: bytes, uid: bytes, generation: int) -> bytes:
     """
     assert len(uid) == UID_SIZE, "a 7-byte UID"
     return diversify(master, uid + AID + system_id(generation))
+
+
+def privacy_key(auth_master: bytes, generation: int) -> bytes:
+    """Return the key under which cards with random UIDs tell who they are; the same in all cards of a generation.
+
+    It proves nothing but that the reader is one of ours: the card then authenticates with a key of its own.
+    """
+    return diversify(auth_master, _PRIVACY + generation.to_bytes(1, "big"))

@@ -12,12 +12,18 @@ from hmac import compare_digest
 from typing import Final
 
 from kernel.crypto.aes import BLOCK, decrypt_cbc, encrypt_cbc, zero_padded
-from kernel.crypto.card_keys import FILE_CARD_INFO, UID_SIZE
+from kernel.crypto.card_keys import FILE_CARD_INFO, FILE_LOG, FILE_PURSE, UID_SIZE
 from kernel.crypto.cmac import CmacKey
 
 READ_DATA: Final = 0xAD
 DEBIT: Final = 0xDC
+CREDIT: Final = 0x0C
+GET_VALUE: Final = 0x6C
+WRITE_DATA: Final = 0x8D
 WRITE_RECORD: Final = 0x8B
+READ_RECORDS: Final = 0xBB
+GET_CARD_UID: Final = 0x51
+CREATE_TMAC_FILE: Final = 0xCE
 COMMIT_READER_ID: Final = 0xC8
 COMMIT_TRANSACTION: Final = 0xC7
 READER_ID_SIZE: Final = 16
@@ -64,6 +70,16 @@ def tmi_debit(file: int, amount: int) -> bytes:
     return zero_padded(bytes((DEBIT, file)) + amount.to_bytes(4, "little"))
 
 
+def tmi_credit(file: int, amount: int) -> bytes:
+    """Return what a Credit of `amount` adds: one block."""
+    return zero_padded(bytes((CREDIT, file)) + amount.to_bytes(4, "little"))
+
+
+def tmi_get_value(file: int, value: int) -> bytes:
+    """Return what a GetValue that was answered `value` adds: one block."""
+    return zero_padded(bytes((GET_VALUE, file)) + value.to_bytes(4, "little", signed=True))
+
+
 def tmi_write_record(file: int, record: bytes, *, offset: int = 0) -> bytes:
     """Return what a WriteRecord adds: whole blocks."""
     return zero_padded(bytes((WRITE_RECORD,)) + _place(file, offset, len(record))) + zero_padded(record)
@@ -78,6 +94,19 @@ def tmi_commit_reader(reader_id: bytes, enc_reader_id: bytes) -> bytes:
 def abt_tmi(read: bytes, reader_id: bytes, enc_reader_id: bytes) -> bytes:
     """Return the whole input of an account-based tap: CardInfo read, reader id committed."""
     return tmi_read(FILE_CARD_INFO, read) + tmi_commit_reader(reader_id, enc_reader_id)
+
+
+def sv_tmi(
+    read: bytes, *, before: int, amount: int, record: bytes, reader_id: bytes, enc_reader_id: bytes
+) -> bytes:
+    """Return the whole input of a stored-value tap: CardInfo and purse read, debit, log record, reader id committed."""
+    return (
+        tmi_read(FILE_CARD_INFO, read)
+        + tmi_get_value(FILE_PURSE, before)
+        + tmi_debit(FILE_PURSE, amount)
+        + tmi_write_record(FILE_LOG, record)
+        + tmi_commit_reader(reader_id, enc_reader_id)
+    )
 
 
 def tmv(key: TmacKey, *, uid: bytes, tmc: int, tmi: bytes) -> bytes:

@@ -7,16 +7,48 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
 from kernel.crypto import tmac
 from kernel.crypto.aes import zero_padded
-from kernel.crypto.card_keys import DF_NAME, FILE_CARD_INFO, FILE_TRANSACTION_MAC, KEY_NUMBER, UID_SIZE, Role
-from kernel.crypto.ev2 import ANSWER_SIZE, TI_SIZE, CardAuth, MessagingError, Session
+from kernel.crypto.card_keys import (
+    DF_NAME,
+    FILE_CARD_INFO,
+    FILE_ENTITLEMENTS,
+    FILE_TRANSACTION_MAC,
+    PRIVACY_KEY,
+    RANDOM_UID_FIRST,
+    UID_SIZE,
+)
+from kernel.crypto.ev2 import ANSWER_SIZE, TI_SIZE, CardAuth, CommMode, MessagingError, Session
 from kernel.wire import cardinfo
+from readers.softcard import commands
+from readers.softcard.memory import (
+    ABORTED,
+    AUTHENTICATION,
+    BOUNDARY,
+    INTEGRITY,
+    LENGTH,
+    MORE,
+    NO_APPLICATION,
+    NO_FILE,
+    NO_SUCH_KEY,
+    OK,
+    PARAMETER,
+    PERMISSION_DENIED,
+    SELECTED,
+    TMAC_KEY,
+    UNKNOWN_COMMAND,
+    Eeprom,
+    RefusedError,
+    Secrets,
+    Status,
+    Transaction,
+)
+
+__all__ = ["CardLeftError", "Eeprom", "Fault", "Random", "Secrets", "SoftCard"]
 
 Random = Callable[[int], bytes]
 
@@ -40,63 +72,8 @@ class Fault(StrEnum):
     """Takes its time over every answer, within what a reader must bear."""
 
 
-class Status(bytes):
-    """Two status bytes that end an answer."""
-
-
-OK: Final = Status(b"\x91\x00")
-MORE: Final = Status(b"\x91\xaf")
-SELECTED: Final = Status(b"\x90\x00")
-NO_APPLICATION: Final = Status(b"\x6a\x82")
-UNKNOWN_COMMAND: Final = Status(b"\x91\x1c")
-INTEGRITY: Final = Status(b"\x91\x1e")
-NO_SUCH_KEY: Final = Status(b"\x91\x40")
-LENGTH: Final = Status(b"\x91\x7e")
-PERMISSION_DENIED: Final = Status(b"\x91\x9d")
-PARAMETER: Final = Status(b"\x91\x9e")
-AUTHENTICATION: Final = Status(b"\x91\xae")
-ABORTED: Final = Status(b"\x91\xca")
-BOUNDARY: Final = Status(b"\x91\xbe")
-NO_FILE: Final = Status(b"\x91\xf0")
-
-
 class CardLeftError(Exception):
     """The card is out of the field: no answer comes."""
-
-
-class _RefusedError(Exception):
-    def __init__(self, status: Status) -> None:
-        super().__init__(status.hex())
-        self.status = status
-
-
-@dataclass(frozen=True, slots=True)
-class Eeprom:
-    """What survives without power. A transaction replaces it whole, so it is never half written."""
-
-    card_info: bytes
-    tmc: int = 0
-    tmv: bytes = bytes(tmac.TMV_SIZE)
-    last_reader: bytes = bytes(tmac.READER_ID_SIZE)
-
-
-@dataclass(frozen=True, slots=True)
-class Secrets:
-    """One card's keys: by key number, and the transaction MAC key."""
-
-    by_number: Mapping[int, bytes] = field(repr=False)
-    tmac: bytes = field(repr=False)
-
-    @classmethod
-    def of(cls, *, auth: bytes, tmac_key: bytes) -> Secrets:
-        """Return the secrets of an account-based card: AUTH and TMAC."""
-        return cls({KEY_NUMBER[Role.AUTH]: auth}, tmac_key)
-
-
-@dataclass(slots=True)
-class _Transaction:
-    tmi: bytes = b""
-    reader: bytes | None = None
 
 
 class SoftCard:
@@ -115,6 +92,7 @@ class SoftCard:
         *,
         random: Random = os.urandom,
         on_commit: Callable[[Eeprom], None] | None = None,
+        random_uid: bool = False,
     ) -> None:
         assert len(uid) == UID_SIZE, "a 7-byte UID"
         assert len(eeprom.card_info) == cardinfo.SIZE, "CardInfo has 32 bytes"
@@ -123,9 +101,10 @@ class SoftCard:
         self.fault: Fault | None = None
         self.lock = threading.Lock()
         self._secrets = secrets
-        self._tmac = tmac.TmacKey(secrets.tmac)
         self._random = random
         self._on_commit = on_commit
+        self._random_uid = random_uid
+        self.shown_uid = uid
         self._commands: Final[dict[int, Callable[[bytes], tuple[bytes, Status]]]] = {
             0x71: self._authenticate_first,
             0x77: self._authenticate_non_first,
@@ -137,18 +116,22 @@ class SoftCard:
         self.power_off()
 
     def power_off(self) -> None:
-        """Forget everything that is not in the EEPROM."""
+        """Forget everything that is not in the EEPROM; a card with random UIDs shows another one from now on."""
+        if self._random_uid:
+            self.shown_uid = bytes((RANDOM_UID_FIRST,)) + self._random(3)
         self._selected = False
         self._pending: CardAuth | None = None
         self._gone = False
         self._mac_flipped = False
         self.finished_reading = False
         self.asked_to_commit = False
-        self._drop()
+        self.drop()
 
-    def _drop(self) -> None:
+    def drop(self) -> None:
+        """End the session and whatever was not committed."""
         self._session: Session | None = None
-        self._transaction = _Transaction()
+        self.key_number = -1
+        self.transaction = Transaction()
 
     def answer(self, apdu: bytes) -> bytes:
         """Return the answer to a command APDU; CardLeftError when a fault took the card away.
@@ -166,15 +149,18 @@ class SoftCard:
             code, body = self._parsed(apdu)
             if code != 0xAF:
                 self._pending = None
-            reply, status = self._commands[code](body)
+            if code in commands.COMMANDS:
+                reply, status = commands.COMMANDS[code](self, body)
+            else:
+                reply, status = self._commands[code](body)
         except KeyError:
             reply, status = b"", UNKNOWN_COMMAND
         except MessagingError:
             reply, status = b"", INTEGRITY if self._session else AUTHENTICATION
-        except _RefusedError as refused:
+        except RefusedError as refused:
             reply, status = b"", refused.status
         if status not in (OK, MORE):
-            self._drop()
+            self.drop()
         if (
             self.fault is Fault.WRONG_MAC
             and status == OK
@@ -188,57 +174,78 @@ class SoftCard:
 
     def _parsed(self, apdu: bytes) -> tuple[int, bytes]:
         if len(apdu) < 4 or apdu[0] != 0x90 or not self._selected:
-            raise _RefusedError(UNKNOWN_COMMAND)
+            raise RefusedError(UNKNOWN_COMMAND)
         if len(apdu) <= 5:
             return apdu[1], b""
         body = apdu[5 : 5 + apdu[4]]
         if len(body) != apdu[4] or len(apdu) > 6 + apdu[4]:
-            raise _RefusedError(LENGTH)
+            raise RefusedError(LENGTH)
         return apdu[1], body
 
     def _select(self, name: bytes) -> bytes:
-        self._drop()
+        self.drop()
         self._pending = None
         self._selected = name == DF_NAME
         return SELECTED if self._selected else NO_APPLICATION
 
     def _authenticate_first(self, body: bytes) -> tuple[bytes, Status]:
-        self._drop()
+        self.drop()
         if len(body) < 2:
-            raise _RefusedError(LENGTH)
+            raise RefusedError(LENGTH)
         return self._challenge(body[0], None)
 
     def _authenticate_non_first(self, body: bytes) -> tuple[bytes, Status]:
         renews, self._session = self._session, None
         if renews is None:
-            raise _RefusedError(PERMISSION_DENIED)
+            raise RefusedError(PERMISSION_DENIED)
         if len(body) != 1:
-            raise _RefusedError(LENGTH)
+            raise RefusedError(LENGTH)
         return self._challenge(body[0], renews)
 
     def _challenge(self, number: int, renews: Session | None) -> tuple[bytes, Status]:
-        key = self._secrets.by_number.get(number)
+        key = self.key(number)
         if key is None:
-            raise _RefusedError(NO_SUCH_KEY)
+            raise RefusedError(NO_SUCH_KEY)
+        self.key_number = number
         self._pending = CardAuth(key, self._random(16), self._random(TI_SIZE), renews)
         return self._pending.challenge(), MORE
 
     def _continue(self, body: bytes) -> tuple[bytes, Status]:
         pending, self._pending = self._pending, None
         if pending is None:
-            raise _RefusedError(ABORTED)
+            raise RefusedError(ABORTED)
         if len(body) != ANSWER_SIZE:
-            raise _RefusedError(LENGTH)
+            raise RefusedError(LENGTH)
         proof, self._session = pending.verify(body)
         return proof, OK
 
-    def _opened(self, code: int, body: bytes, size: int) -> tuple[Session, bytes]:
+    def key(self, number: int) -> bytes | None:
+        """Return the key of a number as it is now; TMAC_KEY is the transaction MAC file's, None before there is one."""
+        made = self._secrets.tmac if number == TMAC_KEY else self._secrets.by_number.get(number)
+        return dict(self.eeprom.keys).get(number) or made or None
+
+    def _tmac(self) -> tmac.TmacKey:
+        key = self.key(TMAC_KEY)
+        if key is None:
+            raise RefusedError(NO_FILE)
+        return tmac.TmacKey(key)
+
+    def opened(
+        self, code: int, body: bytes, header: int, mode: CommMode = CommMode.MAC
+    ) -> tuple[Session, bytes, bytes]:
+        """Return the session, the header and the data of a secured command."""
         session = self._session
         if session is None:
-            raise _RefusedError(AUTHENTICATION)
-        header, _ = session.open_command(code, body, len(body))
-        if len(header) != size:
-            raise _RefusedError(LENGTH)
+            raise RefusedError(AUTHENTICATION)
+        head, plain = session.open_command(code, body, header, mode)
+        if len(head) != header or (mode is CommMode.MAC and plain):
+            raise RefusedError(LENGTH)
+        return session, head, plain
+
+    def _opened(self, code: int, body: bytes, size: int) -> tuple[Session, bytes]:
+        session, header, _ = self.opened(code, body, size)
+        if self.key_number == PRIVACY_KEY:
+            raise RefusedError(PERMISSION_DENIED)
         return session, header
 
     def _read_data(self, body: bytes) -> tuple[bytes, Status]:
@@ -253,42 +260,44 @@ class SoftCard:
             FILE_CARD_INFO: ee.card_info,
             FILE_TRANSACTION_MAC: ee.tmc.to_bytes(4, "little") + ee.tmv,
         }
+        if ee.entitlements:
+            files[FILE_ENTITLEMENTS] = ee.entitlements
         if file not in files:
-            raise _RefusedError(NO_FILE)
+            raise RefusedError(NO_FILE)
         if offset + length > len(files[file]):
-            raise _RefusedError(BOUNDARY)
+            raise RefusedError(BOUNDARY)
         found = files[file][offset : offset + length] if length else files[file][offset:]
         if file == FILE_TRANSACTION_MAC:
             self.finished_reading = True
         else:
-            self._transaction.tmi += zero_padded(bytes((tmac.READ_DATA,)) + header) + zero_padded(found)
+            self.transaction.tmi += zero_padded(bytes((tmac.READ_DATA,)) + header) + zero_padded(found)
         return session.response(found), OK
 
     def _commit_reader_id(self, body: bytes) -> tuple[bytes, Status]:
         session, reader = self._opened(tmac.COMMIT_READER_ID, body, tmac.READER_ID_SIZE)
         self.asked_to_commit = True
-        if self._transaction.reader is not None or self.eeprom.tmc >= _LAST_COUNTER:
-            raise _RefusedError(PERMISSION_DENIED)
+        if self.transaction.reader is not None or self.eeprom.tmc >= _LAST_COUNTER:
+            raise RefusedError(PERMISSION_DENIED)
         sealed = tmac.enc_tmri(
-            self._tmac, uid=self.uid, tmc=self.eeprom.tmc + 1, previous_reader=self.eeprom.last_reader
+            self._tmac(), uid=self.uid, tmc=self.eeprom.tmc + 1, previous_reader=self.eeprom.last_reader
         )
-        self._transaction.reader = reader
-        self._transaction.tmi += tmac.tmi_commit_reader(reader, sealed)
+        self.transaction.reader = reader
+        self.transaction.tmi += tmac.tmi_commit_reader(reader, sealed)
         return session.response(sealed), OK
 
     def _commit_transaction(self, body: bytes) -> tuple[bytes, Status]:
         if self.fault is Fault.TEAR_BEFORE:
             self._leave()
         session, header = self._opened(tmac.COMMIT_TRANSACTION, body, 1)
-        reader = self._transaction.reader
+        reader = self.transaction.reader
         if reader is None:
-            raise _RefusedError(PERMISSION_DENIED)
+            raise RefusedError(PERMISSION_DENIED)
         if header not in (b"\x00", b"\x01"):
-            raise _RefusedError(PARAMETER)
+            raise RefusedError(PARAMETER)
         tmc = self.eeprom.tmc + 1
-        value = tmac.tmv(self._tmac, uid=self.uid, tmc=tmc, tmi=self._transaction.tmi)
-        self.eeprom = replace(self.eeprom, tmc=tmc, tmv=value, last_reader=reader)
-        self._transaction = _Transaction()
+        value = tmac.tmv(self._tmac(), uid=self.uid, tmc=tmc, tmi=self.transaction.tmi)
+        self.eeprom = self.transaction.applied(self.eeprom, tmc=tmc, tmv=value, reader=reader)
+        self.transaction = Transaction()
         if self._on_commit is not None:
             self._on_commit(self.eeprom)
         if self.fault is Fault.TEAR_AFTER:

@@ -16,8 +16,8 @@ class DirectChannel:
 
     @property
     def uid(self) -> bytes:
-        """Return the card's UID."""
-        return self._card.uid
+        """Return the UID that the card shows."""
+        return self._card.shown_uid
 
     def transceive(self, apdu: bytes, timeout_s: float) -> bytes:
         """Return the card's answer; CardLostError once it has left."""

@@ -95,7 +95,7 @@ class Antenna:
             hostile = card.fault in (Fault.HOSTILE_ATS, Fault.GARBAGE)
             if hostile and stopwatch() - start > _HOSTILE_STAY_S:
                 return Outcome.FAULTED
-            rats = self._emulation.activated(card.uid, _LISTEN_S)
+            rats = self._emulation.activated(card.shown_uid, _LISTEN_S)
             if rats is None:
                 continue
             card.power_off()

@@ -10,7 +10,7 @@ from collections import Counter
 from demo.plan import Reader, at
 from demo.processes import Child
 from demo.world import enrol_readers, scaled, write_reader
-from tests.walk.town import OPENS, Town
+from tests.walk.town import OPENS, Card, Town
 
 ROUTES = {"fault-1": "26", "fault-2": "93", "fault-3": "26", "fault-4": "93"}
 # Where a tap passes, in order, and where a reader stands otherwise.
@@ -56,6 +56,13 @@ def open_fleet(town: Town) -> None:
     enrol_readers(town.city, clock, readers)
     for reader in readers:
         write_reader(town.city, reader, url=town.city.url, clock=clock)
+
+
+def many_cards(town: Town, count: int, *, money: int) -> list[Card]:
+    """Issue many cards and load them, a few at a time: the bank's desk has patience for thirty seconds."""
+    return [
+        card for first in range(0, count, 100) for card in town.cards(min(100, count - first), money=money)
+    ]
 
 
 class Zygote:

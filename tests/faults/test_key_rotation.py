@@ -5,7 +5,7 @@ import time
 
 from demo.processes import wait_until
 from service.commands.context import settings
-from tests.faults.fleet import ROUTES
+from tests.faults.fleet import ROUTES, many_cards
 from tests.faults.test_soak import stored
 from tests.walk.town import OPENS, Show
 
@@ -41,7 +41,7 @@ def keys_of(city):
 
 
 def test_keys_rotate_under_load(city, readers, size, figures):
-    older = city.cards(size(500), money=1_000_000)
+    older = many_cards(city, size(500), money=1_000_000)
     before, ever = city.evidence(), {name: ever for name, (_, ever) in keys_of(city).items()}
     began = time.monotonic()
 
@@ -55,7 +55,7 @@ def test_keys_rotate_under_load(city, readers, size, figures):
         city.city.start_service(city.city.environment["LIENTHONG_CLOCK"])
 
     counters = city.present(shows_of(older), meanwhile=meanwhile, patience_s=900)
-    del city.keyring
+    city.__dict__.pop("keyring", None)
     generation = city.keyring.generations[-1]
     wait_until("all readers to hold both", lambda: all(holds(city, name, generation) for name in READERS))
     wait_until(
@@ -64,7 +64,7 @@ def test_keys_rotate_under_load(city, readers, size, figures):
     )
     settings.cache_clear()
     city.city.lienthong("keys", "issue-from", str(generation))
-    newer = city.cards(size(500), money=1_000_000)
+    newer = many_cards(city, size(500), money=1_000_000)
     assert {card.row["generation"] for card in newer} == {generation}
     assert {card.row["generation"] for card in older} == {generation - 1}
     both = [card for pair in zip(older, newer, strict=True) for card in pair]

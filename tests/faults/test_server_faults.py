@@ -10,6 +10,7 @@ from kernel.crypto.card_keys import Role
 from readers.config import load_config
 from readers.records import JournalReader
 from readers.softcard.card import Eeprom, Secrets, SoftCard
+from tests.faults.fleet import many_cards
 from tests.faults.proxy import Line
 from tests.faults.test_soak import stored
 from tests.readers.loop import CardField, in_service, running
@@ -28,7 +29,7 @@ def soft(card):
 
 
 def test_everything_arrives_exactly_once(city, size, figures):
-    cards = {card.serial: card for card in city.cards(size(1_000), money=200_000)}
+    cards = {card.serial: card for card in many_cards(city, size(1_000), money=200_000)}
     dice, before = random.Random(11), city.evidence()
     with closing(Line(city.city.url)) as line:
         config = load_config(city.city.config(READER))

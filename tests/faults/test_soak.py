@@ -5,7 +5,7 @@ import time
 from sqlalchemy import text
 
 from kernel.wire.tap import Phase
-from tests.faults.fleet import PLACES, ROUTES, Killer, Zygote
+from tests.faults.fleet import PLACES, ROUTES, Killer, Zygote, many_cards
 from tests.walk.town import Show
 
 MONEY = 1_000_000
@@ -27,7 +27,7 @@ def stored(town, serials):
 
 
 def test_killed_in_every_state_nothing_is_lost_and_nothing_is_there_twice(city, size, figures):
-    cards = city.cards(size(1_000), money=MONEY)
+    cards = many_cards(city, size(1_000), money=MONEY)
     kills = size(900) // len(READERS) + 1
     before = city.evidence()
     per_reader = len(cards) * TAPS // len(READERS)

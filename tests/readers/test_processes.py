@@ -57,7 +57,9 @@ def test_enrolment_from_the_command_line(tmp_path, office):
     assert "enrolled already" in again.stderr
 
 
-@pytest.mark.parametrize("command", ["run", "enrol", "status", "journal", "replay", "states"])
+@pytest.mark.parametrize(
+    "command", ["run", "enrol", "status", "journal", "replay", "personalise", "stop", "view", "states"]
+)
 def test_every_command_teaches(tmp_path, command):
     said = run(tmp_path, command, "--help")
     assert said.returncode == 0
