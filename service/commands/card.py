@@ -135,9 +135,7 @@ def issue(
         # On disk before the commit: a card that exists in the books and nowhere else cannot be made.
         file.flush()
         os.fsync(file.fileno())
-    click.echo(
-        f"{len(issued)} cards issued, key generation {ring.issuing}; personalisation data in {out}"
-    )
+    click.echo(f"{len(issued)} cards issued, key generation {ring.issuing}; personalisation data in {out}")
 
 
 @card.command()
