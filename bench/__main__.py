@@ -30,6 +30,7 @@ BENCHES: Final[dict[str, str]] = {
     "ledger.growth": "bench.ledger_growth",
     "fare.ingest": "bench.fare_ingest",
     "fare.price_day": "bench.fare_price",
+    "fare.tariff": "bench.fare_tariff",
     "parking.quote": "bench.parking_quote",
     "decision.redis": "bench.decision",
 }

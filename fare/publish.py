@@ -37,6 +37,12 @@ class TariffOnePersonError(DomainError):
     detail: ClassVar[str] = "“{person}” cannot both prepare and approve a tariff."
 
 
+class TariffDayChangedError(DomainError):
+    """The tariff cuts service days, or counts money, in another way than the one it follows."""
+
+    detail: ClassVar[str] = "{field} is {given}, and {published} in the published tariff “{version}”."
+
+
 class TariffSignatureError(DomainError):
     """A stored bundle does not match its digest or its signature."""
 
@@ -63,7 +69,9 @@ def publish(
 ) -> Published:
     """Store the immutable, signed bundle of a tariff directory or zip.
 
-    Refuses: TariffInvalidError (every error of the files), TariffOnePersonError, TariffVersionTakenError.
+    Refuses: TariffInvalidError (every error of the files), TariffOnePersonError, TariffVersionTakenError, and
+    TariffDayChangedError where zone, start of the day or currency differ from the newest one: bills are stored
+    by service day, and booked days cannot be cut anew (docs/decisions/0011).
     Publishing the same content again is answered as the first time.
     """
     preparer, approver = prepared_by.strip(), approved_by.strip()
@@ -76,6 +84,7 @@ def publish(
         raise TariffInvalidError((Notice("tariff.txt", 0, "", "missing_required_file", detail),))
     if checked.book is None:
         raise TariffInvalidError(checked.notices)
+    _check_days(tx, checked.book)
     bundle = pack(files)
     digest, version = bundle_digest(bundle), checked.book.version
     fresh = tariffs.insert(
@@ -97,6 +106,21 @@ def publish(
         if known.sha256 != digest:
             raise TariffVersionTakenError(version=version, sha256=known.sha256.hex()[:12])
     return Published(version, digest.hex(), duplicate=not fresh)
+
+
+def _check_days(tx: Connection, book: TariffBook) -> None:
+    listed = tariffs.list_versions(tx)
+    newest = tariffs.find(tx, listed[-1][0]) if listed else None
+    if newest is None:
+        return
+    before = load_tariff(newest.bundle)
+    for field, given, published in (
+        ("zone", str(book.zone), str(before.zone)),
+        ("day_starts", book.day_starts.isoformat(), before.day_starts.isoformat()),
+        ("currency", book.currency.code, before.currency.code),
+    ):
+        if given != published:
+            raise TariffDayChangedError(field=field, given=given, published=published, version=before.version)
 
 
 def _signed(version: str, digest: bytes) -> bytes:

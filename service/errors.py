@@ -63,6 +63,12 @@ class StaffUserUnknownError(DomainError):
     detail = "There is no staff user {email}."
 
 
+class StaffUserInactiveError(DomainError):
+    """The staff user may not work any more, and so may not stand for a change either."""
+
+    detail = "The staff user {email} is not active."
+
+
 class WeakPasswordError(DomainError):
     """The password is too short to resist guessing."""
 

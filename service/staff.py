@@ -15,7 +15,13 @@ from sqlalchemy import Connection
 from kernel.ids import OperatorId, StaffId, uuid7
 from service import audit
 from service.audit import Actor
-from service.errors import ScopeMissingError, StaffUserExistsError, StaffUserUnknownError, WeakPasswordError
+from service.errors import (
+    ScopeMissingError,
+    StaffUserExistsError,
+    StaffUserInactiveError,
+    StaffUserUnknownError,
+    WeakPasswordError,
+)
 from service.store import staff as store
 
 # OWASP ASVS 4.0, 2.1.1 and 2.1.2; the upper bound keeps a hostile password from costing a long hash.
@@ -120,6 +126,16 @@ def end_sign_ins(tx: Connection, *, by: Actor, now: datetime) -> None:
     staff_id = StaffId(UUID(by.actor_id))
     store.end_sign_ins(tx, staff_id)
     _audit(tx, by, "staff.sign_out", staff_id, now, {})
+
+
+def get_active(tx: Connection, email: str) -> StaffUser:
+    """Return the staff user of an e-mail; refuses an unknown one and one that is no longer active."""
+    row = store.find_by_email(tx, email.strip().lower())
+    if row is None:
+        raise StaffUserUnknownError(email=email)
+    if not row.active:
+        raise StaffUserInactiveError(email=row.email)
+    return _user(row)
 
 
 def check_password(tx: Connection, *, email: str, password: str, now: datetime) -> StaffUser | None:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
+from difflib import get_close_matches
 from itertools import combinations
 
 from fare.gtfs.schema import FILES, Column, Kind
@@ -48,7 +49,11 @@ def _foreign_keys(feed: Feed) -> Iterator[Notice]:
                     targets = [one for pair in column.refers for one in known[pair].get(value, ())]
                     place = " or ".join(f"{file} {field}" for file, field in column.refers)
                     if not targets:
-                        detail = f"“{value}” is not in {place}"
+                        near = get_close_matches(
+                            value, {one for pair in column.refers for one in known[pair]}, 1
+                        )
+                        meant = f" (there is “{near[0]}”)" if near else ""
+                        detail = f"“{value}” is not in {place}{meant}"
                         yield Notice(name, row.number, column.name, "foreign_key_violation", detail)
                     elif not any(row.overlaps(target) for target in targets):
                         detail = f"“{value}” is in {place}, but not on the dates of this row"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from fare.gtfs.causes import causes
 from fare.gtfs.check import check_feed
 from fare.gtfs.compile import compile_book
 from fare.gtfs.read import files_of, read_feed
@@ -43,7 +44,7 @@ def check_files(files: Mapping[str, bytes]) -> Checked:
     """Check a tariff's files by name; the book is there when no notice is an error."""
     feed, notices = read_feed(files)
     notices += check_feed(feed)
-    found = tuple(sorted(set(notices)))
+    found = tuple(sorted(causes(set(notices))))
     sound = not any(one.severity == Severity.ERROR.value for one in found) and bool(feed.of("tariff.txt"))
     return Checked(found, compile_book(feed, bundle_digest(pack(files)).hex()) if sound else None, feed)
 

@@ -58,26 +58,29 @@ def check(source: Path, as_json: bool) -> None:
 
 @tariff.command()
 @click.argument("source", type=TARIFF, metavar="DIR")
-@click.option("--prepared-by", required=True, help="Who made it, e.g. mai@example.org.")
-@click.option("--approved-by", required=True, help="Who approved it: another person.")
+@click.option("--prepared-by", required=True, help="E-mail of the staff user who made it.")
+@click.option("--approved-by", required=True, help="E-mail of another, who approved it.")
 def publish(source: Path, prepared_by: str, approved_by: str) -> None:
     """Publish a tariff as an immutable, signed bundle under its tariff_version.
+
+    Both people must be active staff users. What it changes: lienthong tariff diff.
 
     \b
     Example:
       lienthong tariff publish fare/tariffs/hanoi --prepared-by mai@example.org --approved-by tuan@example.org
     """  # noqa: D301  (click reads \b)
     from fare import publish as verb
-    from service import audit
+    from service import audit, staff
     from service.commands import context
 
     now = context.clock().now()
     with context.database() as database, database.begin() as tx:
+        people = [staff.get_active(tx, email).email for email in (prepared_by, approved_by)]
         done = verb.publish(
             tx,
             source,
-            prepared_by=prepared_by,
-            approved_by=approved_by,
+            prepared_by=people[0],
+            approved_by=people[1],
             key=context.keyring().bundle_key,
             now=now,
         )
@@ -89,7 +92,7 @@ def publish(source: Path, prepared_by: str, approved_by: str) -> None:
                 subject_kind="tariff",
                 subject_id=done.version,
                 now=now,
-                detail={"sha256": done.sha256, "prepared_by": prepared_by, "approved_by": approved_by},
+                detail={"sha256": done.sha256, "prepared_by": people[0], "approved_by": people[1]},
             )
     told = "was published already" if done.duplicate else "published"
     click.echo(f"{done.version} {told}, sha256 {done.sha256}")

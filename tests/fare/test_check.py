@@ -186,3 +186,34 @@ def test_hanoi_has_no_error_and_says_what_it_does_not_know():
     assert len(between) == 9 + 5
     for file in ("fare_products.txt", "fare_matrix.txt", "passes.txt", "concessions.txt", "waivers.txt"):
         assert all(row.text("decision") and row.text("source") for row in feed.of(file)), file
+
+
+def test_one_wrong_id_is_one_error_that_names_all_who_stumble_over_it():
+    files = dict(files_of(HERE / "mta"))
+    files["networks.txt"] = files["networks.txt"].replace(b"bus", b"buss")
+    found = check_files(files).errors
+    assert [one.code for one in found] == ["foreign_key_violation"]
+    assert "“bus” is not in networks.txt" in found[0].detail
+    assert "there is “buss”" in found[0].detail
+    assert "; also " in found[0].detail
+
+
+def test_a_wrong_currency_of_the_tariff_is_one_error():
+    (found,) = _with(
+        "mta", tariff="tariff_version,zone,day_starts,currency\nx,America/New_York,03:00:00,EUR\n"
+    ).errors
+    assert (found.code, found.file) == ("currency_mismatch", "fare_products.txt")
+
+
+def test_who_refers_to_a_file_that_cannot_be_read_is_not_blamed():
+    (found,) = _with("mta", networks="network_id,network_id\nbus,bus\n").errors
+    assert (found.code, found.file) == ("duplicated_column", "networks.txt")
+    (found,) = _with("mta", fare_products=None).errors
+    assert found.code == "missing_required_file"
+
+
+def test_two_mistakes_stay_two():
+    found = _with(
+        "mta", fare_leg_rules="leg_group_id,network_id,fare_product_id\ncore,bus,none\ncore,tram,core\n"
+    ).errors
+    assert sorted(one.field for one in found) == ["fare_product_id", "network_id"]

@@ -13,6 +13,7 @@ from fare.gtfs.read import files_of
 from fare.gtfs.table import TariffInvalidError
 from fare.publish import (
     Shelf,
+    TariffDayChangedError,
     TariffNotPublishedError,
     TariffOnePersonError,
     TariffSignatureError,
@@ -80,10 +81,42 @@ def test_tariff_with_errors_is_not_published(tx, now):
 
 def test_newest_publication_is_current_and_older_ones_stay_readable(tx, now):
     publish(tx, HERE / "mta", now=now, **PEOPLE)
-    publish(tx, HERE / "count_1", now=now + timedelta(seconds=1), **PEOPLE)
+    publish(tx, changed("mta", "tariff.txt", b"mta,", b"mta-2,"), now=now + timedelta(seconds=1), **PEOPLE)
     books = Shelf(KEY.public).books(tx)
-    assert books.current().version == "count_1"
+    assert books.current().version == "mta-2"
     assert books.version("mta").version == "mta"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        (b"America/New_York", b"America/Chicago", "zone"),
+        (b"03:00:00", b"04:00:00", "day_starts"),
+    ],
+)
+def test_a_tariff_that_would_cut_booked_days_anew_is_refused(tx, now, old, new, field):
+    publish(tx, HERE / "mta", now=now, **PEOPLE)
+    files = files_of(HERE / "mta")
+    row = files["tariff.txt"].replace(old, new).replace(b"mta,", b"mta-2,")
+    with pytest.raises(TariffDayChangedError) as refused:
+        publish(tx, pack(files | {"tariff.txt": row}), now=now, **PEOPLE)
+    assert refused.value.fields["field"] == field
+    assert [version for version, _ in tariffs.list_versions(tx)] == ["mta"]
+
+
+def test_a_tariff_in_another_currency_is_refused(tx, now):
+    publish(tx, HERE / "mta", now=now, **PEOPLE)
+    files = {name: body.replace(b"USD", b"CAD") for name, body in files_of(HERE / "mta").items()}
+    files["tariff.txt"] = files["tariff.txt"].replace(b"mta,", b"mta-2,")
+    with pytest.raises(TariffDayChangedError, match="CAD"):
+        publish(tx, pack(files), now=now, **PEOPLE)
+
+
+def test_a_feed_without_its_own_tariff_row_is_not_published(tx, now):
+    files = files_of(HERE / "mta")
+    del files["tariff.txt"]
+    with pytest.raises(TariffInvalidError, match=r"tariff\.txt"):
+        publish(tx, pack(files), now=now, **PEOPLE)
 
 
 def test_unknown_and_missing_versions_are_refused(tx):
