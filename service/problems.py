@@ -78,6 +78,8 @@ TABLE: Final[dict[str, Row]] = {
     "link-too-early": Row(422, "Link outside its time"),
     "malformed-deny-list": Row(422, "Malformed deny list"),
     "medium-transition": Row(409, "Card state"),
+    "still-in-use": Row(409, "A card is still in use"),
+    "account-not-settled": Row(409, "The account holds or owes money"),
     "one-active": Row(409, "Another medium is active"),
     "tap-not-releasable": Row(409, "Tap cannot be let through"),
     "unknown-card": Row(404, "Card unknown"),

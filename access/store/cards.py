@@ -240,3 +240,27 @@ def list_data_keys(tx: Connection, owners: Iterable[UUID]) -> dict[UUID, bytes |
         {"ids": uuids(owners)},
     )
     return {row.owner_id: None if row.wrapped is None else bytes(row.wrapped) for row in rows}
+
+
+def erase_data_keys(tx: Connection, owners: Iterable[UUID], *, at: datetime) -> int:
+    """Destroy the wrapped data keys of these owners for good, and return how many there were."""
+    done = tx.execute(
+        text(
+            "UPDATE data_key SET wrapped = NULL, erased_at = :at"
+            " WHERE owner_id = ANY(CAST(:owners AS uuid[])) AND wrapped IS NOT NULL"
+        ),
+        {"owners": uuids(owners), "at": at},
+    )
+    return done.rowcount
+
+
+def replace_uid_hashes(tx: Connection, hashes: Mapping[UUID, bytes]) -> None:
+    """Store other hashes for these cards and forget their sealed UIDs."""
+    ids = sorted(hashes, key=lambda card_id: card_id.int)
+    tx.execute(
+        text(
+            "UPDATE card SET uid_hash = n.hash, uid_sealed = NULL"
+            " FROM unnest(CAST(:ids AS uuid[]), CAST(:hashes AS bytea[])) AS n (id, hash) WHERE card_id = n.id"
+        ),
+        {"ids": uuids(ids), "hashes": byteas(hashes[card_id] for card_id in ids)},
+    )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import Final
 
 from fare.rules.facts import FareTap, HeldPass, in_card_order
 from fare.rules.journey import Builder
 from fare.rules.tariff import TariffBook
+
+AHEAD: Final = timedelta(minutes=5)
+"""As evidence is accepted (access/rules/judge.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +35,9 @@ def inspect(
     """Return what an inspector at an instant is told, from the taps of a service day and the passes held.
 
     Tapped is who has a ride open then, built as bills build it: an exit ends it, and so does the time limit of the
-    route. Later taps do not count.
+    route. A tap may be stamped AHEAD of the instant: the validator's clock and ours are two.
     """
-    known = in_card_order(tuple(tap for tap in taps if tap.tapped_at <= at))
+    known = in_card_order(tuple(tap for tap in taps if tap.tapped_at <= at + AHEAD))
     builder = Builder(book, service_day, None)
     builder.walk(known)
     ride = builder.open_leg

@@ -20,7 +20,9 @@ from ledger.move import given_in_month
 from ledger.rules.book_day import ZONE
 from service import audit, cards_cache
 from service.auth import principal, require_own, requires
+from service.errors import MalformedRequestError
 from service.jobs.debts import FAMILY, settle_debts
+from service.jobs.erase_person import erase_person
 from service.jobs.link_accounts import LinkAsked, link_accounts
 from service.problems import request_id
 from service.services import Services, services
@@ -54,6 +56,15 @@ class PayerBody(BaseModel):
     wallet_id: UUID
     payer: UUID | None
     month_limit_minor: Annotated[int, Field(ge=0, le=10**12)] = 0
+
+
+class ErasureBody(BaseModel):
+    """Why, and once more the account's id: it cannot be undone."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    confirm: UUID
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Month(BaseModel):
@@ -200,6 +211,28 @@ def get_family(fare_account_id: UUID, query: Month) -> dict[str, Any]:
             for member, terms in members.items()
         ],
     }
+
+
+@blueprint.post("/<uuid:fare_account_id>/erasure")
+@requires(Role.ADMINISTRATOR)
+@blueprint.input(ErasureBody, location="json")
+def post_erasure(fare_account_id: UUID, json_data: ErasureBody) -> dict[str, Any]:
+    """Erase the person behind an account, with those linked into it, for good: keys destroyed, hashes and seals stay.
+
+    Refused while a card is in use or the account holds or owes money. A repeat changes nothing.
+    """
+    if json_data.confirm != fare_account_id:
+        raise MalformedRequestError(errors=[{"at": "confirm", "what": "not the account's id"}])
+    running = services()
+    now = running.clock.now()
+    account = FareAccountId(fare_account_id)
+    erased = running.database.run(
+        lambda tx: erase_person(
+            tx, account, reason=json_data.reason, by=principal().actor, now=now, request_id=request_id()
+        )
+    )
+    cards_cache.refresh(running.database, running.cache, (account,), now)
+    return {"fare_account_id": str(account), "keys_destroyed": erased}
 
 
 def _day_start(tx: Connection, running: Services, now: datetime) -> datetime:
