@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from access.keyring import Keyring
+from access.rules.actionlist import ActionList
 from access.rules.denydelta import encode_delta
 from access.rules.denylist import Delta, DenyList
 from access.store.devices import Device
@@ -19,18 +20,28 @@ STALE_AFTER: Final = timedelta(days=2)
 """A reader that heard nothing for so long says so; it keeps accepting, for a bus may stand a weekend in a yard."""
 UNSENT_MAX: Final = 20_000
 """Offline exposure: 20,000 unsent records are three days of the busiest gate (165,000 taps a day over 30 gates)."""
+NO_ACTIONS: Final = ActionList(0, ())
 _VERSION_EPOCH: Final = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def bundle_version(
-    *, now: datetime, deny_version: int, tariff_versions: Sequence[str], generations: Sequence[int]
+    *,
+    now: datetime,
+    deny_version: int,
+    tariff_versions: Sequence[str],
+    generations: Sequence[int],
+    action_version: int = 0,
 ) -> int:
     """Return the bundle's version. It rises whenever one of its parts does, and each hour, so that it stays fresh.
 
     A sum of numbers that never fall: two bundles of one version are the same but for the moment of making.
     """
     return (
-        (now - _VERSION_EPOCH) // timedelta(hours=1) + deny_version + len(tariff_versions) + len(generations)
+        (now - _VERSION_EPOCH) // timedelta(hours=1)
+        + deny_version
+        + len(tariff_versions)
+        + len(generations)
+        + action_version
     )
 
 
@@ -41,6 +52,7 @@ def make_bundle(
     keyring: Keyring,
     denied: DenyList,
     delta: Delta | None = None,
+    actions: ActionList = NO_ACTIONS,
     tariff_versions: Sequence[str],
     passback_s: int,
     now: datetime,
@@ -60,6 +72,7 @@ def make_bundle(
         "deny_version": denied.version,
         "deny_digest": denied.digest().hex(),
         **_deny(denied, delta),
+        "actions": _base64(actions.encode()),
         "generations": list(keyring.generations),
         "passback_s": passback_s,
         "risk": {"stale_after_s": int(STALE_AFTER.total_seconds()), "unsent_max": UNSENT_MAX},

@@ -14,6 +14,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from access import deny, enrol
+from access.intake.acted import end_actions
 from access.intake.batch import Batch, report
 from access.intake.examine import examine, store, tap_day
 from access.intake.relate import Examined, relate
@@ -127,6 +128,7 @@ def take_in(
         share_days(tx, {one.record.tapped_at for one in seen})
     claims, counting = store(tx, batch, seen, keyring=keyring)
     examined = relate(tx, batch, seen, claims, counting)
+    end_actions(tx, seen, examined.reasons, now=now)
     added = {each.link.sequence: each.link for each in fresh}
     moved = advance(head, waiting | added)
     if moved.head != head:

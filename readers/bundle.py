@@ -4,7 +4,7 @@
 
 The document: version, made_at, device_id, tariff_version, deny_version, deny_digest, deny (base64 of a deny list
 snapshot, or a list of serials) or deny_delta (base64 of what leads there from the list that is held), generations,
-passback_s, risk, keys (base64 box to this device of {"AUTH": {generation: hex}}).
+actions (base64 of an action list), passback_s, risk, keys (base64 box to this device of {"AUTH": {generation: hex}}).
 Keys are opened in memory only; on disk the bundle stays as it came, and the deny list that a delta led to lies beside it
 (`readers.denials`), good only for the digest that the signed bundle names.
 """
@@ -17,9 +17,11 @@ from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
+from access.rules.actionlist import Action, ActionList
 from access.rules.denydelta import decode_delta
 from access.rules.denylist import DenyList
 from kernel.clock import Clock
@@ -34,6 +36,7 @@ CONTEXT: Final = b"lienthong/bundle/1"
 PATH: Final = "/v1/bundles"
 FILE: Final = "bundle.json"
 _KEY_SIZE: Final = 16
+_NO_ACTIONS: Final = ActionList(0, ())
 _LONGEST_NAME: Final = 64
 
 
@@ -61,6 +64,9 @@ class Bundle:
     passback_s: int
     risk: Risk
     auth_keys: Mapping[int, bytes] = field(repr=False)
+    action_version: int = 0
+    actions: Mapping[int, tuple[Action, ...]] = field(default_factory=dict)
+    """What shall be done when a card of this serial taps; some may have ended."""
 
 
 def open_bundle(envelope: bytes, identity: Identity, held: DenyList | None = None) -> Bundle:
@@ -73,6 +79,7 @@ def open_bundle(envelope: bytes, identity: Identity, held: DenyList | None = Non
     try:
         if document["device_id"] != str(identity.device_id):
             raise BundleError("the bundle is meant for another device")
+        actions = ActionList.decode(_base64(document["actions"])) if "actions" in document else _NO_ACTIONS
         return Bundle(
             version=_count(document["version"]),
             made_at=_instant(document["made_at"]),
@@ -82,6 +89,10 @@ def open_bundle(envelope: bytes, identity: Identity, held: DenyList | None = Non
             passback_s=_count(document["passback_s"]),
             risk=_risk(document.get("risk", {})),
             auth_keys=_auth_keys(document["keys"], identity),
+            action_version=actions.version,
+            actions={
+                serial: tuple(found) for serial, found in groupby(actions.actions, key=lambda one: one.serial)
+            },
         )
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise BundleError(f"the bundle is malformed: {type(error).__name__} {error}") from error
@@ -111,7 +122,8 @@ def adopt_bundle(
     """
     bundle = open_bundle(envelope, identity, held.denied if held else None)
     if held is not None:
-        if bundle.version < held.version or bundle.denied.version < held.denied.version:
+        older = bundle.denied.version < held.denied.version or bundle.action_version < held.action_version
+        if bundle.version < held.version or older:
             raise BundleError(f"bundle {bundle.version} is older than {held.version}, which is held")
         if bundle.version == held.version:
             return None

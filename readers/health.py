@@ -57,6 +57,7 @@ def describe_bundle(bundle: Bundle | None) -> Mapping[str, object]:
         "tariff_version": bundle.tariff_version,
         "deny_version": bundle.denied.version,
         "generations": sorted(bundle.generations),
+        "action_version": bundle.action_version,
     }
 
 

@@ -16,6 +16,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Final, Protocol, TextIO
 
+from access.rules.actionlist import ActionKind
 from kernel.wire.tap import Purpose
 from readers.config import Config
 from readers.decide import Reason
@@ -65,6 +66,14 @@ WELCOME: Final[dict[Purpose, Message]] = {
 RECOVERED: Final = _green(
     "Lần trước đã ghi nhận, không tính thêm", "Recorded the first time, nothing more charged"
 )
+ACTED: Final[dict[ActionKind, Message]] = {
+    ActionKind.LOAD_PASS: _green("Vé đã được nạp vào thẻ", "Your pass is on your card"),
+    ActionKind.UNBLOCK: _green("Thẻ đã được mở khóa", "Your card works again"),
+    ActionKind.RE_KEY: _green(
+        "Mời quý khách đến quầy để làm mới thẻ", "Please have this card renewed at a desk"
+    ),
+}
+assert ACTED.keys() == set(ActionKind), "every action has its words"
 TRY_AGAIN: Final = _amber("Xin quét lại thẻ", "Please tap again")
 NOT_READABLE: Final = _red("Thẻ này không dùng được ở đây", "This card cannot be used here")
 OUT_OF_SERVICE: Final = _red("Máy tạm ngừng phục vụ", "Out of service")

@@ -7,9 +7,11 @@ the reader's own trouble (JournalError, FieldLostError): then the light is red a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
+from uuid import UUID
 
+from access.rules.actionlist import REASON, Action, ActionKind
 from kernel.clock import Clock
 from kernel.wire.tap import NO_HASH, NO_TMV, Decision, Phase, TapRecord
 from readers import card, lamp
@@ -49,6 +51,8 @@ class Desk:
     memory: Memory
     bundle: Bundle | None = None
     unsent: int = 0
+    acted: set[UUID] = field(default_factory=set)
+    """Actions carried out by this run; the server hears of one twice without harm."""
 
     def moment(self) -> Moment:
         """Return when, and in what condition, the reader decides."""
@@ -136,7 +140,10 @@ class _Visit:
             return self._bad_card(error)
         self._laps.lap("prepare")
         self._on(Event.ACCEPTED)
-        intent = desk.journal.begin(self._draft(read, prepared))
+        action = self._action(read.info.serial)
+        # For an account-based card the pass and the block are the account's: to carry one out is to prove the card here.
+        reason = f"{REASON}{action.action_id}" if action and action.kind is not ActionKind.RE_KEY else ""
+        intent = desk.journal.begin(self._draft(read, prepared, reason=reason))
         self._laps.lap("intent")
         self._on(Event.INTENT_SAVED)
         try:
@@ -156,7 +163,15 @@ class _Visit:
             intent, tmc=committed.tmc, tmv=committed.tmv, latency_ms=self._latency_ms()
         )
         self._laps.lap("done")
-        return self._proven(done, lamp.WELCOME[done.purpose])
+        if action is not None:
+            desk.acted.add(action.action_id)
+        return self._proven(done, lamp.ACTED[action.kind] if action else lamp.WELCOME[done.purpose])
+
+    def _action(self, serial: int) -> Action | None:
+        desk = self._desk
+        waiting = desk.bundle.actions.get(serial, ()) if desk.bundle is not None else ()
+        now = desk.time.now()
+        return next((one for one in waiting if now < one.until_at and one.action_id not in desk.acted), None)
 
     def _recover(self, read: CardRead, torn: TapRecord) -> Shown:
         desk = self._desk

@@ -17,6 +17,8 @@ from uuid import UUID
 from kernel.errors import DomainError
 
 FORMAT: Final = "lienthong-actions/1"
+REASON: Final = "action:"
+"""How a tap's record begins its reason when the tap carried out an action; the action's id follows."""
 MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_ACTIONS: Final = 20_000
 

@@ -9,7 +9,7 @@ from flask import Response, request
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
-from access import deny, enrol
+from access import actions, deny, enrol
 from access.bundle import bundle_version, make_bundle
 from access.delivery import delta_for
 from service.auth import device_signed, signing_device
@@ -48,7 +48,9 @@ def get_bundle(query_data: BundleQuery) -> Response:
     def work(tx: Connection) -> tuple[int, bytes]:
         now = running.clock.now()
         denied, tariffs = deny.publish(tx), tuple(running.shelf.books(tx).by_version)
+        wanted = actions.publish(tx, now=now)
         version = bundle_version(
+            action_version=wanted.version,
             now=now,
             deny_version=denied,
             tariff_versions=tariffs,
@@ -62,6 +64,7 @@ def get_bundle(query_data: BundleQuery) -> Response:
             version=version,
             keyring=running.keyring,
             denied=running.deny_shelf.at(tx, denied),
+            actions=wanted,
             delta=delta_for(tx, held=query_data.deny, newest=denied),
             tariff_versions=tariffs,
             passback_s=running.settings.passback_s,
