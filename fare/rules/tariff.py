@@ -78,8 +78,8 @@ class Tariff:
     memo: dict[object, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.from_listed = frozenset(start for start, _ in self.transfers)
-        self.to_listed = frozenset(end for _, end in self.transfers)
+        self.from_listed = frozenset(start for start, _ in self.transfers if start)
+        self.to_listed = frozenset(end for _, end in self.transfers if end)
         limits = [
             rule.limit_us for rules in self.transfers.values() for rule in rules if rule.limit_us is not None
         ]

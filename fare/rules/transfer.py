@@ -135,12 +135,13 @@ def find_rules(tariff: Tariff, start: str, end: str) -> tuple[TransferRule, ...]
     exact = tariff.transfers.get((start, end), ())
     if exact and start and end:
         return exact
+    from_any, to_any = start not in tariff.from_listed, end not in tariff.to_listed
     found: list[TransferRule] = []
-    if end:
-        found += tariff.transfers.get(("", end), ()) if start not in tariff.from_listed else ()
-    if start:
-        found += tariff.transfers.get((start, ""), ()) if end not in tariff.to_listed else ()
-    if start not in tariff.from_listed - {""} and end not in tariff.to_listed - {""}:
+    if end and from_any:
+        found += tariff.transfers.get(("", end), ())
+    if start and to_any:
+        found += tariff.transfers.get((start, ""), ())
+    if from_any and to_any:
         found += tariff.transfers.get(("", ""), ())
     return tuple(found)
 
