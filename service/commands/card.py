@@ -16,7 +16,7 @@ from access.issue import NewCard
 from access.rules.medium import MediumEvent
 from kernel.crypto.card_keys import UID_SIZE
 from kernel.wire.cardinfo import Concession
-from service.commands import card_life, legacy
+from service.commands import card_life, legacy, passes
 
 CONCESSIONS = [each.name for each in Concession]
 COLUMNS = ["uid", "concession", "expiry"]
@@ -247,5 +247,6 @@ for _command in (
     card_life.expire,
     card_life.link,
     legacy.dormant,
+    passes.rider_code,
 ):
     card.add_command(_command)
