@@ -5,6 +5,7 @@ import urllib.request
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from rich.console import Console
@@ -102,3 +103,18 @@ def _bank(bank: str, path: str, body: object) -> None:
     request = urllib.request.Request(f"{bank}{path}", method="POST", data=json.dumps(body).encode())
     with urllib.request.urlopen(request, timeout=90) as answer:
         answer.read()
+
+
+def sell_day_passes(city: World, cards: list[dict[str, Any]], token: str, starts_at: datetime) -> int:
+    """Each of these riders buys a metro day pass from the balance; return what they paid, in đồng."""
+    paid = 0
+    for card in cards:
+        body = {
+            "pass_id": str(uuid.uuid4()),
+            "product_id": "metro_day",
+            "scope": "metro_2a",
+            "starts_at": starts_at.isoformat(),
+        }
+        sold = city.ask("POST", f"/v1/riders/{fare_account(card)}/passes", token, body)
+        paid += int(sold["price"]["minor"])
+    return paid

@@ -16,7 +16,7 @@ from rich.rule import Rule
 from rich.table import Table
 
 from demo import payments
-from demo.plan import BUS_2, DAY, READERS, REFUSED_CARD, DayPlan, at, make_plan
+from demo.plan import BUS_2, BUS_RIDERS, DAY, READERS, REFUSED_CARD, DayPlan, at, make_plan
 from demo.processes import DemoError, wait_until
 from demo.world import (
     PASSWORD,
@@ -34,6 +34,7 @@ from kernel.clock import clock_from, stopwatch
 
 EVE_RATE: Final = 20.0
 DAY_RATE: Final = 1000.0
+DAY_PASSES: Final = 10
 DRAIN_PATIENCE_S: Final = 60.0
 
 
@@ -105,6 +106,9 @@ def _top_up(city: World, cards: list[dict[str, Any]], story: Story) -> None:
         f"{paid.asked} riders asked, {paid.notifications} signed notifications came, shuffled, "
         f"{paid.repeats} of them five times"
     )
+    holders = cards[BUS_RIDERS : BUS_RIDERS + DAY_PASSES]
+    sold = payments.sell_day_passes(city, holders, token, at(6))
+    story.say(f"{len(holders)} metro riders buy day passes from their balance: {sold:,} VND, not earned yet")
     story.say(
         f"credited once: {paid.credited:,} VND; one paid too little, one too much and one nobody knows: "
         f"{paid.suspended} wait in suspense"

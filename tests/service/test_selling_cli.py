@@ -1,0 +1,119 @@
+"""The office's commands: tills, codes, batches, disputes, notices, an old scheme's file."""
+
+import json
+import re
+
+import pytest
+from click.testing import CliRunner
+
+from access.issue import get_card
+from ledger.rules import chart
+from service.cli import main
+from service.commands import context
+from service.services import EXTENSION
+from tests.service.sellers import Shop
+from tests.service.test_legacy import GOOD, text_of
+
+
+@pytest.fixture
+def shop(app, client) -> Shop:
+    made = Shop(app.extensions[EXTENSION], client)
+    made.publish()
+    return made
+
+
+@pytest.fixture
+def run(shop, database, keyring, monkeypatch):
+    monkeypatch.setenv("LIENTHONG_DATABASE_URL", database.url)
+    monkeypatch.setenv("LIENTHONG_CLOCK", f"fixed:{shop.now.isoformat()}")
+    monkeypatch.setattr(context, "keyring", lambda: keyring)
+    person = {"name": "mai"}
+    for cached in (context.settings, context.shelf):
+        cached.cache_clear()
+
+    def invoke(*words: str, by: str = "mai") -> str:
+        person["name"] = by
+        monkeypatch.setenv("SUDO_USER", by)
+        done = CliRunner().invoke(main, list(words))
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return f"{done.exit_code} {done.output}"
+
+    yield invoke
+    for cached in (context.settings, context.shelf):
+        cached.cache_clear()
+
+
+def test_a_till_sells_lists_and_gives_back(run, shop):
+    card = shop.card()
+    assert "bus_month_all_routes_normal" in run("passes", "on-sale", str(card.serial))
+    sold = run("passes", "sell", str(card.serial), "bus_month_all_routes_normal", "--till", "kiosk-7")
+    assert sold.startswith("0 pass ")
+    assert shop.balance(chart.till("kiosk-7")) == 280_000
+    pass_id = re.search(r"pass (\S+):", sold)[1]
+    assert "270,666 VND" in run("passes", "refund", str(card.serial), pass_id, "--dry-run")
+    assert shop.purse(card) == 0
+    assert run("passes", "refund", str(card.serial), pass_id).startswith("0 270,666 VND")
+    (listed,) = json.loads(run("passes", "list", str(card.serial), "--json")[2:])
+    assert (listed["paid_by"], listed["refunded"]["minor"], shop.purse(card)) == ("till", 270_666, 270_666)
+    assert run("passes", "sell", str(card.serial), "moon", "--till", "kiosk-7").startswith("1 ")
+
+
+def test_a_code_from_the_command_line_signs_the_rider_in(run, shop, client):
+    card = shop.card()
+    code = run("card", "rider-code", str(card.serial)).split()[1]
+    made = client.post("/v1/riders/sign-in", json={"card_serial": card.serial, "code": code})
+    assert made.json["fare_account_id"] == str(card.fare_account_id)
+
+
+def test_goodwill_takes_two_people(run, shop, tmp_path):
+    card, file = shop.card(), tmp_path / "outage.csv"
+    file.write_text(f"card_serial,amount\n{card.serial},5000\n")
+    asked = ("goodwill", "propose", str(file), "--reason", "outage")
+    assert "1 riders, 5,000 VND in all" in run(*asked, "--dry-run")
+    batch = run(*asked).split()[1]
+    assert "cannot sign" in run("goodwill", "sign", batch, by="mai")
+    assert shop.purse(card) == 0
+    assert "posted" in run("goodwill", "sign", batch, by="hoa")
+    assert "undo_asked" in run("goodwill", "undo", batch, "--note", "wrong", by="hoa")
+    assert "cannot sign" in run("goodwill", "sign", batch, by="hoa")
+    assert "undone" in run("goodwill", "sign", batch, by="mai")
+    assert shop.purse(card) == 0
+    assert batch in run("goodwill", "list")
+    file.write_text("card_serial,amount\n1,x\n")
+    assert f"{file}:2" in run(*asked)
+
+
+def test_an_old_scheme_is_taken_on_and_its_dormant_money_listed(run, shop, tmp_path):
+    file = tmp_path / "old.csv"
+    file.write_bytes(text_of(*GOOD))
+    asked = ("legacy", "import", str(file), "--scheme", "old")
+    assert "nothing was written" in run(*asked, "--dry-run")
+    assert "2 cards and 1 passes are new" in run(*asked)
+    assert "0 cards and 0 passes are new" in run(*asked)
+    (one,) = json.loads(run("card", "dormant", "--json")[2:])
+    assert (one["balance"]["minor"], one["last_used_on"]) == (15_000, "2024-01-05")
+    card = tmp_path / "card.json"
+    claimed = (
+        "legacy",
+        "claim",
+        "0001",
+        "--scheme",
+        "old",
+        "--uid",
+        "04112233445566",
+        "--expiry",
+        "2030-12-31",
+    )
+    run(*claimed, "--out", str(card))
+    (made,) = json.loads(card.read_text())
+    with shop.running.database.read() as tx:
+        assert str(get_card(tx, serial=made["serial"]).fare_account_id) == one["fare_account_id"]
+    file.write_bytes(text_of(*GOOD[:-1]))
+    assert "no control row for pass" in run(*asked)
+
+
+def test_notices_and_disputes_have_their_commands(run, tmp_path):
+    assert run("notices", "collect").startswith("0 0 late_adjustment")
+    assert run("notices", "deliver", "--file", str(tmp_path / "n")).startswith("0 0 handed over")
+    assert run("notices", "deliver").startswith("1 ")
+    assert "0 unanswered" in run("dispute", "list", "--overdue")
