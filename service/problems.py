@@ -60,6 +60,7 @@ TABLE: Final[dict[str, Row]] = {
     "device-not-drained": Row(409, "Journal not drained"),
     "device-transition": Row(409, "Device state"),
     "action-id-reused": Row(409, "Action id reused"),
+    "bad-token": Row(422, "Token cannot be"),
     "bad-action": Row(422, "Action cannot be"),
     "malformed-action-list": Row(422, "Malformed action list"),
     "unknown-action": Row(404, "Action unknown"),

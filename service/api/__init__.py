@@ -24,6 +24,7 @@ from service.api.goodwill import blueprint as goodwill
 from service.api.health import blueprint as health
 from service.api.inspections import blueprint as inspections
 from service.api.ledger import blueprint as ledger
+from service.api.media import blueprint as media
 from service.api.notifications import blueprint as notifications
 from service.api.parking import blueprint as parking
 from service.api.parking_changes import blueprint as parking_changes
@@ -76,6 +77,7 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     accounts,
     entitlements,
     inspections,
+    media,
     risk,
     riders,
     exceptions,
