@@ -15,7 +15,7 @@ from kernel.clock import clock_from, from_micros
 from kernel.errors import DomainError
 from kernel.wire.tap import decode_tap, record_hash
 from readers.config import Config, load_config
-from readers.errors import JournalError, ReaderError
+from readers.errors import FieldLostError, JournalError, ReaderError
 from readers.identity import load_identity
 from readers.mark import load_mark
 from readers.records import JournalReader, verify_chain
@@ -153,12 +153,12 @@ def _enrol(config: Config, code: str, *, replace: bool) -> int:
 
 
 def _personalise(config: Config, cards: Path, wait_s: int) -> int:
-    from readers.frontend import FieldLostError, open_frontend
+    from readers.antenna import open_field
     from readers.issuing import make_cards, read_orders
 
     orders = read_orders(cards)
     try:
-        left = make_cards(lambda: open_frontend(config.field.path), orders, tell=print, looks=wait_s)
+        left = make_cards(lambda: open_field(config.field.path), orders, tell=print, looks=wait_s)
     except FieldLostError as error:
         raise ReaderError(f"the reader device is gone: {error}") from error
     print(f"{len(orders) - left} of {len(orders)} cards made")

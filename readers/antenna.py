@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from kernel.clock import stopwatch
 from readers.card import CardChannel
 from readers.config import FieldConfig
-from readers.frontend import FieldLostError
+from readers.errors import FieldLostError
 from readers.notify import tell_systemd
 
 _PRESENCE_EVERY_S: Final = 0.02
@@ -27,6 +27,18 @@ class Field(Protocol):
     def close(self) -> None:
         """Switch the field off."""
         ...
+
+
+def open_field(path: str) -> Field:
+    """Return the antenna at a path: "pcsc:NAME", or whatever nfcpy calls the device. FieldLostError."""
+    # Each on demand: a PC/SC reader needs no nfcpy, and nfcpy's no libpcsclite.
+    if path.startswith("pcsc:"):
+        from readers.pcsc import open_pcsc
+
+        return open_pcsc(path)
+    from readers.frontend import open_frontend
+
+    return open_frontend(path)
 
 
 class Antenna:

@@ -14,11 +14,10 @@ from typing import Final
 from kernel.clock import clock_from, stopwatch
 from kernel.errors import DomainError
 from readers import lamp as lights
-from readers.antenna import Antenna, Field
+from readers.antenna import Antenna, Field, open_field
 from readers.bundle import Bundle, load_bundle
 from readers.config import Config
-from readers.errors import BundleError, ConfigError, JournalError
-from readers.frontend import FieldLostError, open_frontend
+from readers.errors import BundleError, ConfigError, FieldLostError, JournalError
 from readers.gate import Gate
 from readers.health import Tally, ailments, describe_bundle, describe_journal, free_mb
 from readers.identity import load_identity, locked, write_private
@@ -43,7 +42,7 @@ _REPAIR_MAX_S: Final = 30.0
 class Daemon:
     """One reader. `run` returns when `stop` was called; whatever breaks meanwhile is waited out."""
 
-    def __init__(self, config: Config, *, open_field: Callable[[str], Field] = open_frontend) -> None:
+    def __init__(self, config: Config, *, open_field: Callable[[str], Field] = open_field) -> None:
         self.config = config
         self._over = threading.Event()
         self.identity = load_identity(config.state_dir)

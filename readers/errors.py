@@ -28,3 +28,7 @@ class BundleError(ReaderError):
 
 class ServerError(ReaderError):
     """The server could not be reached or did not answer as agreed; always worth another try."""
+
+
+class FieldLostError(Exception):
+    """The reader device itself is gone or cannot be opened: out of service until it is opened again."""

@@ -29,6 +29,7 @@ import nfc.tag.tt4
 
 from kernel.clock import stopwatch
 from readers.card import CardLostError, CardRefusedError
+from readers.errors import FieldLostError
 from readers.loopback import CardSide, ReaderSide
 
 _TRIES: Final = 3  # nfcpy's first attempt and our limit of retries, then some
@@ -43,10 +44,6 @@ _SENSE_REQUESTS: Final = (b"\x26", b"\x52")
 # the daemon, and none may pass for an answer.
 _HOSTILE: Final = (IndexError, KeyError, TypeError, ValueError, AttributeError, AssertionError)
 _LOST: Final = (nfc.clf.Error, nfc.tag.TagCommandError)
-
-
-class FieldLostError(Exception):
-    """The reader device itself is gone or cannot be opened: out of service until it is opened again."""
 
 
 class _Bounded:

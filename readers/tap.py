@@ -19,8 +19,7 @@ from readers.bundle import Bundle
 from readers.card import CardChannel, CardError, CardLostError, CardRead, Prepared
 from readers.config import Config
 from readers.decide import Accept, Moment, Reason, Recover, Refused, Repeat, decide
-from readers.errors import JournalError
-from readers.frontend import FieldLostError
+from readers.errors import FieldLostError, JournalError
 from readers.gate import Gate
 from readers.identity import Identity
 from readers.journal import Journal
