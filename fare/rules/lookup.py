@@ -84,7 +84,18 @@ def quote_ride(
 
 
 def rides_between(tariff: Tariff, start: str, end: str) -> tuple[str, ...]:
-    """Return the routes whose stations are known and hold both stops."""
-    return tuple(
-        route for route, places in sorted(tariff.positions_m.items()) if start in places and end in places
-    )
+    """Return the routes that a ride between two stops may be made on.
+
+    Those whose stations are known and hold both; and one route of each network that publishes the pair.
+    """
+    found = {route for route, places in tariff.positions_m.items() if start in places and end in places}
+    served = frozenset().union(*(tariff.routes[name].networks for name in found if name in tariff.routes))
+    published = {
+        network
+        for pairs in (tariff.matrix, tariff.distances_m)
+        for network, known in pairs.items()
+        if (start, end) in known
+    }
+    for network in sorted(published - served):
+        found.update(sorted(one for one, route in tariff.routes.items() if network in route.networks)[:1])
+    return tuple(sorted(found))

@@ -7,10 +7,13 @@ from apiflask import APIBlueprint
 from flask import Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from fare.gtfs.export import export_plain
+from fare.gtfs.load import check_tariff, pack
+from fare.gtfs.read import files_of
 from fare.publish import Shelf, read_bundle
 from fare.rules.bill import Component
 from fare.rules.lookup import find_routes, find_stops, quote_ride, rides_between
-from fare.rules.tariff import Tariff, TariffBook
+from fare.rules.tariff import DataNote, Tariff, TariffBook
 from kernel.money import Money
 from kernel.wire.cardinfo import Concession
 from service.auth import public
@@ -20,6 +23,8 @@ from service.services import services
 blueprint: Final = APIBlueprint("fares", __name__, tag="Fares")
 _SHELF: Final = "lienthong-fares-shelf"
 _MOST: Final = 200
+_MISSING: Final = frozenset({"unknown", "placeholder"})
+_INFERRED: Final = frozenset({"inferred"})
 Text = Annotated[str, Field(max_length=80)]
 
 
@@ -52,6 +57,9 @@ class TariffAsked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     version: Text = Field(default="", description="The newest, if left out")
+    plain: bool = Field(
+        default=False, description="Only what GTFS-Fares v2 knows, with the rows in force today"
+    )
 
 
 @blueprint.get("/v1/routes")
@@ -69,6 +77,7 @@ def get_routes(asked: RoutesAsked) -> dict[str, Any]:
                 "route_id": route.route_id,
                 "name": route.name,
                 "operator": route.operator_id,
+                "mode": route.mode,
                 "networks": sorted(route.networks),
                 "stops": [
                     {"stop_id": stop, "name": tariff.stop_names.get(stop, "")}
@@ -77,11 +86,21 @@ def get_routes(asked: RoutesAsked) -> dict[str, Any]:
             }
             for route in found
         ],
-        "data_notes": [
-            {"about": note.about, "status": note.status, "vi": note.text, "en": note.text_en}
-            for note in book.notes
-        ],
+        "data_quality": {
+            "last_true_on": None if book.names.true_on is None else book.names.true_on.isoformat(),
+            "missing": _notes(book, _MISSING),
+            "inferred": _notes(book, _INFERRED),
+        },
+        "data_notes": [_note(note) for note in book.notes],
     }
+
+
+def _notes(book: TariffBook, statuses: frozenset[str]) -> list[dict[str, str]]:
+    return [_note(note) for note in book.notes if note.status in statuses]
+
+
+def _note(note: DataNote) -> dict[str, str]:
+    return {"about": note.about, "status": note.status, "vi": note.text, "en": note.text_en}
 
 
 @blueprint.get("/v1/fares")
@@ -135,14 +154,31 @@ def get_fares(asked: FaresAsked) -> dict[str, Any]:
 @public("a published tariff is public, and so is its proof")
 @blueprint.input(TariffAsked, location="query", arg_name="asked")
 def get_tariff(asked: TariffAsked) -> Response:
-    """Return a published tariff as the signed zip: GTFS-Fares v2 files with our extension files beside them."""
+    """Return a published tariff as the signed zip: GTFS-Fares v2 files with our extension files beside them.
+
+    With `plain` a zip for programs that know the standard alone; what it cannot say is counted in a header.
+    """
     with services().database.begin() as tx:
         stored = read_bundle(tx, asked.version)
+    if asked.plain:
+        return _plain(stored.version, stored.bundle)
     answer = Response(stored.bundle, content_type="application/zip")
     answer.headers["Content-Disposition"] = f'attachment; filename="{_file_name(stored.version)}.zip"'
     answer.headers["ETag"] = f'"{stored.sha256.hex()}"'
     answer.headers["X-Tariff-Version"] = _file_name(stored.version)
     answer.headers["X-Tariff-Signature"] = f"ed25519={stored.signature.hex()}; key={stored.key_id}"
+    return answer
+
+
+def _plain(version: str, bundle: bytes) -> Response:
+    checked = check_tariff(bundle)
+    assert checked.book is not None, "a published tariff has no errors"
+    today = checked.book.local_date(services().clock.now())
+    done = export_plain(files_of(bundle), checked.feed, today)
+    answer = Response(pack(done.files), content_type="application/zip")
+    answer.headers["Content-Disposition"] = f'attachment; filename="{_file_name(version)}-gtfs.zip"'
+    answer.headers["X-Tariff-Version"] = _file_name(version)
+    answer.headers["X-Tariff-Dropped"] = str(len(done.notices))
     return answer
 
 

@@ -1,12 +1,14 @@
 """Looking routes and fares up, the published tariff, and pricing from the command line."""
 
+import io
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from fare.gtfs.load import load_tariff
+from fare.gtfs.load import check_tariff, load_tariff
 from fare.publish import publish
 from service.cli import main
 
@@ -26,6 +28,18 @@ def test_routes_match_without_diacritics_and_say_what_is_inferred(city):
     assert body["routes"][0]["stops"][0] == {"stop_id": "2A-cat-linh", "name": "Cát Linh"}
     assert {note["status"] for note in body["data_notes"]} == {"inferred", "placeholder", "unknown"}
     assert len(city.get("/v1/routes").json["routes"]) == 100
+
+
+def test_data_quality_is_shown_and_not_assumed(city):
+    body = city.get("/v1/routes").json
+    quality = body["data_quality"]
+    assert quality["last_true_on"] == "2026-11-01"
+    assert {note["about"] for note in quality["missing"]} >= {"waivers.txt", "station_positions.txt"}
+    assert {note["about"] for note in quality["inferred"]} >= {"route_lengths.txt", "distance_fares.txt"}
+    assert all(
+        note["vi"] and note["en"] for notes in (quality["missing"], quality["inferred"]) for note in notes
+    )
+    assert {route["mode"] for route in body["routes"]} == {"bus", "metro"}
 
 
 @pytest.mark.parametrize(
@@ -68,6 +82,15 @@ def test_tariff_can_be_taken_home(city):
     assert answer.content_type == "application/zip"
     assert load_tariff(answer.data).sha256 == load_tariff(HANOI).sha256 == answer.headers["ETag"].strip('"')
     assert city.get("/v1/tariff?version=none").status_code == 404
+
+
+def test_tariff_can_be_taken_home_as_the_standard_alone(city):
+    answer = city.get("/v1/tariff?plain=true")
+    names = zipfile.ZipFile(io.BytesIO(answer.data)).namelist()
+    assert "fare_leg_rules.txt" in names
+    assert "passes.txt" not in names
+    assert int(answer.headers["X-Tariff-Dropped"]) > 10
+    assert [one.code for one in check_tariff(answer.data).notices] == ["tariff_file_missing"]
 
 
 def test_nothing_published_yet_is_said(client):
