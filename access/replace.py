@@ -53,7 +53,10 @@ def replace_card(
     if known is not None:
         if known.event != MediumEvent.REPLACED.value:
             raise block.EventIdReusedError(event_id=str(event_id))
-        return Replaced(old, issue.get_card(tx, serial=int(known.detail[_SERIAL])), None)
+        new = issue.get_card(tx, serial=int(known.detail[_SERIAL]))
+        if new.uid_hash != issue.uid_hash(keyring, asked.uid):
+            raise block.EventIdReusedError(event_id=str(event_id))
+        return Replaced(old, new, None)
     (serial,) = cards.next_serials(tx, 1)
     block.change_state(
         tx,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date
 from typing import Final
 from uuid import UUID
@@ -12,8 +12,10 @@ from sqlalchemy import Connection
 
 from access import link
 from access.intake.batch import Batch
+from access.intake.hidden import reveal
 from access.issue import stray_id, uid_hash
 from access.keyring import Keyring
+from access.rules.hidden import is_random
 from access.rules.judge import Finding, IssuedTo, Limits, judge
 from access.rules.link import Counting
 from access.rules.mac import Proof, check_mac, torn_value
@@ -64,13 +66,17 @@ def examine(
     hashes = {record.uid: uid_hash(keyring, record.uid) for _, record in records}
     by_hash = cards.find_known(tx, set(hashes.values())) if hashes else {}
     key_ids = {key.key_id for key in devices.list_keys(tx, batch.device.device_id)}
+    revealed = reveal(tx, (record for _, record in records), keyring=keyring)
     seen = []
     for sent, record in records:
-        hashed = hashes[record.uid]
-        card = by_hash.get(hashed)
-        key = keyring.tmac_key(record.uid, record.key_generation)
-        proof = check_mac(record, key) if key else None
-        torn = torn_value(record, key) if key else None
+        hidden = revealed.get(record.card_serial) if is_random(record.uid) else None
+        hashed = hidden.uid_hash if hidden else hashes[record.uid]
+        card = hidden.card if hidden else by_hash.get(hashed)
+        # The card's MACs are made under its own UID, whatever it showed.
+        own = replace(record, uid=hidden.uid) if hidden else record
+        key = keyring.tmac_key(own.uid, record.key_generation)
+        proof = check_mac(own, key) if key else None
+        torn = torn_value(own, key) if key else None
         issued = IssuedTo(card.serial, card.key_generation) if card else None
         finding = judge(record, card=issued, proof=proof, key_ids=key_ids, limits=limits)
         place = tap_id(record.device_id, record.journal_id, record.sequence)

@@ -136,6 +136,30 @@ def find_known(tx: Connection, uid_hashes: Iterable[bytes]) -> dict[bytes, Known
     return {row[0]: KnownCard(row[1], row[2], row[3], row[4], row[5]) for row in rows}
 
 
+class HiddenUid(NamedTuple):
+    """What intake needs of a card that shows a random UID: the card, and its own UID, sealed under its account's key."""
+
+    uid_hash: bytes
+    card: KnownCard
+    uid_sealed: bytes
+
+
+def find_hidden(tx: Connection, serials: Iterable[int]) -> dict[int, HiddenUid]:
+    """Return the cards of these serials that show random UIDs, by serial; others are absent."""
+    rows = tx.execute(
+        text(
+            "SELECT k.uid_hash, k.card_id, k.fare_account_id, k.serial, k.key_generation, d.wrapped, k.uid_sealed"
+            " FROM card k LEFT JOIN data_key d ON d.owner_id = k.fare_account_id"
+            " WHERE k.serial = ANY(CAST(:serials AS bigint[])) AND k.uid_sealed IS NOT NULL"
+        ),
+        {"serials": sorted(set(serials))},
+    )
+    return {
+        row[3]: HiddenUid(bytes(row[0]), KnownCard(row[1], row[2], row[3], row[4], row[5]), bytes(row[6]))
+        for row in rows
+    }
+
+
 def find_by_uid_hash(tx: Connection, uid_hash: bytes) -> Card | None:
     """Return the card of this UID hash, or None."""
     row = tx.execute(

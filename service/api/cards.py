@@ -148,7 +148,7 @@ def post_event(serial: int, json_data: StepAsked) -> dict[str, Any]:
 def post_replacement(serial: int, json_data: ReplacementAsked) -> tuple[dict[str, Any], int]:
     """Put another card on the same account and deny this one for good; balance, passes and history stay.
 
-    The answer holds no keys: `lienthong card personalise` writes those where the card is made.
+    The answer holds no keys: `lienthong card replace` with the same id writes those where the card is made.
     """
     if json_data.kind not in {MediumKind.TRANSIT, MediumKind.VIRTUAL}:
         raise MalformedRequestError(errors=[{"at": "kind", "what": "transit or virtual"}])

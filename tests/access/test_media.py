@@ -97,6 +97,8 @@ def test_a_replacement_keeps_the_account_and_denies_the_old_card_for_good(world)
     assert deny.reasons(world.tx, done.new.serial) == ()
     again = replaced()
     assert (again.new, again.made) == (done.new, None)
+    with pytest.raises(block.EventIdReusedError):
+        replaced(3)
     for event_type in (MediumEvent.FOUND, MediumEvent.REPLACED):
         with pytest.raises(MediumTransitionError):
             step(world, old.card_id, event_type)

@@ -1,5 +1,7 @@
 """A medium's life as a table of cases."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -115,3 +117,8 @@ def test_the_diagram_has_every_step():
     drawn = diagram()
     assert drawn.count(" --> ") == 2 + sum(map(len, TRANSITIONS.values())) + len(FINAL)
     assert "lost --> replaced: replaced" in drawn
+
+
+def test_the_docs_show_the_table_as_it_is():
+    page = (Path(__file__).parents[3] / "docs" / "cards.md").read_text("utf-8")
+    assert diagram() in page, "write the diagram anew: access.rules.medium.diagram()"
