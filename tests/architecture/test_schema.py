@@ -61,6 +61,7 @@ LOCAL = {
     "ledger_notification_due": "outbox of the payment rails",
     "ledger_payment": "one row a bank transfer, unique over all providers",
     "ledger_suspense": "queue for people",
+    "ledger_suspense_proposal": "queue for people",
     "ledger_suspense_end": "queue for people",
     "ledger_bank_file": "a few files a day",
     "ledger_bank_statement": "a few statements a day",
