@@ -12,6 +12,7 @@ from ledger.rules.account import Account
 from ledger.rules.books import BOOKS, Closing, Format, name_of
 from ledger.store import accounts as account_store
 from ledger.store import balances as balance_store
+from ledger.store import closings
 from ledger.store import exports as store
 
 
@@ -22,7 +23,8 @@ def export(
 
     hledger and beancount books begin with what was there before `first` and assert, after each book day, the
     balance of every account that moved on it; those balances are taken from our own sums, not from the
-    entries written, so that the reader's arithmetic checks ours. Read in a REPEATABLE READ transaction.
+    entries written, so that the reader's arithmetic checks ours (a guarded account's of an open day excepted: it has
+    only its lines). Memory grows with the accounts, not with the entries. Read in a REPEATABLE READ transaction.
     """
     book = BOOKS[form]()
     opened = first or store.first_day(tx)
@@ -62,8 +64,11 @@ def _closing(account: Account, net: int) -> Closing:
 def _closings(
     tx: Connection, accounts: dict[UUID, Account], moved: set[UUID], day: date, net: dict[UUID, int]
 ) -> list[Closing]:
-    """Return what each account that moved stands at: append-only ones by roll-ups, guarded ones by their lines."""
+    """Return what each account that moved stands at: by roll-ups and closings, else by the lines written."""
     keys = [(accounts[i].spec.owner_id, i) for i in moved if not accounts[i].spec.guarded]
-    rolled = balance_store.current_sums(tx, keys, through=day)
-    nets = {i: debits - credits_ for i, (debits, credits_) in rolled.items()}
+    sums = balance_store.current_sums(tx, keys, through=day)
+    sums |= closings.closed_on(
+        tx, [(accounts[i].spec.owner_id, i) for i in moved if accounts[i].spec.guarded], day
+    )
+    nets = {i: debits - credits_ for i, (debits, credits_) in sums.items()}
     return [_closing(accounts[i], nets.get(i, net[i])) for i in sorted(moved)]

@@ -15,6 +15,7 @@ from ledger.rules import statement as rules
 from ledger.rules.account import Account, AccountType, OwnerKind
 from ledger.rules.statement import Statement, StatementLine
 from ledger.store import balances as balance_store
+from ledger.store import closings
 from ledger.store import statements as store
 
 PAGE: Final = 100
@@ -39,12 +40,8 @@ def balance_on(tx: Connection, account_id: UUID, book_day: date) -> Money:
 
 def _on(tx: Connection, account: Account, book_day: date) -> Money:
     spec = account.spec
-    if spec.guarded:
-        return _balance(
-            account,
-            balance_store.sums_of_lines(tx, spec.account_id, spec.owner_id, book_until=book_day),
-        )
-    rolled = balance_store.current_sums(tx, [(spec.owner_id, spec.account_id)], through=book_day)
+    read = closings.guarded_sums if spec.guarded else balance_store.current_sums
+    rolled = read(tx, [(spec.owner_id, spec.account_id)], through=book_day)
     return _balance(account, rolled.get(spec.account_id, (0, 0)))
 
 

@@ -46,6 +46,19 @@ def insert(tx: Connection, book_day: date) -> None:
         )
 
 
+def closed_on(tx: Connection, keys: Sequence[tuple[UUID, UUID]], book_day: date) -> dict[UUID, Sums]:
+    """Return (debits, credits) of those accounts, (owner, account), that moved on a closed day, at its end."""
+    rows = tx.execute(
+        text(
+            "SELECT c.account_id, c.debits, c.credits FROM ledger_closing c "
+            "JOIN unnest(CAST(:owners AS uuid[]), CAST(:accounts AS uuid[])) AS q (owner_id, account_id) "
+            "ON c.owner_id = q.owner_id AND c.account_id = q.account_id WHERE c.book_day = :book_day"
+        ),
+        {"owners": [key[0] for key in keys], "accounts": [key[1] for key in keys], "book_day": book_day},
+    )
+    return {found.account_id: (int(found.debits), int(found.credits)) for found in rows}
+
+
 def guarded_sums(tx: Connection, keys: Sequence[tuple[UUID, UUID]], *, through: date) -> dict[UUID, Sums]:
     """Return (debits, credits) of guarded accounts, (owner, account), of all book days up to `through`.
 
