@@ -51,6 +51,7 @@ class _Secrets:
     bundle: bytes
     issuing: int
     """The generation that new cards get; a later one is prepared, and readers learn it first."""
+    seals: tuple[bytes, ...] = ()
 
 
 class Keyring:
@@ -116,6 +117,24 @@ class Keyring:
     def issue_from(cls, path: Path, kek: bytes, generation: int) -> Self:
         """Have new cards get this generation and return the keyring; UnknownGenerationError where it is not held."""
         return cls.load(path, kek).issuing_from(generation).replace_at(path, kek)
+
+    @property
+    def seal_keys(self) -> tuple[SigningKey, ...]:
+        """Return the keys that book days were and are sealed with, oldest first: the last one signs."""
+        return (self.bundle_key, *map(SigningKey.from_bytes, self._secrets.seals))
+
+    @classmethod
+    def rotate_seal(cls, path: Path, kek: bytes) -> Self:
+        """Add a fresh seal key to the keyring at `path`, by one rename, and return it.
+
+        The keys before it stay: the last of them introduces the new one when the next day is closed.
+        """
+        return cls.load(path, kek).with_next_seal_key().replace_at(path, kek)
+
+    def with_next_seal_key(self) -> Self:
+        """Return a keyring that holds one seal key more, which signs from now on."""
+        seals = (*self._secrets.seals, SigningKey.generate().to_bytes())
+        return type(self)(replace(self._secrets, seals=seals))
 
     def with_next_generation(self, path: Path) -> Self:
         """Return a keyring that holds one generation more; `path` is for the complaint when there can be none."""
@@ -187,6 +206,7 @@ class Keyring:
             "account": secrets.account.hex(),
             "bundle": secrets.bundle.hex(),
             "issuing": secrets.issuing,
+            "seals": [key.hex() for key in secrets.seals],
         }
         return seal(kek, json.dumps(document).encode(), _AAD)
 
@@ -245,6 +265,7 @@ def _parsed(raw: bytes) -> _Secrets:
         bytes.fromhex(document["account"]),
         bytes.fromhex(document["bundle"]),
         document.get("issuing", max(masters)),  # a keyring of the first make holds one generation
+        tuple(map(bytes.fromhex, document.get("seals", ()))),
     )
 
 

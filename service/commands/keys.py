@@ -60,6 +60,22 @@ def rotate() -> None:
     click.echo(f"generation {ring.generations[-1]} is prepared; new cards still get {ring.issuing}")
 
 
+@keys.command("rotate-seal")
+def rotate_seal() -> None:
+    """Make a new key for sealing book days. The next close signs with it, introduced by the key before.
+
+    Publish the new key with the seals (`lienthong ledger seals`); who trusts the old one need not be told.
+
+    \b
+    Example: lienthong keys rotate-seal
+    """  # noqa: D301  (click reads \b)
+    chosen = context.settings()
+    ring = Keyring.rotate_seal(chosen.keyring_file, load_kek(chosen.kek_file))
+    newest = ring.seal_keys[-1].public
+    _record("ledger.seal_key.rotated", {"key_id": newest.key_id.hex()})
+    click.echo(f"the next close is sealed with {newest.raw.hex()}")
+
+
 @keys.command("issue-from")
 @click.argument("generation", type=click.IntRange(0, 255))
 @click.option(

@@ -210,10 +210,11 @@ def close(day: datetime) -> None:
       lienthong ledger close 2026-11-18
     """  # noqa: D301  (click reads \b)
     with context.database() as database:
-        signer, clock = context.keyring().bundle_key, context.clock()
+        *earlier, signer = context.keyring().seal_keys
+        clock = context.clock()
 
         def work(tx: Connection) -> Seal:
-            sealed = close_period.close(tx, day.date(), clock.now(), signer=signer)
+            sealed = close_period.close(tx, day.date(), clock.now(), signer=signer, earlier=earlier)
             audit.record(
                 tx,
                 actor=context.actor(),

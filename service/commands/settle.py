@@ -34,10 +34,12 @@ def settle(day: datetime, as_json: bool, early: bool) -> None:
     settled: Settled | None = None
     with context.database() as database:
         cut_off = None if early else timedelta(minutes=context.settings().settle_cut_off_min)
+        ring = context.keyring()
         for step in settle_day(
             database,
             day.date(),
-            signer=context.keyring().bundle_key,
+            signer=ring.bundle_key,
+            seal_keys=ring.seal_keys,
             now=context.clock().now,
             by=context.actor(),
             cut_off=cut_off,

@@ -5,7 +5,7 @@ Each step may be killed and repeated: running it again, or twice at once, gives 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TypeVar
@@ -48,11 +48,13 @@ def settle_day(
     now: Callable[[], datetime],
     by: Actor = JOB,
     cut_off: timedelta | None = None,
+    seal_keys: Sequence[SigningKey] = (),
 ) -> Iterator[Step]:
     """Yield a step as each part is committed; the last has the settlement.
 
     DayNotOverError for a day that has not begun; DayRunningError before `cut_off` after its end (None: at any
-    time of the day, which ends rides under way). A settled day answers what is stored. An earlier day that was
+    time of the day, which ends rides under way). `signer` is the key that tariffs are published under; the day is
+    sealed with the last of `seal_keys`, or with it. A settled day answers what is stored. An earlier day that was
     left out settles by itself, also when it was closed along with a later one.
     """
     with database.read() as tx:
@@ -67,6 +69,7 @@ def settle_day(
         told = settled_from.astimezone(ZONE).isoformat(timespec="minutes")
         raise DayRunningError(book_day=book_day.isoformat(), settled_from=told)
     shelf = Shelf(signer.public)
+    *earlier_keys, sealer = seal_keys or (signer,)
 
     again = list(rebill(database, shelf=shelf, now=now, through=book_day))
     if again:
@@ -95,7 +98,9 @@ def settle_day(
     earned = database.run(earn_passes)
     if earned:
         yield Step(f"passes earned {earned} on {book_day}")
-    seal = database.run(lambda tx: close_period.close(tx, book_day, now(), signer=signer))
+    seal = database.run(
+        lambda tx: close_period.close(tx, book_day, now(), signer=sealer, earlier=earlier_keys)
+    )
     yield Step(f"book day {seal.book_day} closed: {seal.leaf_count} lines, root {seal.root.hex()[:16]}…")
 
     def settle_it(tx: Connection) -> Settled:

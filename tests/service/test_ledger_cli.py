@@ -212,3 +212,15 @@ def test_prove_wants_the_heads_that_somebody_kept(run) -> None:
 
 def test_a_key_that_is_none_is_refused(run) -> None:
     assert run("ledger", "prove", "--trust", "xyz").exit_code == 2
+
+
+def test_a_rotated_seal_key_is_introduced_by_the_one_before(run) -> None:
+    run("ledger", "close", "2026-11-17")
+    old = json.loads(run("ledger", "seals").output.splitlines()[0])["public_key"]
+    made = run("keys", "rotate-seal")
+    assert made.exit_code == 0, made.output
+    new = made.output.split()[-1]
+    run("ledger", "close", "2026-11-18")
+    assert run("ledger", "prove", "--trust", old).exit_code == 0
+    assert run("ledger", "prove").exit_code == 0
+    assert run("ledger", "prove", "--trust", new).exit_code == 1
