@@ -214,6 +214,23 @@ def test_alarms_end_with_1_for_monitoring(lienthong, monkeypatch, now):
     assert "! never-heard" in lienthong("device", "list")
 
 
+def test_a_key_generation_is_issued_from_once_readers_hold_it(lienthong, tmp_path):
+    device = joined_by_hand(lienthong)
+    assert "generation 2 is prepared; new cards still get 1" in lienthong("keys", "rotate")
+    assert "1 readers do not hold generation 2 yet, e.g. bus-02" in lienthong(
+        "keys", "issue-from", 2, fails=True
+    )
+    issue = ("card", "issue", "--expiry", "2030-12-31")
+    lienthong(*issue, "--uid", "04112233445566", "--out", tmp_path / "one.json")
+    assert "new cards get generation 2" in lienthong("keys", "issue-from", 2, "--force")
+    lienthong(*issue, "--uid", "04112233445577", "--out", tmp_path / "two.json")
+    made = [json.loads((tmp_path / name).read_text())[0]["generation"] for name in ("one.json", "two.json")]
+    assert made == [1, 2]
+    assert "no card keys of generation 9" in lienthong("keys", "issue-from", 9, "--force", fails=True)
+    lienthong("device", "retire", device, "--reason", "sold")
+    assert "new cards get generation 1" in lienthong("keys", "issue-from", 1)
+
+
 def test_the_review_list_is_empty_and_says_so(lienthong):
     assert "0 cases" in lienthong("case", "list")
     assert "no open case" in lienthong(
