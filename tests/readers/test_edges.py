@@ -272,63 +272,6 @@ def test_a_clock_before_the_bundle_was_made_is_unsynced():
     assert keeper.state() is ClockState.UNSYNCED
 
 
-@pytest.mark.parametrize("jump", [timedelta(days=1), timedelta(days=-1), timedelta(seconds=6)])
-def test_a_wall_clock_that_jumps_moves_no_time(jump):
-    wall = Wall()
-    true = wall.now()
-    keeper = Timekeeper(wall, simulated=False)
-    wall.run(hours=2)
-    wall.at += jump
-    assert keeper.now() == true + timedelta(hours=2)
-    # Set right by hand, it is believed again; and what the server says is believed over both.
-    wall.at -= jump
-    assert keeper.now() == wall.now()
-    wall.at += jump
-    keeper.server_said(true + timedelta(hours=2, minutes=1))
-    wall.run(hours=1)
-    assert keeper.now() == true + timedelta(hours=3, minutes=1)
-    assert keeper.state() is ClockState.UNSYNCED, "until the two agree"
-
-
-def test_a_small_step_of_the_wall_clock_is_taken_over():
-    wall = Wall()
-    keeper = Timekeeper(wall, simulated=False)
-    wall.at += timedelta(seconds=5)
-    assert keeper.now() == wall.now()
-    wall.at += timedelta(seconds=1)
-    assert keeper.now() == wall.now() - timedelta(seconds=6)
-
-
-def test_a_reader_that_woke_before_its_clock_was_set_takes_the_set_one():
-    wall = Wall()
-    wall.at = datetime(1970, 1, 1, tzinfo=UTC)
-    keeper = Timekeeper(wall, simulated=False)
-    keeper.not_before(NOW)
-    wall.run(seconds=30)
-    assert keeper.now() == wall.now(), "nothing better is known"
-    wall.at = NOW + timedelta(minutes=1)
-    assert keeper.now() == NOW + timedelta(minutes=1)
-    assert keeper.state() is ClockState.UNSYNCED
-    keeper.server_said(wall.now())
-    wall.run(seconds=1)
-    assert (keeper.state(), keeper.now()) == (ClockState.SYNCED, wall.now())
-
-
-def test_what_waits_until_a_time_waits_by_the_corrected_one():
-    slept = []
-
-    class Sleeper(Wall):
-        def sleep_until(self, at):
-            slept.append(at)
-
-    wall = Sleeper()
-    keeper = Timekeeper(wall, simulated=False)
-    true = wall.now()
-    wall.at += timedelta(days=1)
-    keeper.sleep_until(true + timedelta(minutes=1))
-    assert slept == [wall.now() + timedelta(minutes=1)]
-
-
 @pytest.mark.parametrize("abstract", [False, True])
 def test_systemd_is_told(tmp_path, monkeypatch, abstract):
     name = f"lienthong-test-{tmp_path.name}" if abstract else str(tmp_path / "notify")
