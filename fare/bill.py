@@ -15,7 +15,7 @@ from access.issue import lock_accounts
 from access.rules.tap import Tap
 from access.taps import list_taps
 from fare import book
-from fare.held import read_dated
+from fare.held import CHARGES, money_of, read_dated
 from fare.rules.bill import ENGINE_VERSION, Bill, Closed
 from fare.rules.carried import EMPTY, Carried
 from fare.rules.difference import differences, wanted_lines
@@ -26,7 +26,7 @@ from fare.store import bills
 from kernel.ids import FareAccountId, OperatorId
 from kernel.service_day import day_window, service_day
 from kernel.wire.tap import Phase, Purpose
-from ledger import post
+from ledger import dated_money, post
 
 MAX_LATE_DAYS: Final = 45  # later than this a person looks first (§8.6); a setting of the service
 RIDING: Final = frozenset({Purpose.BOARD, Purpose.ALIGHT, Purpose.AUTO})
@@ -118,7 +118,7 @@ def bill(
     first_days = {account: min(folds[account].touched) for account in accounts}
     _read_headers(tx, folds, first_days)
     _read_taps(tx, folds, first_days, current)
-    known = read_dated(tx, accounts, current.zone)
+    known = read_dated(tx, accounts, current.zone, purses=money_of(current))
     booked = bills.list_booked_lines(tx, first_days)
     revisions: list[book.Revision] = []
     for account in accounts:
@@ -160,8 +160,28 @@ def bill(
 
 
 def close_day(tx: Connection, day: date, *, books: Books, now: datetime) -> Billed:
-    """Close every ride that is still open on service days up to `day`, by the tariff's rule."""
-    return bill(tx, bills.list_open_rides(tx, day), books=books, now=now, close_rides=True)
+    """Close every ride that is still open on service days up to `day`, by the tariff's rule.
+
+    Where the tariff withholds transfers from who is in debt, accounts whose money moved that day are billed again:
+    what was withheld is given back where the debt was cleared in time.
+    """
+    touched = {*bills.list_open_rides(tx, day), *_money_moved(tx, day, books.current(), now)}
+    return bill(tx, touched, books=books, now=now, close_rides=True)
+
+
+def _money_moved(
+    tx: Connection, day: date, book: TariffBook, now: datetime
+) -> tuple[tuple[FareAccountId, date], ...]:
+    unit = money_of(book)
+    if unit is None:
+        return ()
+    since = day_window(day, book.day_starts, book.zone).start
+    booked = day - timedelta(days=1)
+    moved = dated_money.list_moved(
+        tx, since=since, until=now, from_book_day=booked, without=CHARGES, unit=unit
+    )
+    billed = bills.list_headers_from(tx, dict.fromkeys(moved, day)) if moved else ()
+    return tuple((one.fare_account_id, one.service_day) for one in billed if one.service_day == day)
 
 
 def fare_tap(tap: Tap) -> FareTap:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from access.rules.tap import Tap
 from access.taps import Found, get_tap, list_taps
 from fare.bill import Books, fare_tap, is_fare_tap
-from fare.held import read_dated
+from fare.held import money_of, read_dated
 from fare.rules.bill import ENGINE_VERSION, Closed, Component, Ride
 from fare.rules.carried import Carried
 from fare.rules.change import Change, Revised, changes
@@ -171,7 +171,9 @@ def _explain(
     taps = tuple(fare_tap(tap) for tap in _taps_of(tx, account, header.service_day, book))
     # A ride was left open only where the world was known up to then; a closed one reads the same either way.
     as_of = newest.billed_at if header.has_open_ride else None
-    day = read_dated(tx, [account], book.zone).facts(account, header.service_day, taps, as_of)
+    day = read_dated(tx, [account], book.zone, purses=money_of(book)).facts(
+        account, header.service_day, taps, as_of
+    )
     told = explain(day, book, Carried.from_json(bills.parsed(header.carried_in)))
     return next((one for one in told.taps if one.tap_id == str(key)), None)
 

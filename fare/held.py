@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from access import link
 from access.rules.link import Counting
-from fare.rules.facts import Correction, DayFacts, Entitlement, FareTap, HeldPass
+from fare.rules.bill import Component
+from fare.rules.facts import Correction, DayFacts, Entitlement, FareTap, HeldPass, PurseMove
 from fare.rules.held import entitlement_during, pass_during
+from fare.rules.tariff import TariffBook
 from fare.store import facts
 from kernel.ids import FareAccountId
+from kernel.money import Currency
+from ledger import dated_money
+
+CHARGES: Final = f"fare.{Component.CHARGED.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,7 @@ class Dated:
     passes: Mapping[FareAccountId, tuple[HeldPass, ...]]
     entitlements: Mapping[FareAccountId, tuple[Entitlement, ...]]
     corrections: Mapping[FareAccountId, tuple[Correction, ...]]
+    purses: Mapping[FareAccountId, tuple[PurseMove, ...]] | None = None
 
     def facts(
         self, account: FareAccountId, day: date, taps: tuple[FareTap, ...], as_of: datetime | None
@@ -38,13 +46,17 @@ class Dated:
             entitlements=self.entitlements.get(account, ()),
             as_of=as_of,
             corrections=self.corrections.get(account, ()),
+            purse=None if self.purses is None else self.purses.get(account, ()),
         )
 
 
-def read_dated(tx: Connection, accounts: Sequence[FareAccountId], zone: ZoneInfo) -> Dated:
+def read_dated(
+    tx: Connection, accounts: Sequence[FareAccountId], zone: ZoneInfo, *, purses: Currency | None = None
+) -> Dated:
     """Return what pricing reads of these accounts besides their taps; billing and explaining both read it here.
 
     Passes and entitlements of an account that is linked into another count there, cut to the time of the link.
+    `purses` names the currency where the tariff asks for debts (`money_of`).
     """
     wanted = set(accounts)
     counting = link.counting(tx, wanted)
@@ -52,7 +64,21 @@ def read_dated(tx: Connection, accounts: Sequence[FareAccountId], zone: ZoneInfo
     own = Dated(
         facts.list_passes(tx, homes), facts.list_entitlements(tx, homes), facts.list_corrections(tx, homes)
     )
-    return _counted(own, counting, homes, wanted, zone) if counting.linked else own
+    dated = _counted(own, counting, homes, wanted, zone) if counting.linked else own
+    return dated if purses is None else replace(dated, purses=_purses(tx, accounts, purses))
+
+
+def money_of(book: TariffBook) -> Currency | None:
+    """Return the currency in which a tariff's pricing folds debts, or None where no rule of it asks for them."""
+    return book.currency if book.folds_purse else None
+
+
+def _purses(
+    tx: Connection, accounts: Sequence[FareAccountId], unit: Currency
+) -> dict[FareAccountId, tuple[PurseMove, ...]]:
+    """Return dated money without the charges of rides: those the fold makes itself (§8.2)."""
+    moved = dated_money.list_moves(tx, accounts, without=CHARGES, unit=unit)
+    return {account: tuple(PurseMove(one.at, one.minor) for one in each) for account, each in moved.items()}
 
 
 def _counted(

@@ -69,6 +69,7 @@ def compile_book(feed: Feed, sha256: str) -> TariffBook:
         passes=compiler.passes(),
         sales=sale_rules(feed, money, Prices(money).minor),
         rider_categories=compiler.numbers,
+        folds_purse=any(row.text("in_debt") == "withhold" for row in feed.of("transfer_windows.txt")),
         starts=_starts(feed),
         build=compiler.build,
     )

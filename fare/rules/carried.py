@@ -83,10 +83,9 @@ class Habit:
 
 @dataclass(frozen=True, slots=True)
 class PurseState:
-    """What the account's money came to, with every move and charge before `until_us`."""
+    """What the account's rides cost so far: with its dated money that tells what it had left at any time."""
 
-    minor: int
-    until_us: int
+    spent_minor: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +122,7 @@ class Carried:
         if self.last_tap is not None:
             body["last_tap"] = self.last_tap.to_json()
         if self.purse is not None:
-            body["purse"] = {"minor": self.purse.minor, "until_us": self.purse.until_us}
+            body["purse"] = {"spent_minor": self.purse.spent_minor}
         return body
 
     @classmethod

@@ -11,7 +11,7 @@ from kernel.clock import micros
 class Debts:
     """The account's money through a service day: moves as they came, charges as the rides come."""
 
-    __slots__ = ("_known", "_minor", "_moves")
+    __slots__ = ("_known", "_moves", "_spent")
 
     def __init__(
         self,
@@ -20,12 +20,8 @@ class Debts:
         carried: PurseState | None,
     ) -> None:
         self._known = tuple((micros(start), micros(end)) for start, end in known)
-        since_us = None if carried is None else carried.until_us
-        self._minor = 0 if carried is None else carried.minor
-        self._moves: list[tuple[int, int]] | None = None
-        if moves is not None:
-            dated = ((micros(move.at), move.minor) for move in moves)
-            self._moves = sorted(one for one in dated if since_us is None or one[0] >= since_us)
+        self._spent = 0 if carried is None else carried.spent_minor
+        self._moves = None if moves is None else sorted((micros(move.at), move.minor) for move in moves)
 
     def held(self, at_us: int, ends_us: int) -> bool:
         """Whether the account was in debt at one instant and stayed so up to another."""
@@ -33,7 +29,7 @@ class Debts:
             return True
         if self._moves is None:
             return False
-        left = self._minor + sum(minor for moved_us, minor in self._moves if moved_us <= at_us)
+        left = sum(minor for moved_us, minor in self._moves if moved_us <= at_us) - self._spent
         if left >= 0:
             return False
         for moved_us, minor in self._moves:
@@ -45,11 +41,8 @@ class Debts:
 
     def pay(self, minor: int) -> None:
         """Take a ride's charge off the account's money."""
-        self._minor -= minor
+        self._spent += minor
 
-    def carry(self, end_us: int) -> PurseState | None:
-        """Return what the next day begins with: every move before `end_us` and every charge of the day."""
-        if self._moves is None:
-            return None
-        moved = sum(minor for moved_us, minor in self._moves if moved_us < end_us)
-        return PurseState(self._minor + moved, end_us)
+    def carry(self) -> PurseState | None:
+        """Return what the next day begins with: the charges alone, so that money that comes late is still seen."""
+        return None if self._moves is None else PurseState(self._spent)

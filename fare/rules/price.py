@@ -292,6 +292,6 @@ def _carry(
         carried.passes if passes is None else passes.carry(),
         built.last,
         () if habits is None else habits.carry(builder.day.toordinal() - tariff.remembers_days),
-        None if debts is None else debts.carry(end_us),
+        None if debts is None else debts.carry(),
     )
     return Carried(*kept) if any(kept) else EMPTY

@@ -129,6 +129,7 @@ class TariffBook:
         "_starts",
         "currency",
         "day_starts",
+        "folds_purse",
         "names",
         "notes",
         "passes",
@@ -152,6 +153,7 @@ class TariffBook:
         passes: Mapping[str, tuple[PassProduct, ...]],
         sales: SaleRules,
         rider_categories: Mapping[str, int],
+        folds_purse: bool,
         starts: tuple[date, ...],
         build: Callable[[date, date], Tariff],
     ) -> None:
@@ -164,6 +166,7 @@ class TariffBook:
         self.notes = notes
         self.passes = passes
         self.sales = sales
+        self.folds_purse = folds_purse  # on some date a rule asks whether the account was in debt
         self.rider_categories = rider_categories  # what a category of the files is numbered by
         self._starts = starts
         self._build = build
