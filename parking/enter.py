@@ -93,7 +93,9 @@ def enter(
     book.table_for(entering.place_id, entering.vehicle_class, entering.at, user=entering.user)
     if entering.at > now + AHEAD:
         raise ImpossibleTimesError(
-            entered_at=entering.at.isoformat(), left_at=None, reason="it begins in the future"
+            entered_at=entering.at.astimezone(place.zone).isoformat(),
+            left_at=None,
+            reason="it begins in the future",
         )
     event = StayEvent(
         event_id=entering.event_id,

@@ -13,6 +13,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from kernel.errors import DomainError
+from ledger.rules.book_day import ZONE
 from parking.rules.book import RateBook, load_rates
 from parking.store import rates as store
 
@@ -102,9 +103,9 @@ def publish_rates(
         if version == book.version:
             return Published(version, begins, again=True)
         if begins == effective_at:
-            raise RatesPublishedError(version=version, effective_at=effective_at.isoformat())
+            raise RatesPublishedError(version=version, effective_at=_local(effective_at))
     if versions and effective_at < now:
-        raise BackdatedRatesError(effective_at=effective_at.isoformat(), now=now.isoformat())
+        raise BackdatedRatesError(effective_at=_local(effective_at), now=_local(now))
     store.insert_rates(
         tx,
         book.version,
@@ -115,6 +116,10 @@ def publish_rates(
         approved_by=approver,
     )
     return Published(book.version, effective_at, again=False)
+
+
+def _local(at: datetime) -> str:
+    return at.astimezone(ZONE).isoformat()
 
 
 def _pack(files: Mapping[str, bytes]) -> bytes:

@@ -17,6 +17,7 @@ from kernel.errors import DomainError
 from kernel.ids import FareAccountId, OperatorId
 from kernel.money import Money
 from parking.bill import bill_accounts, list_stay_events
+from parking.places import HANOI
 from parking.publish_rates import Rates
 from parking.rights import list_held
 from parking.rules.bill import StayBill, price_folded
@@ -122,8 +123,8 @@ def tell(
     past = kind in _UNTIL and until is not None and until <= at
     if at > now + AHEAD or (row.entered_at is not None and at < row.entered_at) or past:
         raise ImpossibleTimesError(
-            entered_at=row.entered_at.isoformat() if row.entered_at else None,
-            left_at=(until or at).isoformat(),
+            entered_at=row.entered_at.astimezone(HANOI).isoformat() if row.entered_at else None,
+            left_at=(until or at).astimezone(HANOI).isoformat(),
             reason="it would end before it begins, or lies in the future",
         )
     event_store.insert_event(

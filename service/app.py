@@ -18,6 +18,7 @@ from access.keyring import Keyring
 from kernel.clock import clock_from
 from service import api, auth, console, headers, logs, problem_answers, problems
 from service.cache import Cache
+from service.console import errors as console_errors
 from service.console.language import LANGUAGES, choose_language
 from service.database import Database
 from service.errors import MalformedRequestError
@@ -84,6 +85,7 @@ def create_app(settings: Settings | None = None, *, keyring: Keyring | None = No
     Babel(app, default_locale="vi", locale_selector=choose_language)
     headers.install(app)
     problem_answers.install(app)
+    console_errors.install(app)
     app.error_processor(_http_problem)
     for blueprint in (*api.BLUEPRINTS, *console.BLUEPRINTS):
         app.register_blueprint(blueprint)

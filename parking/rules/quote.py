@@ -114,8 +114,8 @@ def measured_s(table: RateTable, entered_at: datetime, left_at: datetime) -> int
     length = micros(left_at) - micros(entered_at)
     if length < 0 or length > _LONGEST_S * _SECOND:
         raise ImpossibleTimesError(
-            entered_at=entered_at.isoformat(),
-            left_at=left_at.isoformat(),
+            entered_at=entered_at.astimezone(table.zone).isoformat(),
+            left_at=left_at.astimezone(table.zone).isoformat(),
             reason="it ends before it begins" if length < 0 else "it is longer than 400 days",
         )
     match table.edges.measure:
@@ -224,8 +224,8 @@ def quote(events: Iterable[StayEvent], table: RateTable, *, asked_at: datetime |
     if entered is None or end is None or len(stays) > 1:
         reason = "no entry is known" if entered is None else "no exit is known"
         raise ImpossibleTimesError(
-            entered_at=entered.isoformat() if entered else None,
-            left_at=end.isoformat() if end else None,
+            entered_at=entered.astimezone(table.zone).isoformat() if entered else None,
+            left_at=end.astimezone(table.zone).isoformat() if end else None,
             reason="these are the events of several stays" if len(stays) > 1 else reason,
         )
     return quote_between(table, entered, end, asked_at=None if left else asked_at)

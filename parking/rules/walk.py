@@ -89,7 +89,8 @@ class Walk:
 
     def _refuse_hole(self, at: int, reason: str) -> None:
         if self._edges.uncovered is Uncovered.REFUSE:
-            raise UncoveredTimeError(table_id=self._table.table_id, at=instant(at).isoformat(), reason=reason)
+            local = instant(at).astimezone(self._table.zone)
+            raise UncoveredTimeError(table_id=self._table.table_id, at=local.isoformat(), reason=reason)
 
     def _collection(self, each: RateLineCollection, opened: int, at: int, end: int, stop: int) -> int:
         key = (each.collection_id, opened)
