@@ -12,7 +12,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from access.issue import list_cards, lock_accounts
+from access.issue import lock_accounts
+from access.link import list_media
 from access.rules.medium import MediumState
 from fare.rules.adjust import categories_of
 from fare.rules.facts import HeldPass
@@ -97,7 +98,8 @@ def categories(tx: Connection, account: FareAccountId, tariff: TariffBook, at: d
     """Return the categories an account may buy for at `at`: its active cards' and its proven entitlements'."""
     proven = facts.list_entitlements(tx, [account]).get(account, ())
     day = tariff.local_date(at)
-    own = {card.concession for card in list_cards(tx, [account]) if card.state is MediumState.ACTIVE}
+    held = list_media(tx, [account], at=at)
+    own = {card.concession for card in held if card.state is MediumState.ACTIVE}
     found = {category for one in own or {Concession.NORMAL} for category in categories_of(one, proven, day)}
     return tuple(sorted(found))
 
@@ -229,7 +231,7 @@ def gift_passes(
     day = service_day(now, tariff.day_starts, tariff.zone)
     book_day = post.book_day(tx, day, now)
     lock_accounts(tx, {organiser, *members})
-    ids = {member: gifted_id(gift_id, member) for member in members}
+    ids = {member: uuid8("gift", gift_id, member) for member in members}
     if earlier := sales.list_gift(tx, gift_id):
         found = {sale.fare_account_id: sale for sale in earlier}
         same = {(sale.payer_id, sale.held.product_id, sale.held.scope) for sale in earlier} == {
@@ -284,11 +286,6 @@ def gift_passes(
         ],
     )
     return tuple(Sold(held, price) for _, held, price, _ in sold)
-
-
-def gifted_id(gift_id: UUID, member: FareAccountId) -> UUID:
-    """Return the id of a member's pass of a gift."""
-    return uuid8("gift", gift_id, member)
 
 
 def _entry(

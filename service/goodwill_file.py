@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from access import issue
+from access import issue, link
 from access.issue import UnknownCardError
 from kernel.ids import FareAccountId
 from kernel.money import VND, MalformedAmountError, Money
@@ -32,7 +32,7 @@ class GoodwillFile:
     sha256: bytes
 
 
-def read(tx: Connection, content: bytes) -> GoodwillFile:
+def read(tx: Connection, content: bytes, now: datetime) -> GoodwillFile:
     """Return the file's lines by account; GoodwillLinesError names every line that is wrong, with nothing kept."""
     try:
         rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig")), strict=True)
@@ -41,7 +41,7 @@ def read(tx: Connection, content: bytes) -> GoodwillFile:
         found, errors = [], []
         for number, row in enumerate(rows, 2):
             try:
-                found.append(_line(tx, row, number))
+                found.append(_line(tx, row, number, now))
             except (ValueError, TypeError, UnknownCardError, MalformedAmountError) as error:
                 errors.append({"line": number, "why": str(error) or type(error).__name__})
     except (UnicodeDecodeError, csv.Error) as error:
@@ -53,7 +53,7 @@ def read(tx: Connection, content: bytes) -> GoodwillFile:
 
 def propose(tx: Connection, content: bytes, *, reason: str, by: Actor, now: datetime) -> Batch:
     """Keep a file as a batch that waits for a second person."""
-    file = read(tx, content)
+    file = read(tx, content, now)
     made = goodwill.propose(tx, file.lines, reason=reason.strip(), sha256=file.sha256, by=person(by), now=now)
     if not made.again:
         _audit(tx, "goodwill.proposed", made, by, now)
@@ -81,9 +81,10 @@ def person(by: Actor) -> str:
     return f"{by.kind.value}:{by.actor_id}"
 
 
-def _line(tx: Connection, row: dict[str, str], number: int) -> GoodwillLine:
+def _line(tx: Connection, row: dict[str, str], number: int, now: datetime) -> GoodwillLine:
     card = issue.get_card(tx, serial=int(row["card_serial"]))
-    return GoodwillLine(FareAccountId(card.fare_account_id), Money.parse(row["amount"].strip(), VND), number)
+    account = link.current(tx, FareAccountId(card.fare_account_id), at=now)
+    return GoodwillLine(account, Money.parse(row["amount"].strip(), VND), number)
 
 
 def _audit(tx: Connection, action: str, batch: Batch, by: Actor, now: datetime) -> None:

@@ -72,7 +72,7 @@ def create_batch(json_data: BatchAsked) -> tuple[dict[str, Any], int]:
     now, content = running.clock.now(), json_data.csv.encode()
     if json_data.dry_run:
         with running.database.read() as tx:
-            file = goodwill_file.read(tx, content)
+            file = goodwill_file.read(tx, content, now)
         return {"dry_run": True, "lines": len(file.lines), "total": file.total.to_json()}, 200
 
     def work(tx: Connection) -> Batch:

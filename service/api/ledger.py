@@ -8,12 +8,17 @@ from typing import Any, Final, Self, TypeVar
 from uuid import UUID
 
 from apiflask import APIBlueprint
+from flask import request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from sqlalchemy import Connection
 
+from kernel.ids import FareAccountId
 from ledger import accounts, close_period, reverse, statement
+from ledger.rules.account import Account, OwnerKind
+from service import riders
 from service.api import ledger_documents as shown
-from service.auth import requires
-from service.problems import CONTENT_TYPE, TABLE
+from service.auth import principal, requires
+from service.problems import CONTENT_TYPE, TABLE, request_id
 from service.services import services
 from service.staff import Role
 
@@ -128,8 +133,9 @@ def list_accounts(query: AccountsQuery) -> dict[str, Any]:
 @_refuses("unknown-account")
 def get_account(account_id: UUID) -> dict[str, Any]:
     """Return an account with its balance as of now; holds past their time do not count."""
-    with services().database.read() as tx:
+    with services().database.begin() as tx:
         account = accounts.get_account(tx, account_id)
+        _noted(tx, account, "balance")
         known = account.spec.account_id
         balance = accounts.read_balances(tx, [known], services().clock.now())[known]
     return {**shown.account_document(account), "balance": shown.balance_document(balance)}
@@ -161,11 +167,27 @@ def get_balance(account_id: UUID, query: BalanceQuery) -> dict[str, Any]:
 @_refuses("unknown-account", "bad-cursor", "malformed-request")
 def get_statement(account_id: UUID, query: StatementQuery) -> dict[str, Any]:
     """Return a page of an account's statement: opening, lines with a running balance, closing."""
-    with services().database.read() as tx:
+    with services().database.begin() as tx:
         made = statement.statement(
             tx, account_id, first=query.first, last=query.last, cursor=query.cursor, limit=query.limit
         )
+        _noted(tx, made.account, "statement")
     return shown.statement_document(made)
+
+
+def _noted(tx: Connection, account: Account, what: str) -> None:
+    """Write down, for the rider, that somebody read the rider's account; `X-Purpose` may say what for."""
+    if account.spec.owner_kind is OwnerKind.RIDER:
+        running = services()
+        riders.looked_at(
+            tx,
+            FareAccountId(account.spec.owner_id),
+            by=principal().actor,
+            what=what,
+            purpose=request.headers.get("X-Purpose", "")[:200] or "books",
+            now=running.clock.now(),
+            request_id=request_id(),
+        )
 
 
 @blueprint.get("/entries/<uuid:owner_id>/<uuid:entry_id>")

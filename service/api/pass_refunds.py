@@ -7,7 +7,7 @@ from apiflask import APIBlueprint
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from access import issue
+from access import issue, link
 from fare import refund_pass, sell
 from fare.rules.sale import NoRefund, check_start
 from fare.rules.tariff import TariffBook
@@ -125,7 +125,7 @@ def give(fare_account_id: UUID, json_data: GiftAsked) -> Answer:
 
     def work(tx: Connection, book: TariffBook) -> tuple[Sold, ...] | TooLittle:
         members = [
-            FareAccountId(issue.get_card(tx, serial=serial).fare_account_id)
+            link.current(tx, FareAccountId(issue.get_card(tx, serial=serial).fare_account_id), at=now)
             for serial in json_data.card_serials
         ]
         given = sell.gift_passes(

@@ -7,7 +7,7 @@ from apiflask import APIBlueprint
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import Connection
 
-from access import issue
+from access import issue, link
 from access.issue import UnknownCardError
 from kernel.ids import FareAccountId
 from service import riders
@@ -128,7 +128,8 @@ def get_me() -> dict[str, Any]:
 
 def _account(tx: Connection, asked: CardOrAccount) -> FareAccountId:
     if asked.card_serial is not None:
-        return FareAccountId(issue.get_card(tx, serial=asked.card_serial).fare_account_id)
+        home = FareAccountId(issue.get_card(tx, serial=asked.card_serial).fare_account_id)
+        return link.current(tx, home, at=services().clock.now())
     assert asked.fare_account_id is not None, "the body names one of the two"
     account = FareAccountId(asked.fare_account_id)
     if not issue.list_versions(tx, (account,)):

@@ -34,7 +34,7 @@ def propose(file: Path, reason: str, dry_run: bool) -> None:
         with context.database() as database:
             if dry_run:
                 with database.read() as tx:
-                    read = goodwill_file.read(tx, content)
+                    read = goodwill_file.read(tx, content, context.clock().now())
                 click.echo(f"{len(read.lines)} riders, {read.total} in all; nothing was kept (dry run)")
                 return
             made = database.run(

@@ -8,7 +8,7 @@ from uuid import UUID
 import click
 from sqlalchemy import Connection
 
-from access import issue
+from access import issue, link
 from fare import refund_pass, sell
 from fare.rules.sale import NoRefund, check_start
 from fare.sell import Buying, PaidBy, TooLittle
@@ -164,7 +164,8 @@ def rider_code(serial: int) -> None:
 
 
 def _account(tx: Connection, serial: int) -> FareAccountId:
-    return FareAccountId(issue.get_card(tx, serial=serial).fare_account_id)
+    home = FareAccountId(issue.get_card(tx, serial=serial).fare_account_id)
+    return link.current(tx, home, at=context.clock().now())
 
 
 def _document(one: Sale) -> dict[str, Any]:
