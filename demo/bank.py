@@ -11,6 +11,8 @@ the checksum, the signatures and the clock here are second implementations. `pyt
                       {"payments": […], "times": 5, "shuffle": true, "seed": 7} mixes all their notifications.
     POST /flush       waits until nothing is left to send; 504 after {"timeout_s": 30}
     GET  /statement   what the bank thinks it was paid, with running balances
+    GET  /file        a statement or settlement file: ?format=camt.053.08&day=2026-11-18, with faults (demo/bank_files)
+    POST /file        the same, written to {"into": path}, after {"delay_s": 0}: a late statement
     GET  /deliveries  what was sent, and how the service answered
 """
 
@@ -22,11 +24,13 @@ import sys
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from demo.bank_files import write_file
 from demo.bank_wire import HANOI, RefusedError, as_banks_write, casso_note, payos_note, scan, world_time
 
 TRIES = 12
@@ -148,6 +152,28 @@ class Bank:
         with self.lock:
             return self.lock.wait_for(lambda: not self.waiting and not self.sending, timeout_s)
 
+    def file(self, asked: dict[str, str]) -> bytes:
+        """A statement or settlement file of what was booked so far."""
+        with self.lock:
+            return write_file(list(self.movements), self.options.account, self.options.opening, asked)
+
+    def deliver_file(self, order: dict[str, Any]) -> str:
+        """Put a file into a folder, at once or late; whole from the moment it has its name."""
+        into = Path(str(order.pop("into")))
+        delay = float(order.pop("delay_s", 0))
+        raw = self.file({name: str(value) for name, value in order.items()})
+
+        def put() -> None:
+            part = into.with_name(into.name + ".part")
+            part.write_bytes(raw)
+            part.rename(into)
+
+        if delay:
+            threading.Timer(delay, put).start()
+        else:
+            put()
+        return str(into)
+
     def statement(self) -> dict[str, Any]:
         """The account as the bank keeps it."""
         with self.lock:
@@ -168,7 +194,10 @@ class Desk(BaseHTTPRequestHandler):
     bank: Bank
 
     def do_GET(self) -> None:
-        match self.path:
+        path, _, query = self.path.partition("?")
+        match path:
+            case "/file":
+                self.file(dict(urllib.parse.parse_qsl(query)))
             case "/health":
                 self.answer(200, {"status": "live"})
             case "/statement":
@@ -186,6 +215,8 @@ class Desk(BaseHTTPRequestHandler):
             match self.path:
                 case "/pay":
                     self.answer(200, {"movements": self.bank.pay(order)})
+                case "/file":
+                    self.answer(200, {"into": self.bank.deliver_file(order)})
                 case "/flush":
                     done = self.bank.flush(float(order.get("timeout_s", 30)))
                     self.answer(200 if done else 504, {"sent": done})
@@ -193,6 +224,18 @@ class Desk(BaseHTTPRequestHandler):
                     self.answer(404, {"error": "no such page"})
         except (RefusedError, ValueError, TypeError, KeyError, AttributeError) as error:
             self.answer(422, {"error": str(error)})
+
+    def file(self, asked: dict[str, str]) -> None:
+        try:
+            raw = self.bank.file(asked)
+        except (RefusedError, ValueError) as error:
+            self.answer(422, {"error": str(error)})
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
 
     def answer(self, status: int, body: dict[str, Any]) -> None:
         raw = json.dumps(body, ensure_ascii=False).encode()

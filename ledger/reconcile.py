@@ -70,10 +70,12 @@ def _refresh(tx: Connection, now: datetime) -> int:
 def _match_many(tx: Connection, now: datetime) -> int:
     match.lock(tx)
     minor = match.tolerance(tx, VND.code)
-    match.set_aside(tx)
-    done = match.match_payouts(tx, now, minor=minor)
-    done += match.match_batched(tx, now, minor=minor)
-    return done + match.match_split(tx, now, minor=minor)
+    done = 0
+    for rule in (match.match_payouts, match.match_batched, match.match_split):
+        if not match.set_aside(tx):  # nothing is left over
+            break
+        done += rule(tx, now, minor=minor)
+    return done
 
 
 def _match_text(tx: Connection, now: datetime) -> int:

@@ -68,6 +68,7 @@ _TAKEN: Final = {
 def lock(tx: Connection) -> None:
     """Wait until no other reconciliation runs; held until this transaction ends."""
     tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    tx.execute(text("SET LOCAL work_mem = '256MB'"))  # one reconciliation at a time may sort a day in memory
 
 
 def refresh_ledger(tx: Connection, now: datetime) -> int:
@@ -196,7 +197,9 @@ def match_payouts(tx: Connection, now: datetime, *, minor: int) -> int:
 def match_split(tx: Connection, now: datetime, *, minor: int) -> int:
     """Match one payment to several credits of its reference; return how many credits."""
     done = 0
-    for key in ("qr_reference", "reference"):
+    for number, key in enumerate(("qr_reference", "reference")):
+        if number and done:
+            set_aside(tx)
         statement = _SPLIT.format(key=key, many="bank", one="ledger", left="one.item_id", right="x.item_id")
         done += _again(tx, statement, Rule.SPLIT, now, minor)
     return done
@@ -212,10 +215,10 @@ def match_batched(tx: Connection, now: datetime, *, minor: int) -> int:
 
 def match_text(tx: Connection, now: datetime) -> int:
     """Match by amount, time and folded text where there is just one candidate either way; return how many."""
-    set_aside(tx)
+    if not set_aside(tx):
+        return 0
     return tx.execute(text(_TEXT), {"now": now}).rowcount
 
 
 def _again(tx: Connection, statement: str, rule: Rule, now: datetime, minor: int) -> int:
-    set_aside(tx)
     return tx.execute(text(statement), {"now": now, "tolerance": minor, "rule": rule.value}).rowcount
