@@ -12,6 +12,35 @@ _WORDS: Final = {
     "removed": ("bỏ", "removed"),
     "changed": ("thay đổi", "changed"),
 }
+# What a row of a file is called; a file that is not here is called by its name.
+_FILES: Final[dict[str, tuple[str, str]]] = {
+    "tariff.txt": ("Biểu giá", "Tariff"), "agency.txt": ("Đơn vị vận chuyển", "Operator"),
+    "routes.txt": ("Tuyến", "Route"), "stops.txt": ("Điểm dừng", "Stop"), "networks.txt": ("Mạng lưới", "Network"),
+    "route_networks.txt": ("Tuyến thuộc mạng lưới", "Route in network"), "areas.txt": ("Khu vực", "Area"),
+    "stop_areas.txt": ("Điểm dừng thuộc khu vực", "Stop in area"),
+    "timeframes.txt": ("Khung giờ", "Timeframe"), "rider_categories.txt": ("Đối tượng", "Rider category"),
+    "fare_media.txt": ("Phương tiện thanh toán", "Medium"), "fare_products.txt": ("Giá vé", "Fare"),
+    "fare_leg_rules.txt": ("Quy tắc giá vé", "Fare rule"),
+    "fare_transfer_rules.txt": ("Quy tắc chuyển tuyến", "Transfer rule"),
+    "fare_matrix.txt": ("Giá vé giữa hai ga", "Fare between stations"),
+    "distance_fares.txt": ("Giá vé theo cự ly", "Fare by distance"),
+    "distance_bands.txt": ("Giá vé theo bậc cự ly", "Fare by distance band"),
+    "transfer_windows.txt": ("Thời gian chuyển tuyến", "Transfer window"), "caps.txt": ("Mức trần", "Cap"),
+    "passes.txt": ("Vé tháng, vé kỳ", "Pass"), "waivers.txt": ("Miễn vé", "Free travel"),
+    "concessions.txt": ("Giảm giá", "Concession"), "ride_rules.txt": ("Quy tắc lượt đi", "Ride rule"),
+    "incomplete_rides.txt": ("Lượt đi thiếu một lần quẹt", "Incomplete ride"),
+    "same_station_exits.txt": ("Ra ở chính ga vào", "Exit where one entered"),
+    "cash_rounding.txt": ("Làm tròn tiền mặt", "Cash rounding"),
+    "revenue_shares.txt": ("Chia doanh thu", "Revenue share"),
+}  # fmt: skip
+_FIELDS: Final[dict[str, tuple[str, str]]] = {
+    "amount": ("giá", "price"), "currency": ("tiền tệ", "currency"), "period": ("kỳ", "period"),
+    "rides": ("số lượt", "rides"), "duration_s": ("thời gian (giây)", "time (s)"), "funder": ("nguồn chi trả", "paid by"),
+    "valid_to": ("đến hết ngày", "until"), "share_percent": ("mức giảm (%)", "share (%)"),
+    "network_ids": ("mạng lưới", "networks"), "area_ids": ("khu vực", "areas"), "decision": ("quyết định", "decision"),
+    "limit_min": ("thời hạn (phút)", "time limit (min)"), "fare_product_id": ("loại vé", "fare"),
+    "max_uses": ("số lần chuyển", "changes"), "validity": ("hiệu lực", "validity"), "status": ("tình trạng", "status"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +60,21 @@ class Change:
         }  # fmt: skip
 
     def text(self, language: str) -> str:
-        """Return the change as one line of a notice, in `vi` or `en`."""
-        word = _WORDS[self.kind][language == "en"]
+        """Return the change as one line of a notice, in `vi` or `en`; the file it stands in comes last."""
+        at = language == "en"
+        nothing = ("không có", "none")[at]
+
+        def named(field: str) -> str:
+            return _FIELDS[field][at] if field in _FIELDS else field
+
         changes = ", ".join(
-            f"{name} {before or '∅'} → {after or '∅'}"
+            f"{named(name)} {before or nothing} → {after or nothing}"
             if self.kind == "changed"
-            else f"{name} {before or after}"
+            else f"{named(name)} {before or after}"
             for name, before, after in self.fields
         )
-        return f"{self.file}: {word}: {self.key}{self.dates}: {changes}"
+        what = _FILES[self.file][at] if self.file in _FILES else self.file
+        return f"{what} {self.key}{self.dates}, {_WORDS[self.kind][at]}: {changes} ({self.file})"
 
 
 def diff_feeds(before: Feed, after: Feed) -> tuple[Change, ...]:

@@ -167,9 +167,12 @@ def test_diff_reads_like_a_notice():
     ).feed
     english = [change.text("en") for change in diff_feeds(before, after)]
     assert english == [
-        "fare_products.txt: changed: core: amount 2.00 → 2.90",
-        "caps.txt: new: week: period week, rides 12",
+        "Fare core, changed: price 2.00 → 2.90 (fare_products.txt)",
+        "Cap week, new: period week, rides 12 (caps.txt)",
     ]
-    assert "thay đổi" in diff_feeds(before, after)[0].text("vi")
+    assert (
+        diff_feeds(before, after)[0].text("vi")
+        == "Giá vé core, thay đổi: giá 2.00 → 2.90 (fare_products.txt)"
+    )
     assert [change.kind for change in diff_feeds(after, before)] == ["changed", "removed"]
     assert diff_feeds(before, before) == ()
