@@ -43,28 +43,40 @@ class Elements:
     namespace: str
     findings: list[Finding] = field(default_factory=list)
     where: str = ""
+    _tags: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def path(self, names: str) -> str:
-        """Return "A/B" with the namespace on each step."""
-        return "/".join(self.namespace + name for name in names.split("/"))
+    def path(self, name: str) -> str:
+        """Return one name with the namespace."""
+        return self.namespace + name
+
+    def all(self, element: etree._Element, names: str) -> Iterator[etree._Element]:
+        """Yield the elements at "A/B", in order. lxml's own paths are compiled anew past a hundred of them."""
+        tags = self._tags.get(names)
+        if tags is None:
+            tags = self._tags[names] = tuple(self.namespace + name for name in names.split("/"))
+        yield from _walk(element, tags, 0)
+
+    def first(self, element: etree._Element, names: str) -> etree._Element | None:
+        """Return the first element at a path, None when there is none."""
+        return next(self.all(element, names), None)
 
     def text(self, element: etree._Element, *paths: str) -> str:
         """Return the first text found at one of `paths`, stripped; "" when there is none."""
         for names in paths:
-            found = element.findtext(self.path(names))
-            if found and (kept := found.strip()):
+            found = self.first(element, names)
+            if found is not None and found.text and (kept := found.text.strip()):
                 return kept[:_LONG]
         return ""
 
     def texts(self, element: etree._Element, names: str) -> Iterator[str]:
         """Yield every text at a path, stripped."""
-        for found in element.iterfind(self.path(names)):
+        for found in self.all(element, names):
             if found.text and (kept := found.text.strip()):
                 yield kept[:_LONG]
 
     def money(self, element: etree._Element, names: str = "Amt") -> Money | None:
         """Return the unsigned amount at a path, None where it does not stand or is none (then a finding)."""
-        found = element.find(self.path(names))
+        found = self.first(element, names)
         if found is None:
             return None
         unit, wrong = read_currency(found.get("Ccy") or "", self.where)
@@ -92,7 +104,7 @@ class Elements:
         A date is taken as written, whatever zone follows it. An instant gives Hanoi's date; without a zone it is
         Hanoi's time already.
         """
-        chosen = element.find(self.path(names))
+        chosen = self.first(element, names)
         if chosen is None:
             return None, None
         written = self.text(chosen, "Dt") or self.text(chosen, "DtTm") or (chosen.text or "").strip()
@@ -112,7 +124,7 @@ class Elements:
         self.where = f"balance {code}"
         amount = self.money(element)
         if amount is None:
-            if element.find(self.path("Amt")) is None:
+            if self.first(element, "Amt") is None:
                 self.findings.append(error("malformed-amount", "a balance without an amount", self.where))
             return None
         on, _ = self.day(element, "Dt")
@@ -125,8 +137,8 @@ class Elements:
     def charges(self, element: etree._Element, unit: Currency) -> Money | None:
         """Return what <Chrgs> took in the entry's currency, positive for a cost; None where none stands."""
         total, found = 0, False
-        for charge in element.iterfind(self.path("Chrgs")):
-            records = charge.findall(self.path("Rcrd")) or [charge]
+        for charge in self.all(element, "Chrgs"):
+            records = list(self.all(charge, "Rcrd")) or [charge]
             whole = self.money(charge, "TtlChrgsAndTaxAmt")
             if whole is not None and whole.currency == unit:
                 total, found = total + whole.minor, True
@@ -140,7 +152,7 @@ class Elements:
 
     def part(self, element: etree._Element, entry_mark: str) -> EntryPart:
         """Return a <TxDtls>, signed by its own indicator, or by the entry's where it has none (version 02)."""
-        refs = element.find(self.path("Refs"))
+        refs = self.first(element, "Refs")
         debit = (self.text(element, "CdtDbtInd") or entry_mark) == _DEBIT
         amount = self._part_amount(element)
         names = ("Cdtr", "Dbtr") if debit else ("Dbtr", "Cdtr")
@@ -181,7 +193,7 @@ class Elements:
         self.where = f"entry {number}"
         amount = self.money(element)
         if amount is None:
-            if element.find(self.path("Amt")) is None:
+            if self.first(element, "Amt") is None:
                 self.findings.append(error("malformed-amount", "an entry without an amount", self.where))
             return None
         signed = self.signed(element, amount)
@@ -216,7 +228,7 @@ class Elements:
 
     def _batch(self, element: etree._Element, unit: Currency) -> tuple[int | None, Money | None]:
         count, total = None, None
-        for batch in element.iterfind(self.path("NtryDtls/Btch")):
+        for batch in self.all(element, "NtryDtls/Btch"):
             said = self.text(batch, "NbOfTxs")
             if said.isascii() and said.isdigit():
                 count = (count or 0) + int(said)
@@ -258,3 +270,11 @@ class Elements:
                 warning("parts-differ", f"its payments come to {Money(total, signed.currency)}", self.where)
             )
         return tuple(parts)
+
+
+def _walk(element: etree._Element, tags: tuple[str, ...], at: int) -> Iterator[etree._Element]:
+    for child in element.iterchildren(tags[at]):
+        if at + 1 == len(tags):
+            yield child
+        else:
+            yield from _walk(child, tags, at + 1)
