@@ -8,6 +8,8 @@ import pytest
 from access import issue
 from kernel.ids import OperatorId
 from kernel.wire.cardinfo import Concession
+from ledger import accounts
+from ledger.rules import chart
 from service import riders, staff
 from service.audit import Actor, ActorKind
 from service.services import EXTENSION
@@ -152,3 +154,22 @@ def test_a_rider_sees_who_looked_and_why_and_nobody_elses(client, running, cards
     (seen,) = client.get(f"/v1/riders/{account}/data-access", headers=own).json["data_access"]
     assert (seen["by"], seen["what"], seen["purpose"]) == ("command:test", "statement", "dispute 7")
     assert client.get(f"/v1/riders/{account}/data-access", headers=other).status_code == 403
+
+
+def test_reading_a_riders_account_in_the_books_is_told_with_its_purpose(client, running, cards, now):
+    account = cards[0].fare_account_id
+    own, auditor = signed_in(client, running, cards[0]), credential(running, Role.AUDITOR)
+    spec = chart.rider_stored_value(account)
+    with running.database.begin() as tx:
+        accounts.open_accounts(tx, (spec, chart.operator_payable("transerco")), now)
+    at = f"/v1/ledger/accounts/{spec.account_id}"
+    assert client.get(at, headers=auditor | {"X-Purpose": "audit 2026-4"}).status_code == 200
+    span = "first=2026-11-01&last=2026-11-18"
+    assert client.get(f"{at}/statement?{span}", headers=auditor).status_code == 200
+    other = chart.operator_payable("transerco").account_id
+    assert client.get(f"/v1/ledger/accounts/{other}", headers=auditor).status_code == 200
+    seen = client.get(f"/v1/riders/{account}/data-access", headers=own).json["data_access"]
+    assert sorted((one["what"], one["purpose"]) for one in seen) == [
+        ("balance", "audit 2026-4"),
+        ("statement", "books"),
+    ]
