@@ -15,7 +15,11 @@ Driver = psycopg.Connection[tuple[Any, ...]]
 
 def driver(tx: Connection) -> Driver:
     """Return the psycopg connection that carries `tx`; its statements belong to the same transaction."""
-    return cast("Driver", tx.connection.driver_connection)
+    connection = cast("Driver", tx.connection.driver_connection)
+    # Past its limit psycopg deallocates the oldest prepared statement, and in a pipeline a statement that is under
+    # way may be that one. Our statements are a fixed set, so none need go.
+    connection.prepared_max = None
+    return connection
 
 
 @contextmanager
