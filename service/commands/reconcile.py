@@ -140,7 +140,12 @@ def exceptions(reason: str | None, limit: int, as_json: bool) -> None:
 @click.argument("owner")
 @click.argument("exception_ids", nargs=-1, required=True, type=click.UUID)
 def assign(owner: str, exception_ids: tuple[UUID, ...]) -> None:
-    """Give exceptions an OWNER."""
+    """Give exceptions an OWNER.
+
+    \b
+    Example:
+      lienthong reconcile assign lan@example.org 0c71b2de-0000-8000-8000-000000000001
+    """  # noqa: D301  (click reads \b)
     _act("assign", exception_ids, lambda tx: recon_queue.assign(tx, exception_ids, owner), owner=owner)
 
 
@@ -149,7 +154,12 @@ def assign(owner: str, exception_ids: tuple[UUID, ...]) -> None:
 @click.argument("exception_ids", nargs=-1, required=True, type=click.UUID)
 @click.option("--note", required=True, help="Why.")
 def propose(resolution: str, exception_ids: tuple[UUID, ...], note: str) -> None:
-    """Propose to write exceptions off or to move them to suspense; another person approves."""
+    """Propose to write exceptions off or to move them to suspense; another person approves.
+
+    \b
+    Example:
+      lienthong reconcile propose to_suspense 0c71b2de-0000-8000-8000-000000000001 --note "payer not known yet"
+    """  # noqa: D301  (click reads \b)
     by, now = context.actor(), context.clock().now()
     _act(
         "propose",
@@ -165,7 +175,12 @@ def propose(resolution: str, exception_ids: tuple[UUID, ...], note: str) -> None
 @reconcile.command()
 @click.argument("exception_ids", nargs=-1, required=True, type=click.UUID)
 def approve(exception_ids: tuple[UUID, ...]) -> None:
-    """Approve what another person proposed, and book it."""
+    """Approve what another person proposed, and book it.
+
+    \b
+    Example:
+      lienthong reconcile approve 0c71b2de-0000-8000-8000-000000000001
+    """  # noqa: D301  (click reads \b)
     by, now = context.actor(), context.clock().now()
     _act(
         "approve",
@@ -181,7 +196,12 @@ def approve(exception_ids: tuple[UUID, ...]) -> None:
     "--id", "match_id", type=click.UUID, help="The match's id, to repeat a call; default a new one."
 )
 def match(item_ids: tuple[UUID, ...], note: str, match_id: UUID | None) -> None:
-    """Match movements of two sides by hand; their sums must agree."""
+    """Match movements of two sides by hand; their sums must agree.
+
+    \b
+    Example:
+      lienthong reconcile match 0c71b2de-0000-8000-8000-000000000001 0c71b2de-0000-8000-8000-000000000002 --note "one transfer"
+    """  # noqa: D301  (click reads \b)
     by, now = context.actor(), context.clock().now()
     minted = match_id or uuid7(now)
     _act(
@@ -197,7 +217,12 @@ def match(item_ids: tuple[UUID, ...], note: str, match_id: UUID | None) -> None:
 @click.argument("match_id", type=click.UUID)
 @click.option("--note", required=True, help="Why it was wrong.")
 def undo(match_id: UUID, note: str) -> None:
-    """Take a match apart; the next run takes its booking back by a linked entry."""
+    """Take a match apart; the next run takes its booking back by a linked entry.
+
+    \b
+    Example:
+      lienthong reconcile undo 01a1ec61-0000-7000-8000-000000000001 --note "two payers of one name"
+    """  # noqa: D301  (click reads \b)
     by, now = context.actor(), context.clock().now()
     _act(
         "undo",

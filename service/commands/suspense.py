@@ -25,7 +25,12 @@ def suspense() -> None:
 @click.argument("suspense_id", type=click.UUID)
 @click.argument("owner")
 def assign(suspense_id: UUID, owner: str) -> None:
-    """Give a row an OWNER."""
+    """Give a row an OWNER.
+
+    \b
+    Example:
+      lienthong suspense assign 0c71b2de-0000-8000-8000-000000000001 lan@example.org
+    """  # noqa: D301  (click reads \b)
     with context.database() as database, database.begin() as tx:
         end_suspense.assign(tx, suspense_id, owner)
         _audit(tx, "assign", suspense_id, owner=owner)
@@ -63,7 +68,12 @@ def propose(suspense_id: UUID, resolution: str, serial: int | None, note: str) -
 @suspense.command()
 @click.argument("suspense_id", type=click.UUID)
 def approve(suspense_id: UUID) -> None:
-    """Approve what another person proposed, and book it."""
+    """Approve what another person proposed, and book it.
+
+    \b
+    Example:
+      lienthong suspense approve 0c71b2de-0000-8000-8000-000000000001
+    """  # noqa: D301  (click reads \b)
     by, now = context.actor(), context.clock().now()
 
     def work(tx: Connection) -> Ended:
@@ -88,7 +98,12 @@ def approve(suspense_id: UUID) -> None:
 @suspense.command()
 @click.argument("provider", type=click.Choice(sorted(ADAPTERS)))
 def gaps(provider: str) -> None:
-    """List breaks in a provider's running balances: before each, a movement was never notified. Ends with 1 then."""
+    """List breaks in a provider's running balances: before each, a movement was never notified. Ends with 1 then.
+
+    \b
+    Example:
+      lienthong suspense gaps casso
+    """  # noqa: D301  (click reads \b)
     with context.database() as database, database.read() as tx:
         found = queue.list_gaps(tx, provider)
     for gap in found:
