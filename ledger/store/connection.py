@@ -16,9 +16,9 @@ Driver = psycopg.Connection[tuple[Any, ...]]
 def driver(tx: Connection) -> Driver:
     """Return the psycopg connection that carries `tx`; its statements belong to the same transaction."""
     connection = cast("Driver", tx.connection.driver_connection)
-    # Past its limit psycopg deallocates the oldest prepared statement, and in a pipeline a statement that is under
-    # way may be that one. Our statements are a fixed set, so none need go.
-    connection.prepared_max = None
+    # psycopg answers a rollback with DEALLOCATE ALL, and in a pipeline a statement that follows would still count on
+    # its prepared name. The work is in functions, whose plans the server keeps: nothing is prepared here.
+    connection.prepare_threshold = None
     return connection
 
 
