@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.error import HTTPError
 from uuid import UUID
 
 from sqlalchemy import text
@@ -30,7 +31,7 @@ from fare.rules.facts import DayFacts
 from fare.rules.price import price_day
 from fare.store import bills
 from kernel.clock import clock_from
-from kernel.ids import FareAccountId
+from kernel.ids import FareAccountId, LedgerAccountId
 from kernel.service_day import day_window
 from kernel.wire.cardinfo import Concession
 from ledger.rules import chart
@@ -226,10 +227,20 @@ class Town:
         bank_asked(self.bank, "/flush", {"timeout_s": 30})
 
     def purse(self, account: FareAccountId) -> Purse:
-        """What the rider has stored and owes, as auditors read it."""
+        """What the rider has stored and owes, as auditors read it; accounts that were never opened hold nothing."""
         specs = (chart.rider_stored_value(account), chart.rider_receivable(account))
-        found = [self.ask("GET", f"/v1/ledger/accounts/{spec.account_id}") for spec in specs]
-        return Purse(*(one["balance"]["posted"]["minor"] for one in found))
+        return Purse(*(self._posted(spec.account_id) for spec in specs))
+
+    def _posted(self, account_id: LedgerAccountId) -> int:
+        try:
+            found = self.ask("GET", f"/v1/ledger/accounts/{account_id}")
+        except HTTPError as error:
+            error.close()
+            if error.code != 404:
+                raise
+            return 0
+        posted: int = found["balance"]["posted"]["minor"]
+        return posted
 
     # What must agree
 
