@@ -160,6 +160,7 @@ def _stage(home: Path, binaries: Binaries) -> tuple[Path, Binaries]:
 def _private(base: Path) -> Path:
     with contextlib.suppress(FileExistsError):
         base.mkdir(mode=0o755)
+        base.chmod(0o755)  # whatever the umask of who starts us
     status = base.lstat()
     if base.is_symlink() or not base.is_dir() or status.st_uid != 0 or status.st_mode & 0o022:
         raise LauncherError(f"{base} exists and is not ours: remove it")
@@ -178,8 +179,22 @@ def _copy_wheel(folder: Path, base: Path) -> Path:
             partial = copied.with_name(copied.name + ".partial")
             shutil.rmtree(partial, ignore_errors=True)
             shutil.copytree(part, partial, symlinks=True)
+            for path in (partial, *partial.rglob("*"), *_between(base, partial)):
+                _let_read(path)
             partial.rename(copied)
     return target / folder.relative_to(site)
+
+
+def _between(base: Path, below: Path) -> list[Path]:
+    """Return the folders under `base` in which `below` stands."""
+    return [parent for parent in below.parents if parent.is_relative_to(base) and parent != base]
+
+
+def _let_read(path: Path) -> None:
+    """Let everybody read, and enter or run what its owner may: a strict umask must not shut nobody out."""
+    if not path.is_symlink():
+        mode = path.stat().st_mode
+        path.chmod(mode | 0o444 | (0o111 if mode & 0o100 else 0))
 
 
 def _package(module: str) -> Iterator[Path]:

@@ -140,6 +140,15 @@ def _clone() -> Iterator[CloneDatabase]:
         _drop(urls["owner"], name)
 
 
+@pytest.fixture(autouse=True)
+def _umask() -> Iterator[None]:
+    """A program run inside this process may narrow its umask; the next test must not inherit it."""
+    had = os.umask(0o022)
+    os.umask(had)
+    yield
+    os.umask(had)
+
+
 @pytest.fixture(scope="session")
 def _shared_clone() -> Iterator[CloneDatabase]:
     with _clone() as clone:

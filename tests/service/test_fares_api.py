@@ -145,7 +145,8 @@ def test_diff_command_speaks_both_languages(tmp_path):
         )
     english = run("tariff", "diff", str(HANOI), str(tmp_path), "--lang", "en").output
     assert (
-        english.strip() == "fare_products.txt: changed: bus_ge40_single [2024-11-01 …]: amount 20000 → 21000"
+        english.strip()
+        == "Fare bus_ge40_single [2024-11-01 …], changed: price 20000 → 21000 (fare_products.txt)"
     )
     assert "thay đổi" in run("tariff", "diff", str(HANOI), str(tmp_path)).output
     assert run("tariff", "diff", str(HANOI), str(HANOI), "--lang", "en").output.strip() == "no change"

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import redis
 
-from service import launcher
+from service import launcher, server_binaries
 from service.server_binaries import Finder, LauncherError, staged_folder
 
 HOLD = """
@@ -66,14 +66,26 @@ def test_servers_ask_for_a_password(tmp_path):
         assert running.redis_url.split(":")[2].partition("@")[0].encode() not in commands
 
 
-def test_servers_where_user_namespaces_are_refused_run_as_nobody(tmp_path):
-    """Root needs a way around PostgreSQL's refusal of uid 0; anybody else runs it as they are."""
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_servers_where_user_namespaces_are_refused_run_as_nobody(tmp_path, monkeypatch, mask):
+    """Root needs a way around PostgreSQL's refusal of uid 0, whatever its umask; anybody else runs it as they are."""
+    copies = []
+
+    def staged(key):
+        # A copy of the installation of its own, so that an earlier run's cannot serve this one.
+        copies.append(staged_folder(key / f"{tmp_path.name}-{mask}"))
+        return copies[-1]
+
+    monkeypatch.setattr(server_binaries, "staged_folder", staged)
+    had = os.umask(mask)
     try:
         with launcher.servers(tmp_path, environ={}, namespaces=False) as running:
             assert ("as nobody" in running.line) == (os.geteuid() == 0)
             assert answers(running.owner_url.replace("+psycopg", ""))
     finally:
-        shutil.rmtree(staged_folder(tmp_path), ignore_errors=True)
+        os.umask(had)
+        for copy in copies:
+            shutil.rmtree(copy, ignore_errors=True)
 
 
 def test_given_urls_are_used_and_nothing_is_started(tmp_path):
