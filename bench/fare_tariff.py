@@ -116,7 +116,14 @@ def _compile() -> Result:
     middle = sorted(seconds)[2]
     goal = f"< {COMPILED_S} s for {RULES:,} rules"
     return Result(
-        "fare.compile", "rules/s", rules / middle, None, None, goal, middle < COMPILED_S, f"{middle:.2f} s"
+        "fare.tariff_compile",
+        "rules/s",
+        rules / middle,
+        None,
+        None,
+        goal,
+        middle < COMPILED_S,
+        f"{middle:.2f} s",
     )
 
 
@@ -139,13 +146,13 @@ def _simulate() -> Result:
     speed = tally.taps / seconds
     goal = f">= {TAPS_A_SECOND:,} taps/s"
     told = f"{tally.taps:,} taps in {seconds:.0f} s, {len(steps)} steps of progress"
-    return Result("fare.simulate", "taps/s", speed, None, None, goal, speed >= TAPS_A_SECOND, told)
+    return Result("fare.tariff_simulate", "taps/s", speed, None, None, goal, speed >= TAPS_A_SECOND, told)
 
 
 def run(stage: Stage) -> list[Result]:
     """Measure the three; the first as a ratio in interleaved rounds, the others once, against their goals."""
     speeds = race({"1,000": _days(1_000), "10": _days(10)}, rounds=stage.rounds)
-    name, unit = "fare.price_day.routes", "account-days/s"
+    name, unit = "fare.tariff_routes", "account-days/s"
     note = "1,000 routes against 10"
     flat = judged(name, unit, speeds["1,000"], speeds["10"], cost_at_most=FLAT, note=note)
     return [flat, _compile(), _simulate()]
