@@ -13,6 +13,7 @@ from fare.store import bills
 from kernel.ids import EntryId, FareAccountId, uuid8
 from kernel.money import Currency, Money
 from ledger import post
+from ledger.follow_refunds import follow_refunds
 from ledger.purses import lock_purses
 from ledger.rules import chart
 from ledger.rules.account import AccountSpec
@@ -85,6 +86,7 @@ def post_revisions(tx: Connection, revisions: Sequence[Revision], *, now: dateti
         ),
     )
     bills.insert_lines(tx, _lines(tx, batch, days, now))
+    follow_refunds(tx, entries, now=now)
     return PostedRevisions(len(entries), frozenset(batch.owing))
 
 

@@ -20,6 +20,7 @@ from kernel.ids import EntryId, FareAccountId, uuid8
 from kernel.money import Money
 from kernel.service_day import service_day
 from ledger import post
+from ledger.follow_refunds import follow_refunds
 from ledger.purses import lock_purses
 from ledger.rules import chart
 from ledger.rules.entry import Entry, Refused
@@ -108,6 +109,7 @@ def refund_pass(
     )
     (outcome,) = post.post(tx, [entry], now)
     assert not isinstance(outcome, Refused), "a refund only raises a balance or lowers a debt"
+    follow_refunds(tx, [entry], now=now)
     sales.insert_end(
         tx,
         account,

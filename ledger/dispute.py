@@ -14,26 +14,25 @@ from sqlalchemy import Connection
 
 from kernel.errors import DomainError
 from kernel.ids import FareAccountId
-from kernel.money import Money, currency
+from kernel.money import Money
 from ledger import reverse
+from ledger.charges import Charge, find_charge, get_charge
 from ledger.post import book_day
 from ledger.purses import lock_purses
 from ledger.rules import chart
 from ledger.rules.dispute import (
     ANSWER_WITHIN,
+    CAUSE,
     RAISE_WITHIN,
     DisputeAmountError,
     DisputeEvent,
     DisputeOnePersonError,
     DisputeState,
     DisputeTooLateError,
-    NotAChargeError,
     step,
-    taken_minor,
 )
 from ledger.rules.entry import Refused
 from ledger.rules.errors import IdReusedError
-from ledger.rules.row import Row
 from ledger.store import disputes as store
 from ledger.store.disputes import DisputeRow, StepRow
 
@@ -44,21 +43,6 @@ class UnknownDisputeError(DomainError):
     """The rider raised no dispute of this id."""
 
     detail = "There is no dispute {dispute_id}."
-
-
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """A charge as a dispute is about it: its lines, what corrected it since, and what is left of it."""
-
-    entry_id: UUID
-    lines: tuple[Row, ...]
-    corrections: tuple[Row, ...]
-    left: Money
-
-    @property
-    def cause(self) -> str:
-        """Return what caused the charge, as its house wrote it."""
-        return self.lines[0].cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,23 +81,23 @@ def raise_dispute(
     DisputeTooLateError; IdReusedError for an id that is about another charge.
     """
     known = store.find(tx, account, dispute_id)
-    charge = find_charge(tx, account, entry_id=known.entry_id if known else entry_id, cause=cause)
     if known is not None:
-        if entry_id not in {None, known.entry_id} or (cause and charge.cause != cause):
+        named = find_charge(tx, account, entry_id=entry_id, cause=cause)
+        if named is None or named.entry_id != known.entry_id:
             raise IdReusedError(id=str(dispute_id), field="charge")
         return _dispute(tx, known, again=True)
+    charge = get_charge(tx, account, entry_id=entry_id, cause=cause)
     running = store.find_open(tx, account, charge.entry_id)
     if running is not None:
         return _dispute(tx, running, again=True)
-    if not charge.left.minor > 0:
-        raise NotAChargeError(reference=cause or str(entry_id))
-    booked = charge.lines[0].posted_at
+    booked = charge.lines[-1].posted_at
     if now - booked > RAISE_WITHIN:
         raise DisputeTooLateError(booked=booked.date().isoformat(), days=RAISE_WITHIN.days)
     row = DisputeRow(
         account,
         dispute_id,
         charge.entry_id,
+        charge.cause,
         charge.left.minor,
         charge.left.currency.code,
         reason,
@@ -166,7 +150,7 @@ def answer(
         return _dispute(tx, before, again=True)
     entry_id = None
     if refund is not None:
-        charge = find_charge(tx, account, entry_id=before.entry_id)
+        charge = _charge(tx, before)
         book_day(tx, charge.lines[0].service_day, now)
         step(DisputeState(before.state), event, dispute_id)
         if refund.currency != charge.left.currency or not 0 < refund.minor <= charge.left.minor:
@@ -179,7 +163,7 @@ def answer(
             before.entry_id,
             purse.refund(refund, spender.account_id),
             now,
-            cause=f"dispute:{dispute_id}",
+            cause=f"{CAUSE}{dispute_id}",
             narrative=NARRATIVE,
         )
         assert not isinstance(outcome, Refused), "a refund only raises a balance or lowers a debt"
@@ -216,37 +200,6 @@ def list_open(
     return store.list_open(tx, due_by=due_by, limit=limit)
 
 
-def find_charge(
-    tx: Connection, account: FareAccountId, *, entry_id: UUID | None = None, cause: str = ""
-) -> Charge:
-    """Return a rider's charge by its entry, or the newest of a cause; NotAChargeError."""
-    if entry_id is not None:
-        lines = reverse.find_entry(tx, account, entry_id)
-    else:
-        lines = _newest_charge(store.lines_of_cause(tx, account, cause), account)
-    if not lines or taken_minor(lines, _purse_of(account, lines[0])) <= 0:
-        raise NotAChargeError(reference=cause or str(entry_id))
-    corrections = store.lines_that_correct(tx, account, {lines[0].entry_id})
-    left = taken_minor((*lines, *corrections), _purse_of(account, lines[0]))
-    return Charge(lines[0].entry_id, lines, corrections, Money(left, currency(lines[0].currency)))
-
-
-def _newest_charge(lines: tuple[Row, ...], account: FareAccountId) -> tuple[Row, ...]:
-    entries: dict[UUID, list[Row]] = {}
-    for line in lines:
-        entries.setdefault(line.entry_id, []).append(line)
-    charges = [
-        tuple(found) for found in entries.values() if taken_minor(found, _purse_of(account, found[0])) > 0
-    ]
-    return charges[-1] if charges else ()
-
-
-def _purse_of(account: FareAccountId, line: Row) -> frozenset[UUID]:
-    unit = currency(line.currency)
-    specs = (chart.rider_stored_value(account, unit), chart.rider_receivable(account, unit))
-    return frozenset(spec.account_id for spec in specs)
-
-
 def _lock(tx: Connection, account: FareAccountId, dispute_id: UUID) -> DisputeRow:
     row = store.find(tx, account, dispute_id, lock=True)
     if row is None:
@@ -274,6 +227,10 @@ def _step(
 
 
 def _dispute(tx: Connection, row: DisputeRow, *, again: bool = False) -> Dispute:
-    account = FareAccountId(row.owner_id)
-    charge = find_charge(tx, account, entry_id=row.entry_id)
-    return Dispute(row, store.list_steps(tx, row.owner_id, row.dispute_id), charge, again)
+    return Dispute(row, store.list_steps(tx, row.owner_id, row.dispute_id), _charge(tx, row), again)
+
+
+def _charge(tx: Connection, row: DisputeRow) -> Charge:
+    found = find_charge(tx, FareAccountId(row.owner_id), entry_id=row.entry_id)
+    assert found is not None, "entries are never deleted"
+    return found

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from kernel.ids import EntryId, FareAccountId, LedgerAccountId, uuid8
 from kernel.money import Currency, Money, currency
+from ledger.follow_refunds import follow_refunds
 from ledger.post import book_day, post
 from ledger.purses import lock_purses
 from ledger.rules import chart
@@ -72,6 +73,7 @@ def post_changes(tx: Connection, changes: Sequence[StayChange], *, now: datetime
             for line in lines
         ],
     )
+    follow_refunds(tx, entries, now=now)
     return PostedStays(len(entries), frozenset(owing))
 
 

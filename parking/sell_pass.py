@@ -17,6 +17,7 @@ from kernel.errors import DomainError
 from kernel.ids import EntryId, FareAccountId, OperatorId, uuid8
 from kernel.money import Money, Rounding, currency
 from kernel.service_day import local_date
+from ledger.follow_refunds import follow_refunds
 from ledger.post import book_day, post
 from ledger.purses import lock_purses
 from ledger.rules import chart
@@ -275,6 +276,7 @@ def _book(tx: Connection, row: RightRow, minor: int, now: datetime) -> None:
     )
     (outcome,) = post(tx, (entry,), now)
     assert not isinstance(outcome, Refused), f"the balance was looked at under its lock: {outcome}"
+    follow_refunds(tx, [entry], now=now)
     stay_store.insert_lines(
         tx,
         [

@@ -13,7 +13,8 @@ from ledger.rules.row import Row
 
 ANSWER_WITHIN: Final = timedelta(days=15)
 RAISE_WITHIN: Final = timedelta(days=120)
-MAX_TEXT: Final = 1_000
+CAUSE: Final = "dispute:"
+_OWN_MONEY: Final = frozenset({"move", "refund", "dispute", "goodwill"})
 
 
 class DisputeState(StrEnum):
@@ -86,6 +87,24 @@ def step(state: DisputeState, event: DisputeEvent, dispute_id: UUID) -> DisputeS
     if found is None:
         raise DisputeStateError(dispute_id=str(dispute_id), state=state.value, event=event.value)
     return found
+
+
+def kept_minor(refunded: int, charged: int) -> int:
+    """Return what stands of the refunds of a charge: never more than the charge itself, which later evidence may change.
+
+    A function of both alone, so that a late tap before the refund and one after it end in the same money.
+    """
+    return min(refunded, max(charged, 0))
+
+
+def is_refund(row: Row) -> bool:
+    """Return whether a line is a dispute's: its refund, or what followed that when the charge changed."""
+    return row.cause.startswith(CAUSE)
+
+
+def may_be_charge(cause: str) -> bool:
+    """Return whether money that left a rider for this cause was charged: the rider's own money moving was not."""
+    return cause.partition(":")[0] not in _OWN_MONEY
 
 
 def taken_minor(rows: Iterable[Row], rider_accounts: Collection[UUID]) -> int:

@@ -19,6 +19,7 @@ class DisputeRow:
     owner_id: UUID
     dispute_id: UUID
     entry_id: UUID
+    cause: str
     disputed_minor: int
     currency: str
     reason: str
@@ -40,6 +41,16 @@ class StepRow:
     note: str
     refunded_minor: int | None
     entry_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRow:
+    """What one dispute gave back of the charge of a cause."""
+
+    cause: str
+    dispute_id: UUID
+    refunded_minor: int
+    currency: str
 
 
 _DISPUTE = ", ".join(DisputeRow.__slots__)
@@ -131,6 +142,20 @@ def list_steps(tx: Connection, owner_id: UUID, dispute_id: UUID) -> tuple[StepRo
         {"owner": owner_id, "dispute": dispute_id},
     )
     return tuple(StepRow(*row) for row in rows)
+
+
+def list_refunds(tx: Connection, causes: Collection[str]) -> tuple[RefundRow, ...]:
+    """Return what disputes gave back for charges of these causes, whoever raised them, in the order of their answers."""
+    rows = tx.execute(
+        text(
+            "SELECT d.cause, d.dispute_id, s.refunded_minor, d.currency FROM ledger_dispute d"
+            " JOIN ledger_dispute_step s ON s.owner_id = d.owner_id AND s.dispute_id = d.dispute_id"
+            " WHERE d.cause = ANY(CAST(:causes AS text[])) AND d.state = 'refunded'"
+            " AND s.refunded_minor IS NOT NULL ORDER BY s.at, d.dispute_id"
+        ),
+        {"causes": list(causes)},
+    )
+    return tuple(RefundRow(*row) for row in rows)
 
 
 def lines_of_cause(tx: Connection, owner_id: UUID, cause: str) -> tuple[Row, ...]:
