@@ -8,11 +8,12 @@ from flask import current_app
 from flask_limiter import Limiter
 
 from access.delivery import DenyShelf
-from access.keyring import Keyring, load_kek
+from access.keyring import Keyring
 from fare.publish import Shelf
 from kernel.clock import Clock
 from service.cache import Cache
 from service.database import Database
+from service.keystore import keyring_of
 from service.settings import Settings
 
 EXTENSION: Final = "lienthong"
@@ -34,7 +35,7 @@ class Services:
         """Return the keys, read at their first use; KeyringError says what is wrong with the files."""
         if self.given_keyring is not None:
             return self.given_keyring
-        return Keyring.load(self.settings.keyring_file, load_kek(self.settings.kek_file))
+        return keyring_of(self.settings)
 
     @cached_property
     def shelf(self) -> Shelf:

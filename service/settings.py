@@ -59,6 +59,12 @@ class Settings(BaseSettings):
         default=Path(".lienthong/kek"),
         description="The key-encryption key; keep it on another medium than the keyring",
     )
+    pkcs11_module: str = Field(
+        default="",
+        description="PKCS#11 module (a .so file) of the token that keeps the card masters; empty: the keyring's file does",
+    )
+    pkcs11_token: str = Field(default="lienthong", max_length=32, description="Label of that token")
+    pkcs11_pin: str = secret("The token's user PIN")
     provider_checksum_key: str = secret("The key with which the payment provider signs its notifications")
     casso_checksum_key: str = secret(
         "The key with which Casso signs its notifications; empty: they are refused"

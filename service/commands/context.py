@@ -9,11 +9,12 @@ from functools import cache
 import click
 from pydantic import ValidationError
 
-from access.keyring import Keyring, load_kek
+from access.keyring import Keyring
 from fare.publish import Shelf
 from kernel.clock import Clock, clock_from
 from service.audit import Actor, ActorKind
 from service.database import Database
+from service.keystore import keyring_of
 from service.settings import PREFIX, Settings
 
 
@@ -52,7 +53,7 @@ def database(connections: int = 2) -> Iterator[Database]:
 
 def keyring() -> Keyring:
     """Return the keyring that the settings name; KeyringError, which ends the command, says what is wrong."""
-    return Keyring.load(settings().keyring_file, load_kek(settings().kek_file))
+    return keyring_of(settings())
 
 
 @cache

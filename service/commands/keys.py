@@ -9,6 +9,7 @@ import click
 from access.keyring import Keyring, create_kek, load_kek
 from access.rules.device import DeviceState
 from service.commands import context
+from service.keystore import token_of
 
 
 @click.group()
@@ -24,7 +25,8 @@ def init(session_key: Path | None) -> None:
     """Make a key-encryption key and a keyring sealed under it, at the two files the settings name.
 
     Nothing is ever overwritten: the master keys of issued cards exist nowhere else. Keep a copy of both files,
-    apart from each other.
+    apart from each other. With LIENTHONG_PKCS11_MODULE the card masters, but for those that readers are sent, are
+    drawn in that token and never leave it: back the token up by its maker's means.
 
     \b
     Example:
@@ -33,7 +35,7 @@ def init(session_key: Path | None) -> None:
     """  # noqa: D301  (click reads \b)
     chosen = context.settings()
     kek = load_kek(chosen.kek_file) if chosen.kek_file.exists() else create_kek(chosen.kek_file)
-    ring = Keyring.create(chosen.keyring_file, kek)
+    ring = Keyring.create(chosen.keyring_file, kek, token=token_of(chosen))
     click.echo(f"key-encryption key: {chosen.kek_file}")
     click.echo(
         f"keyring: {chosen.keyring_file}, card key generations {', '.join(map(str, ring.generations))}"
@@ -55,9 +57,33 @@ def rotate() -> None:
     Example: lienthong keys rotate
     """  # noqa: D301  (click reads \b)
     chosen = context.settings()
-    ring = Keyring.rotate(chosen.keyring_file, load_kek(chosen.kek_file))
+    ring = Keyring.rotate(chosen.keyring_file, load_kek(chosen.kek_file), token_of(chosen))
     _record("access.keys.rotated", {"generation": ring.generations[-1]})
     click.echo(f"generation {ring.generations[-1]} is prepared; new cards still get {ring.issuing}")
+
+
+@keys.command("move-to-token")
+@click.confirmation_option(
+    prompt="The keyring's file will hold these masters no more, and the token never gives them back. Go on?"
+)
+def move_to_token() -> None:
+    """Put the card masters into the PKCS#11 token that the settings name, and take them out of the keyring's file.
+
+    Those that readers are sent (AUTH, DEBIT) stay in the file. Copies of the old file still hold all: destroy them.
+    Back the token up first by its maker's means. Repeat it where it broke off.
+
+    \b
+    Example:
+      LIENTHONG_PKCS11_MODULE=/usr/lib/softhsm/libsofthsm2.so LIENTHONG_PKCS11_PIN_FILE=/etc/lienthong/pin \\
+        lienthong keys move-to-token
+    """  # noqa: D301  (click reads \b)
+    chosen = context.settings()
+    token = token_of(chosen)
+    if token is None:
+        raise click.UsageError("no token is named: LIENTHONG_PKCS11_MODULE")
+    ring = Keyring.move_to_token(chosen.keyring_file, load_kek(chosen.kek_file), token)
+    _record("access.keys.moved_to_token", {"token": token.label, "generations": list(ring.generations)})
+    click.echo(f"the masters of generations {', '.join(map(str, ring.generations))} are in {token.label!r}")
 
 
 @keys.command("rotate-seal")
@@ -70,7 +96,7 @@ def rotate_seal() -> None:
     Example: lienthong keys rotate-seal
     """  # noqa: D301  (click reads \b)
     chosen = context.settings()
-    ring = Keyring.rotate_seal(chosen.keyring_file, load_kek(chosen.kek_file))
+    ring = Keyring.rotate_seal(chosen.keyring_file, load_kek(chosen.kek_file), token_of(chosen))
     newest = ring.seal_keys[-1].public
     _record("ledger.seal_key.rotated", {"key_id": newest.key_id.hex()})
     click.echo(f"the next close is sealed with {newest.raw.hex()}")
@@ -101,7 +127,7 @@ def issue_from(generation: int, force: bool) -> None:
         raise click.ClickException(
             f"{len(behind)} readers do not hold generation {generation} yet, e.g. {', '.join(behind[:5])}"
         )
-    ring = Keyring.issue_from(chosen.keyring_file, load_kek(chosen.kek_file), generation)
+    ring = Keyring.issue_from(chosen.keyring_file, load_kek(chosen.kek_file), generation, token_of(chosen))
     _record("access.keys.issue_from", {"generation": generation, "behind": len(behind)})
     click.echo(f"new cards get generation {ring.issuing}")
 
