@@ -63,8 +63,10 @@ class Settings(BaseSettings):
         default="",
         description="PKCS#11 module (a .so file) of the token that keeps the card masters; empty: the keyring's file does",
     )
-    pkcs11_token: str = Field(default="lienthong", max_length=32, description="Label of that token")
-    pkcs11_pin: str = secret("The token's user PIN")
+    pkcs11_token: str = Field(
+        default="lienthong", max_length=32, description="Label of the PKCS#11 token with the card masters"
+    )
+    pkcs11_pin: str = secret("The user PIN of the PKCS#11 token")
     provider_checksum_key: str = secret("The key with which the payment provider signs its notifications")
     casso_checksum_key: str = secret(
         "The key with which Casso signs its notifications; empty: they are refused"
