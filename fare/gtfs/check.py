@@ -22,6 +22,7 @@ def check_feed(feed: Feed) -> list[Notice]:
         _categories,
         _media,
         _transfers,
+        _joins,
         _extensions,
         _bands,
         _one,
@@ -178,6 +179,13 @@ def _transfers(feed: Feed) -> Iterator[Notice]:
             if group and group not in groups:
                 detail = f"“{group}” is no leg group of fare_leg_rules.txt"
                 yield Notice(*at, field, "foreign_key_violation", detail)
+
+
+def _joins(feed: Feed) -> Iterator[Notice]:
+    for row in feed.of("fare_leg_join_rules.txt"):
+        missing = [field for field in ("from_stop_id", "to_stop_id") if not row.text(field)]
+        if len(missing) == 1:
+            yield Notice(row.file, row.number, missing[0], "missing_required_field", "both stops or neither")
 
 
 def _extensions(feed: Feed) -> Iterator[Notice]:

@@ -15,6 +15,8 @@ from fare.gtfs.compile_rules import (
     joins,
     only_route,
     shares,
+    stations,
+    stop_zones,
     timeframes,
     transfers,
     windows,
@@ -143,13 +145,15 @@ class _Compiler:
             row.ids("area_ids") for row in (*waivers, *of("caps.txt"))
         )
         placed = positions(of("station_positions.txt"))
-        prices = Prices(self.money)
+        prices, parents = Prices(self.money), stations(of("stops.txt"))
         return Tariff(
             valid_from=start,
             valid_to=end,
             currency=self.money,
             routes=routes,
             route_of_stop=only_route(placed),
+            station_of=parents,
+            zone_of_stop=stop_zones(of("stops.txt"), parents, self.zone),
             stop_names={row.text("stop_id"): row.text("stop_name") for row in of("stops.txt")},
             areas_of_stop=areas(of("stops.txt"), of("stop_areas.txt")) if with_areas else {},
             legs=LegIndex(legs, by_priority=self.feed.has_column("fare_leg_rules.txt", "rule_priority")),

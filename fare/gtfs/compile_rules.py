@@ -46,6 +46,18 @@ def areas(stops: Iterable[Row], stop_areas: Iterable[Row]) -> dict[str, frozense
     return found
 
 
+def stations(stops: Iterable[Row]) -> dict[str, str]:
+    """Return the station of every platform; a stop that stands alone is left out."""
+    return {row.text("stop_id"): row.text("parent_station") for row in stops if row.text("parent_station")}
+
+
+def stop_zones(stops: Iterable[Row], parents: Mapping[str, str], zone: ZoneInfo) -> dict[str, ZoneInfo]:
+    """Return the time zones of stops that lie in another one than the tariff; a platform has its station's."""
+    own = {row.text("stop_id"): row.text("stop_timezone") for row in stops}
+    found = {stop: own.get(parents.get(stop, ""), "") or name for stop, name in own.items()}
+    return {stop: ZoneInfo(name) for stop, name in found.items() if name and name != zone.key}
+
+
 def transfers(rows: Iterable[Row]) -> dict[tuple[str, str], tuple[TransferRule, ...]]:
     found: dict[tuple[str, str], list[TransferRule]] = defaultdict(list)
     for row in rows:

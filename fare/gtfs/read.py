@@ -164,8 +164,11 @@ def _check_keys(spec: FileSpec, rows: list[Row], notices: list[Notice]) -> None:
         for other in seen.setdefault(key, []):
             if row.overlaps(other):
                 detail = f"row {other.number} has the same {', '.join(spec.key)} on the same dates"
-                code = "duplicate_fare_media" if spec.name == "fare_media.txt" else "duplicate_key"
-                notices.append(Notice(spec.name, row.number, spec.key[0], code, detail))
+                codes = (
+                    "duplicate_key",
+                    *(("duplicate_fare_media",) if spec.name == "fare_media.txt" else ()),
+                )
+                notices += [Notice(spec.name, row.number, spec.key[0], code, detail) for code in codes]
                 break
         seen[key].append(row)
 

@@ -150,7 +150,7 @@ def covers(
     product: PassProduct, scope: str, route: Route, networks: frozenset[str], operator: OperatorId
 ) -> bool:
     """Return whether a pass of this product and scope is for a ride of this route and operator, whenever it is."""
-    if product.networks and not networks <= product.networks:
+    if product.networks and not (networks and networks <= product.networks):
         return False
     if product.operators and operator not in product.operators:
         return False

@@ -112,7 +112,7 @@ class Caps:
 def counts(cap: Cap, ride: CappedRide) -> bool:
     """Whether a ride counts; an end in no area at all does not keep it out of a cap on areas."""
     if (
-        (cap.networks and not ride.networks <= cap.networks)
+        (cap.networks and not (ride.networks and ride.networks <= cap.networks))
         or (cap.operators and ride.operator not in cap.operators)
         or (cap.category is not None and cap.category not in ride.categories)
     ):

@@ -23,7 +23,8 @@ class OpenRide:
 class TransferRun:
     """A sub-journey of GTFS transfers: its first leg's times (µs), the last leg, the running total.
 
-    `total_minor` is S of the standard: what the legs so far cost together after transfers.
+    `total_minor` is S of the standard: what the legs so far cost together after transfers; `transferred` says
+    that there was one already.
     """
 
     first_leg_group: str
@@ -31,9 +32,8 @@ class TransferRun:
     first_departed_us: int
     first_arrived_us: int | None
     count: int
-    last_minor: int
     total_minor: int
-    product_minor: int
+    transferred: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,8 @@ def _leg_rules(trace: Trace) -> list[Step]:
         leg.networks,
         start,
         NO_AREAS if settled else end,
-        tariff.timeframes.at(leg.tap.tapped_at),
-        tariff.timeframes.at(None if settled else leg.arrived),
+        tariff.frames_at(leg.tap.tapped_at, leg.tap.stop_id),
+        tariff.frames_at(None if settled else leg.arrived, leg.end_stop),
     )
     lost: list[Step] = [
         {"rule": rule.rule, "product": rule.product_id, "why": why} for rule, why in matched.lost

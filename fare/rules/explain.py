@@ -78,13 +78,15 @@ class Explanation:
 def explain(facts: DayFacts, book: TariffBook, carried: Carried = EMPTY) -> Explanation:
     """Return why every tap of the day was charged as it was; the amounts are those of `price_day`."""
     bill, traces = trace_day(facts, book, carried)
-    so_far = 0 if carried.run is None else carried.run.total_minor
+    so_far, further = (
+        (0, False) if carried.run is None else (carried.run.total_minor, carried.run.transferred)
+    )
     explained: list[TapExplanation] = []
     for trace in traces:
-        moved = trace.charge.rule != trace.charge.offer.rule
-        explained.append(_leg(trace, book, facts, bill.lines, so_far))
+        moved = trace.charge.transferred
+        explained.append(_leg(trace, book, facts, bill.lines, so_far, further=further))
         if not trace.leg.companion:
-            so_far = trace.charge.minor + (so_far if moved else 0)
+            so_far, further = trace.charge.minor + (so_far if moved else 0), moved
     known = {one.tap_id for one in explained}
     explained += [
         _other(str(ride.tap_id), ride.closed.value, book)
@@ -96,15 +98,15 @@ def explain(facts: DayFacts, book: TariffBook, carried: Carried = EMPTY) -> Expl
 
 
 def _leg(
-    trace: Trace, book: TariffBook, facts: DayFacts, lines: Iterable[BillLine], so_far: int
+    trace: Trace, book: TariffBook, facts: DayFacts, lines: Iterable[BillLine], so_far: int, *, further: bool
 ) -> TapExplanation:
     leg, tariff = trace.leg, trace.leg.tariff
     steps: list[Step] = [price_step(trace)]
     if leg.completed:
         name = tariff.stop_names.get(leg.completed) or leg.completed
         steps.insert(0, {"op": "complete", "minor": 0, "stop": leg.completed, "name": name})
-    if trace.charge.rule != trace.charge.offer.rule:
-        steps.append(transfer_step(trace, so_far))
+    if trace.charge.transferred:
+        steps.append(transfer_step(trace, so_far, further=further))
     if trace.window.window_id:
         steps.append(window_step(trace))
     elif trace.window.withheld:

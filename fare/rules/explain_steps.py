@@ -40,8 +40,11 @@ def price_step(trace: Trace) -> Step:
     return step
 
 
-def transfer_step(trace: Trace, so_far: int) -> Step:
-    """Return the transfer's step: `own` is the leg's own price, `so_far` what the legs before came to together."""
+def transfer_step(trace: Trace, so_far: int, *, further: bool) -> Step:
+    """Return the transfer's step: `own` is the leg's own price, `so_far` what the legs before came to together.
+
+    `further` says that a transfer came before this one: then AB alone replaces nothing.
+    """
     leg, charge = trace.leg, trace.charge
     step: Step = {"op": "transfer", "minor": charge.minor, "rule": charge.rule}
     rule = _rule_named(leg.tariff, charge.rule)
@@ -54,6 +57,7 @@ def transfer_step(trace: Trace, so_far: int) -> Step:
             "own_minor": charge.offer.minor,
             "transfer_minor": price,
             "so_far_minor": so_far,
+            "further": further,
         }
     return step
 

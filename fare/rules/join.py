@@ -33,11 +33,16 @@ def _joins(before: Leg, after: Leg) -> bool:
         return False
     left = before.tap.tapped_at if before.arrived is None else before.arrived
     gap_us = micros(after.tap.tapped_at) - micros(left)
+    tariff = after.tariff
+    left_at, met_at = tariff.station(before.end_stop), tariff.station(after.tap.stop_id)
     return any(
-        stops.from_stop in {"", before.end_stop}
-        and stops.to_stop in {"", after.tap.stop_id}
+        (
+            stops.from_stop in {before.end_stop, left_at} and stops.to_stop in {after.tap.stop_id, met_at}
+            if stops.from_stop
+            else left_at == met_at != ""  # without stops of its own a rule joins at one station
+        )
         and (stops.within_us is None or gap_us <= stops.within_us)
         for start in before.networks
         for end in after.networks
-        for stops in after.tariff.joins.get((start, end), ())
+        for stops in tariff.joins.get((start, end), ())
     )

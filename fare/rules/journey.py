@@ -16,6 +16,9 @@ from kernel.ids import TapId
 from kernel.wire.tap import Phase, Purpose
 
 _DAY: Final = timedelta(days=1)
+_OVERNIGHT: Final = timedelta(
+    hours=6
+)  # how long a ride without a time limit may run on into the next service day
 
 
 @dataclass(slots=True)
@@ -91,7 +94,7 @@ class Builder:
             self.built.unknown.append((tap, "unknown_route"))
             return
         leg = Leg(tap, route, tariff, on=tap)
-        leg.priced_before = carried.priced
+        leg.priced_before, leg.resumed = carried.priced, True
         self.open_leg = leg
         if not carried.priced:
             self.built.legs.append(leg)
@@ -136,7 +139,7 @@ class Builder:
             return Event.CONTINUED
         if purpose is Purpose.BOARD:
             return Event.ON
-        limit = None if opened is None else opened.route.rule.limit
+        limit = None if opened is None else _limit(opened)
         late = opened is not None and limit is not None and tap.tapped_at > opened.tap.tapped_at + limit
         # A tap that does not say what it is begins a new ride once the open one has run out of time.
         if purpose is Purpose.AUTO and (
@@ -248,8 +251,8 @@ class Builder:
         """Close or hand on what is still open at the day's end (or at `as_of`) and return everything."""
         leg, end = self.open_leg, self.ends_at
         if leg is not None:
-            limit = leg.route.rule.limit
-            deadline = end if limit is None else leg.tap.tapped_at + limit
+            limit, on_at = leg.route.rule.limit, leg.tap.tapped_at
+            deadline = max(end, on_at + _OVERNIGHT) if limit is None else on_at + limit
             priced = leg.priced_before or leg.route.rule.settled is Settled.BOARDING
             hands_on = deadline > end
             waits = hands_on or (as_of is not None and as_of <= deadline)
@@ -282,6 +285,10 @@ def _belongs(opened: Leg, tap: FareTap, route: Route, *, strictly: bool = False)
     if on.place == tap.place or (on.trip_id == tap.trip_id != ""):
         return True
     return not strictly and opened.route.route_id == route.route_id
+
+
+def _limit(opened: Leg) -> timedelta | None:
+    return opened.route.rule.limit or (_OVERNIGHT if opened.resumed else None)
 
 
 def _may_join(opened: Leg, route: Route) -> bool:

@@ -22,6 +22,7 @@ class Leg:
         "off",
         "on",
         "priced_before",
+        "resumed",
         "route",
         "tap",
         "tariff",
@@ -40,4 +41,5 @@ class Leg:
         self.networks = route.networks
         self.companion = False
         self.priced_before = False
+        self.resumed = False  # begun on the service day before
         self.joined: list[Leg] = []

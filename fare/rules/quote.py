@@ -42,7 +42,6 @@ def quote_leg(
     `to_stop` is empty where boarding settles the fare. `networks` are those of all joined legs.
     No matching rule gives no offer and a reason: the fare is unknown, never zero.
     """
-    frames = tariff.timeframes
     measured = route.route_id if _measured(tariff, networks) else ""
     if not measured and tariff.places_and_times_do_not_matter:
         key: tuple[object, ...] = (networks, medium, categories)
@@ -50,7 +49,7 @@ def quote_leg(
     else:
         from_areas = tariff.areas_of_stop.get(from_stop, NO_AREAS)
         to_areas = tariff.areas_of_stop.get(to_stop, NO_AREAS)
-        from_frames, to_frames = frames.at(departed), frames.at(arrived)
+        from_frames, to_frames = tariff.frames_at(departed, from_stop), tariff.frames_at(arrived, to_stop)
         key = (
             networks, from_areas, to_areas, measured, measured and from_stop, measured and to_stop, medium,
             categories, from_frames, to_frames,
@@ -159,7 +158,7 @@ def quote_closing(
                 medium=medium, categories=categories,
             )  # fmt: skip
         case Action.MAXIMUM | Action.FARTHEST | Action.CHEAPEST:
-            frames = tariff.timeframes.at(departed)
+            frames = tariff.frames_at(departed, stop)
             anywhere = closing.action is Action.MAXIMUM
             ends = ("", "") if anywhere else ("", stop) if ends_here else (stop, "")
             key = (closing, route.route_id, ends, medium, categories, frames)

@@ -116,13 +116,16 @@ def _check_distance(step: Step) -> None:
 
 
 def _check_transfer(step: Step, left: int) -> None:
-    """GTFS fare_transfer_type: 0 is A + AB, 1 is A + AB + B, 2 is AB; the leg adds what the total rises by."""
+    """GTFS fare_transfer_type: 0 is A + AB, 1 is A + AB + B, 2 is AB; the leg adds what the total rises by.
+
+    At a further transfer all three begin with the total so far, type 2 as well.
+    """
     if "kind" not in step:
         return
     own, price, so_far = (_whole(step, name) for name in ("own_minor", "transfer_minor", "so_far_minor"))
     if own != left:
         raise ValueError(f"the leg alone costs {left}, the transfer says {own}")
-    adds = {0: price, 1: price + own, 2: price - so_far}[_whole(step, "kind")]
+    adds = {0: price, 1: price + own, 2: price - (0 if step["further"] else so_far)}[_whole(step, "kind")]
     if adds != step["minor"]:
         raise ValueError(f"the transfer adds {adds}, not {step['minor']}")
 

@@ -99,7 +99,7 @@ def capped_ride(leg: Leg, operator: OperatorId, categories: tuple[int, ...]) -> 
     at_us = micros(tap.tapped_at)
     if not tariff.caps_by_place_or_time:
         return CappedRide(leg.networks, operator, categories, at_us, tap.medium)
-    frames = tariff.timeframes.at(tap.tapped_at)
+    frames = tariff.frames_at(tap.tapped_at, tap.stop_id)
     return CappedRide(leg.networks, operator, categories, at_us, tap.medium, *areas_of(leg), frames)
 
 

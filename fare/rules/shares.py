@@ -138,7 +138,9 @@ def share_lines(
 
 def _rule(rules: Iterable[ShareRule], carriers: Sequence[Carrier]) -> ShareRule | None:
     networks = frozenset().union(*(one.networks for one in carriers))
-    return next((rule for rule in rules if not rule.networks or networks <= rule.networks), None)
+    return next(
+        (rule for rule in rules if not rule.networks or (networks and networks <= rule.networks)), None
+    )
 
 
 def _weights(basis: Basis, carriers: Sequence[Carrier]) -> dict[tuple[OperatorId, str], int]:

@@ -46,6 +46,8 @@ class Tariff:
     currency: Currency
     routes: Mapping[str, Route]
     route_of_stop: Mapping[str, str]
+    station_of: Mapping[str, str]
+    zone_of_stop: Mapping[str, ZoneInfo]
     stop_names: Mapping[str, str]
     areas_of_stop: Mapping[str, frozenset[str]]
     legs: LegIndex
@@ -97,6 +99,14 @@ class Tariff:
     def route_for(self, route_id: str, stop_id: str) -> Route | None:
         """Return the route of a tap: the one it names, else the only one its stop lies on."""
         return self.routes.get(route_id or self.route_of_stop.get(stop_id, ""))
+
+    def station(self, stop_id: str) -> str:
+        """Return the station a stop is a platform of, else the stop itself."""
+        return self.station_of.get(stop_id, stop_id)
+
+    def frames_at(self, instant: datetime | None, stop_id: str) -> frozenset[str]:
+        """Return the timeframes an event at a stop lies in, by the local time there."""
+        return self.timeframes.at(instant, self.zone_of_stop.get(stop_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,7 +241,10 @@ class ShareRule:
 
 @dataclass(frozen=True, slots=True)
 class JoinStops:
-    """Where a join holds: empty stops are any; `within_us` bounds the time between the two rides."""
+    """Where a join holds: between two stops or stations, or, where both are empty, within one station.
+
+    `within_us` bounds the time between the two rides.
+    """
 
     from_stop: str
     to_stop: str

@@ -45,11 +45,14 @@ class Timeframes:
     any_used: bool
     _by_date: dict[date, tuple[Frame, ...]] = field(default_factory=dict)
 
-    def at(self, instant: datetime | None) -> frozenset[str]:
-        """Return the groups the instant lies in: start inclusive, end exclusive, by local date and time."""
+    def at(self, instant: datetime | None, zone: ZoneInfo | None = None) -> frozenset[str]:
+        """Return the groups the instant lies in: start inclusive, end exclusive, by local date and time.
+
+        Local is the tariff's time zone where none is given.
+        """
         if not self.any_used or instant is None:
             return NO_GROUPS
-        local = instant.astimezone(self.zone)
+        local = instant.astimezone(zone or self.zone)
         day = local.date()
         frames = self._by_date.get(day)
         if frames is None:

@@ -79,9 +79,8 @@ def _step(leg: PricedLeg, offer: Offer, run: TransferRun | None) -> list[tuple[C
         first_departed_us=leg.departed_us,
         first_arrived_us=leg.arrived_us,
         count=0,
-        last_minor=offer.minor,
         total_minor=offer.minor,
-        product_minor=offer.minor,
+        transferred=False,
     )
     return [(Charge(offer, offer.minor, offer.rule), fresh)]
 
@@ -110,14 +109,16 @@ def _transfers(leg: PricedLeg, offer: Offer, run: TransferRun) -> list[tuple[Cha
             if priced is None:
                 continue
             price = priced
-        total = {0: run.total_minor + price, 1: run.total_minor + price + offer.minor, 2: price}[rule.kind]
+        # What A of the formula is: the first leg's product, at every further transfer the total so far, which
+        # AB alone replaces only where it is the first.
+        kept = 0 if rule.kind == 2 and not run.transferred else run.total_minor
+        total = kept + price + (offer.minor if rule.kind == 1 else 0)
         after = replace(
             run,
             last_leg_group=offer.leg_group,
             count=count if same else 0,
-            last_minor=offer.minor,
             total_minor=total,
-            product_minor=price,
+            transferred=True,
         )
         found.append((Charge(offer, total - run.total_minor, rule.rule, transferred=True), after))
     return found

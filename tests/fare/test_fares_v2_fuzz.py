@@ -146,7 +146,7 @@ def cheapest(transfers, priced, state=None) -> int:
     for group, price in offers:
         ways = []
         if state is not None:
-            before, first, count, so_far = state
+            before, first, count, so_far, further = state
             count = count + 1 if before == group else 1
             fitting = []
             for row in rows_between(transfers, before, group):
@@ -163,13 +163,15 @@ def cheapest(transfers, priced, state=None) -> int:
             for most, row in fitting:
                 if most == min(one for one, _ in fitting):
                     product = price_of(row["fare_product_id"]) if row["fare_product_id"] else 0
-                    total = {"0": so_far + product, "1": so_far + product + price, "2": product}[
-                        row["fare_transfer_type"]
-                    ]
-                    kept = count if before == group else 0
-                    ways.append((total - so_far, (group, first, kept, total)))
+                    kept = (
+                        0 if row["fare_transfer_type"] == "2" and not further else so_far
+                    )  # the text's table: S + BC
+                    total = kept + product + (price if row["fare_transfer_type"] == "1" else 0)
+                    ways.append(
+                        (total - so_far, (group, first, count if before == group else 0, total, True))
+                    )
         if not ways:
-            ways = [(price, (group, (departed, arrived), 0, price))]
+            ways = [(price, (group, (departed, arrived), 0, price, False))]
         totals += [adds + cheapest(transfers, rest, after) for adds, after in ways]
     return min(totals)
 
