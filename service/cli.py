@@ -35,6 +35,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "dispute": ("service.commands.dispute", "See what riders dispute and what is overdue."),
     "ledger": ("service.commands.ledger", "Prove and export the books."),
     "settle": ("service.commands.settle", "Settle a day per operator."),
+    "invoice": ("service.commands.invoice", "Issue e-invoices, send them, take the answers in."),
     "suspense": ("service.commands.suspense", "End what waits in suspense, by two people."),
     "reconcile": ("service.commands.reconcile", "Reconcile books, provider and bank."),
     "parking": ("service.commands.parking", "Check rates and quote stays."),

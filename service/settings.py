@@ -132,6 +132,10 @@ class Settings(BaseSettings):
         le=10_080,
         description="A book day is settled from this many minutes after its midnight on (Hanoi's service day ends at 04:00)",
     )
+    invoice_dir: Path = Field(
+        default=Path(".lienthong/invoices"),
+        description="Folder of the e-invoice adapter: documents go to out/, answers are read from answers/",
+    )
     identity_verifiers: str = Field(
         default="",
         description="Authorities whose attestations prove concessions: name:public key (64 hex digits), comma-separated",

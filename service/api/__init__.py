@@ -23,6 +23,7 @@ from service.api.fares import blueprint as fares
 from service.api.goodwill import blueprint as goodwill
 from service.api.health import blueprint as health
 from service.api.inspections import blueprint as inspections
+from service.api.invoices import blueprint as invoices
 from service.api.ledger import blueprint as ledger
 from service.api.media import blueprint as media
 from service.api.notifications import blueprint as notifications
@@ -51,6 +52,7 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     problems,
     ledger,
     settlements,
+    invoices,
     reconciliation,
     parking,
     enforcement,
