@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -67,15 +69,16 @@ def quote_stay(
     left_at: datetime,
     *,
     user: str = "casual",
+    units: Mapping[str, Decimal] | None = None,
     asked_at: datetime | None = None,
 ) -> Quote:
     """Return the price of a stay by the rates in force at its begin; with `asked_at` it says until when it binds.
 
-    UnknownPlaceError, UnknownVehicleClassError, NoRateError, UncoveredTimeError, ImpossibleTimesError.
+    UnknownUnitError for one of `units` that has no price; UnknownPlaceError, UnknownVehicleClassError, NoRateError, UncoveredTimeError, ImpossibleTimesError.
     """
     book = book_at(Rates(tx), place_id, entered_at)
     table = book.table_for(place_id, vehicle_class, entered_at, user=user)
-    return quote_between(table, entered_at, left_at, asked_at=asked_at)
+    return quote_between(table, entered_at, left_at, extras=units, asked_at=asked_at)
 
 
 def enter(

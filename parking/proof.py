@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from kernel.errors import DomainError
@@ -26,8 +27,8 @@ def check_proof(proof: Mapping[str, Any], book: RateBook) -> tuple[str, ...]:
     try:
         entered, left = datetime.fromisoformat(proof["from"]), datetime.fromisoformat(proof["to"])
         place_id, vehicle_class, user = proof["place_id"], proof["vehicle_class"], proof["user"]
-        extras = {str(name): int(count) for name, count in proof["extras"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        extras = {str(name): Decimal(count) for name, count in proof["extras"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation) as error:
         raise ProofMalformedError(reason=str(error)) from None
     if entered.tzinfo is None or left.tzinfo is None:
         raise ProofMalformedError(reason="its times name no zone")

@@ -222,6 +222,7 @@ TABLE: Final[dict[str, Row]] = {
     "unknown-place": Row(404, "Place unknown"),
     "unknown-session": Row(404, "Session unknown"),
     "unknown-shift": Row(404, "Shift unknown"),
+    "unit-count": Row(422, "Count of units"),
     "unknown-unit": Row(422, "Unit unknown"),
     "unknown-vehicle-class": Row(422, "Vehicle class unknown"),
     "variance-unexplained": Row(409, "Variance unexplained"),

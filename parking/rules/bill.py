@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
 from uuid import UUID
@@ -15,7 +15,7 @@ from kernel.ids import OperatorId
 from kernel.money import Money
 from parking.rules.book import RateBook
 from parking.rules.cover import Discount, discounts
-from parking.rules.edges import MissingPolicy, UnusedPaidTime
+from parking.rules.edges import MissingPolicy
 from parking.rules.engine import charges_for
 from parking.rules.errors import (
     ImpossibleTimesError,
@@ -23,7 +23,7 @@ from parking.rules.errors import (
     UncoveredTimeError,
     UnknownVehicleClassError,
 )
-from parking.rules.quote import Quote, finish, quote_between, role_charges
+from parking.rules.quote import Quote, finish, priced_end, quote_between, role_charges
 from parking.rules.rate import RateTable
 from parking.rules.right import AssignedRight
 from parking.rules.session import PRICED, Case, EventKind, State
@@ -153,13 +153,8 @@ def _ends(stay: Stay, table: RateTable) -> _Ends:
         missed = stay.first(EventKind.MISSED_EXIT)
         assert missed is not None or stay.state is State.VOIDED, "left without an exit"
         return _Ends(entered, entered, table.edges.missing_exit, None)
-    paid_until = stay.paid_until
-    if paid_until is not None:
-        grace = timedelta(minutes=table.edges.exit_grace_min)
-        if paid_until < left <= paid_until + grace or (
-            left < paid_until and table.edges.unused_paid_time is UnusedPaidTime.KEEP
-        ):
-            left = paid_until
+    if stay.paid_until is not None:
+        left = priced_end(table, stay.paid_until, left)
     if left < entered:
         # Two gates' clocks disagree: it was here (the card's counter says so), for no time we can tell.
         return _Ends(entered, entered, None, Case.CLOCKS_DISAGREE)

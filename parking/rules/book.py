@@ -23,7 +23,7 @@ from parking.rules.errors import (
 from parking.rules.place import Place, VehicleClass
 from parking.rules.rate import Cap, RateLineCollection, RateTable, Tax
 from parking.rules.rate_checks import check_references, check_table
-from parking.rules.rate_files import FILES, REQUIRED, Dated
+from parking.rules.rate_files import FILES, REQUIRED, SINGLE_ROLES, Dated
 from parking.rules.right import RightSpecification
 from parking.rules.rows import Dates, RateProblem, Row, read_rows, refuse_overlaps
 
@@ -151,8 +151,10 @@ def _compile(
     rows = {each.value: each.row for each in parts.collections if each.dates.holds(on)}
     lines: dict[str, list[Row]] = {name: [] for name in rows}
     for row in parts.lines:
-        if row.dates().holds(on):
-            lines.setdefault(row.text("collection_id"), []).append(row)
+        name = row.text("collection_id")
+        # Lines of a collection that does not hold do not hold either, whatever their own dates say.
+        if row.dates().holds(on) and (not name or name in rows):
+            lines.setdefault(name, []).append(row)
     collections = [
         rate_files.collection(
             rows.get(name), parts.currency, [rate_files.line(row, parts.currency) for row in each], name
@@ -238,6 +240,8 @@ def _book(rows: Mapping[str, list[Row]], version: str) -> RateBook:
         heads.setdefault(row.needed("table_id"), []).append(row)
     refuse_overlaps(rows["rate_tables.csv"], ("table_id",), "the rate table")
     refuse_overlaps(rows["rate_line_collections.csv"], ("table_id", "collection_id"), "the collection")
+    single = [row for row in rows["rate_line_collections.csv"] if row.text("role") in SINGLE_ROLES]
+    refuse_overlaps(single, ("table_id", "role"), "a collection of this role")
     refuse_overlaps(rows["rate_lines.csv"], ("table_id", "collection_id", "sequence"), "the line")
     refuse_overlaps(rows["rate_caps.csv"], ("table_id", "cap_id"), "the cap")
     refuse_overlaps(rows["rate_taxes.csv"], ("table_id", "tax_id"), "the tax")

@@ -32,7 +32,13 @@ def instant(at: int) -> datetime:
     return datetime.fromtimestamp(at, UTC)
 
 
-def _holds_on(window: DailyWindow, day: date, day_type: int) -> bool:
+def day_type(table: RateTable, day: date) -> int:
+    """Return 0 (Monday) to 6, or HOLIDAY where the table has a window that tells holidays apart."""
+    return HOLIDAY if table.tells_holidays and day in table.holidays else day.weekday()
+
+
+def holds_on(window: DailyWindow, day: date, day_type: int) -> bool:
+    """Return whether a window opens on a date of that type."""
     if day_type not in window.days or (window.first_on is not None and day < window.first_on):
         return False
     return window.last_on is None or day <= window.last_on
@@ -45,25 +51,21 @@ def _occurrences(
     zone, before = table.zone, day - _DAY
     midnight = epoch(day, time(0), zone)
     over = window.ends <= window.starts
-    if _holds_on(window, day, types[day]):
+    if holds_on(window, day, types[day]):
         ends_on = day + _DAY if over else day
         opened = epoch(day, window.starts, zone)
         yield opened, epoch(ends_on, window.ends, zone), opened
     if not over:
         return
-    began = _holds_on(window, before, types[before])
+    began = holds_on(window, before, types[before])
     judged = before if table.edges.over_midnight is OverMidnight.START_DAY else day
-    if _holds_on(window, judged, types[judged]):
+    if holds_on(window, judged, types[judged]):
         opened = epoch(before, window.starts, zone) if began else midnight
         yield midnight, epoch(day, window.ends, zone), opened
 
 
 def _day_stretches(table: RateTable, day: date) -> tuple[Stretch, ...]:
-    names_holiday = any(each.window is not None and HOLIDAY in each.window.days for each in table.ordinary)
-    types = {
-        each: HOLIDAY if names_holiday and each in table.holidays else each.weekday()
-        for each in (day - _DAY, day)
-    }
+    types = {each: day_type(table, each) for each in (day - _DAY, day)}
     first, last = epoch(day, time(0), table.zone), epoch(day + _DAY, time(0), table.zone)
     layers: list[tuple[int, int, int, int, int, RateLineCollection]] = []
     for each in table.ordinary:
@@ -140,7 +142,7 @@ def cap_period(cap: Cap, zone: ZoneInfo, entered: int, at: int) -> tuple[int, in
         case CapPer.STAY:
             return entered, entered + 366 * DAY_S * 100
         case CapPer.ROLLING:
-            start = at - (at - entered) % cap.length_s
+            start = at - (at - entered - cap.start_s) % cap.length_s
             return start, start + cap.length_s
         case CapPer.DAY:
             day = local(at, zone).date()
@@ -149,7 +151,7 @@ def cap_period(cap: Cap, zone: ZoneInfo, entered: int, at: int) -> tuple[int, in
             return epoch(day, cap.starts, zone), epoch(day + _DAY, cap.starts, zone)
         case CapPer.WEEK:
             day = local(at, zone).date()
-            day -= timedelta(days=day.weekday())
+            day -= timedelta(days=(day.weekday() - cap.week_starts) % 7)
             if at < epoch(day, cap.starts, zone):
                 day -= timedelta(days=7)
             return epoch(day, cap.starts, zone), epoch(day + timedelta(days=7), cap.starts, zone)

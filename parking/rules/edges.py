@@ -84,10 +84,11 @@ class TierMode(Enum):
 
 
 class TierClock(Enum):
-    """Where tiers count their minutes from when windows change."""
+    """Where tiers count their minutes from when windows change, and whether hours without a price count."""
 
     STAY = "stay"
     WINDOW = "window"
+    PRICED = "priced"
 
 
 class WindowBasis(Enum):
@@ -150,6 +151,13 @@ class Choose(Enum):
     ALWAYS = "always"
 
 
+class ExitGraceMode(Enum):
+    """What the minutes to leave are worth to a stay that outlasts them."""
+
+    CLIFF = "cliff"
+    DEDUCTION = "deduction"
+
+
 class MissingPolicy(Enum):
     """What a stay costs of which one end is not known."""
 
@@ -206,6 +214,7 @@ class Edges:
     max_stay_min: int = 0
     overstay: OverstayMode = OverstayMode.INSTEAD
     exit_grace_min: int = 0
+    exit_grace_mode: ExitGraceMode = ExitGraceMode.CLIFF
     min_value: int = 0
     round_to: int = 1
     rounding: Rounding = Rounding.HALF_UP

@@ -6,10 +6,10 @@ There is one path: a price is the sum of the charges that its proof shows.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import time, timedelta
+from datetime import date, time, timedelta
 from math import gcd
 
-from parking.rules.calendar import cap_period, cycles, epoch, local, stretches_over
+from parking.rules.calendar import cap_period, cycles, day_type, epoch, holds_on, local, stretches_over
 from parking.rules.edges import (
     AtEdge,
     Choose,
@@ -19,9 +19,11 @@ from parking.rules.edges import (
     FreeMode,
     LineType,
     OverstayMode,
+    TierClock,
     WindowBasis,
 )
-from parking.rules.rate import RateLine, RateLineCollection, RateTable, Stretch
+from parking.rules.pause import with_pauses, without_pauses
+from parking.rules.rate import PackageRule, RateLine, RateLineCollection, RateTable, Stretch
 from parking.rules.walk import Charge, Kind, Walk
 
 
@@ -46,13 +48,13 @@ def charges_for(table: RateTable, entered: int, length: int) -> list[Charge]:
         found.append(Charge(Kind.FREE, "free_min", entered, start, 1, 0))
     until, over_at = stop, stop
     if table.overstay is not None:
-        over_at = entered + edges.max_stay_min * 60
+        over_at = min(stop, _after_s(table, entered, stop, edges.max_stay_min * 60))
         until = min(stop, over_at) if edges.overstay is OverstayMode.INSTEAD else stop
     if until > start:
         cheapest = edges.combination is Combination.CHEAPEST
         found += _cover(table, start, until) if cheapest else _span(table, origin, start, until)
     if table.overstay is not None and over_at < stop:
-        extra = Walk(table, over_at).over([Stretch(over_at, stop, table.overstay, 0)], over_at, stop)
+        extra = _walk(table, _overstayed(table, over_at, stop), over_at, over_at, stop)
         found += [charge._replace(kind=Kind.OVERSTAY) for charge in extra]
     if table.caps:
         found = _with_caps(table, found, entered)
@@ -61,9 +63,13 @@ def charges_for(table: RateTable, entered: int, length: int) -> list[Charge]:
         if way is not None and (_is_forced(each) or total_of(way) < total_of(found)):
             found = way
     missing = edges.min_value - total_of(found) if edges.min_value else 0
-    if missing > 0:
+    if missing > 0 and start < stop and _is_priced(table, start, stop):
         found.append(Charge(Kind.MINIMUM, "min_value", entered, stop, 1, missing))
     return found
+
+
+def _is_priced(table: RateTable, start: int, stop: int) -> bool:
+    return any(each.collection is not None for each in stretches_over(table, start, stop))
 
 
 def total_of(charges: Iterable[Charge]) -> int:
@@ -78,7 +84,7 @@ def _span(table: RateTable, origin: int, start: int, stop: int) -> list[Charge]:
         clock = origin if first == start else first
         stretches = stretches_over(table, first, last)
         if basis is WindowBasis.SPLIT or table.always is not None:
-            found += Walk(table, clock).over(stretches, first, last)
+            found += _walk(table, stretches, clock, first, last)
             continue
         if basis is WindowBasis.ENTRY:
             stretches = stretches[:1]
@@ -90,6 +96,40 @@ def _span(table: RateTable, origin: int, start: int, stop: int) -> list[Charge]:
         choose = min if basis is WindowBasis.CHEAPEST else max
         found += choose(ways, key=total_of)
     return found
+
+
+def _overstayed(table: RateTable, start: int, stop: int) -> list[Stretch]:
+    """Return what is parked past the longest stay: one stretch, but for hours that stop the clock."""
+    if table.edges.tier_clock is not TierClock.PRICED:
+        return [Stretch(start, stop, table.overstay, 0)]
+    return [
+        each if each.collection is None else each._replace(collection=table.overstay, opened=0)
+        for each in stretches_over(table, start, stop)
+    ]
+
+
+def _after_s(table: RateTable, entered: int, stop: int, length: int) -> int:
+    """Return when `length` seconds of a stay are over by the table's clock, or `stop` when they never are."""
+    if table.edges.tier_clock is not TierClock.PRICED:
+        return entered + length
+    for each in stretches_over(table, entered, stop):
+        begin = max(each.start, entered)
+        if each.collection is None:
+            continue
+        if begin + length < each.end:
+            return begin + length
+        length -= each.end - begin
+    return stop
+
+
+def _walk(table: RateTable, stretches: list[Stretch], clock: int, start: int, stop: int) -> list[Charge]:
+    """Return the charges of `[start, stop)`, its tiers counted from `clock`."""
+    if table.edges.tier_clock is not TierClock.PRICED:
+        return Walk(table, clock).over(stretches, start, stop)
+    inside = [each._replace(end=min(each.end, stop)) for each in stretches]
+    moved, pauses = without_pauses(inside, start)
+    until = stop - sum(pause.length for pause in pauses)
+    return with_pauses(Walk(table, clock).over(moved, start, until), pauses)
 
 
 def _cover(table: RateTable, start: int, stop: int) -> list[Charge]:
@@ -123,13 +163,16 @@ def _with_caps(table: RateTable, charges: list[Charge], entered: int) -> list[Ch
     """Return the charges and, for each period in which a cap is exceeded, the negative amount that keeps it."""
     for cap in table.caps:
         sums: dict[tuple[int, int], int] = {}
+        first, last = entered + cap.start_s, None if cap.end_s is None else entered + cap.end_s
         for charge in charges:
             for at, amount in _begun(charge):
+                if at < first or (last is not None and at >= last):
+                    continue
                 period = cap_period(cap, table.zone, entered, at)
                 sums[period] = sums.get(period, 0) + amount
         charges = charges + [
             # Dated inside the stay, so that a wider cap finds it in the same wider period.
-            Charge(Kind.CAP, cap.cap_id, max(start, entered), end, 1, cap.value - total)
+            Charge(Kind.CAP, cap.cap_id, max(start, first), end, 1, cap.value - total)
             for (start, end), total in sums.items()
             if total > cap.value
         ]
@@ -154,6 +197,16 @@ def _inside(at: time, lower: time | None, upper: time | None) -> bool:
     return lower <= at < upper if lower < upper else (at >= lower or at < upper)
 
 
+def _last_day(rule: PackageRule, day: date, at: time) -> date:
+    """Return the first date on which the leaving hours end after the entry: two days are no early bird."""
+    assert rule.leave_to is not None, "the package has leaving hours"
+    if at >= rule.leave_to:
+        day += timedelta(days=1)
+    while rule.leave_days and day.weekday() not in rule.leave_days:
+        day += timedelta(days=1)
+    return day
+
+
 def _package(table: RateTable, each: RateLineCollection, entered: int, left: int) -> list[Charge] | None:
     """Return a package's charges, or None where the stay does not meet its conditions."""
     rule = each.package
@@ -161,14 +214,12 @@ def _package(table: RateTable, each: RateLineCollection, entered: int, left: int
     first, last = local(entered, table.zone), local(left, table.zone)
     if rule.max_stay_min and left - entered > rule.max_stay_min * 60:
         return None
-    if each.window is not None and first.weekday() not in each.window.days:
+    if each.window is not None and not holds_on(each.window, first.date(), day_type(table, first.date())):
         return None
     if not _inside(first.time(), rule.enter_from, rule.enter_to):
         return None
     if rule.leave_to is not None:
-        # The first time after the entry that the leaving hours end: a stay of two days is no early bird.
-        day = first.date() if first.time() < rule.leave_to else first.date() + timedelta(days=1)
-        if left >= epoch(day, rule.leave_to, table.zone):
+        if left >= epoch(_last_day(rule, first.date(), first.time()), rule.leave_to, table.zone):
             return None
         if not _inside(last.time(), rule.leave_from, rule.leave_to):
             return None

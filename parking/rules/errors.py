@@ -29,6 +29,12 @@ class UnknownUnitError(DomainError):
     detail = "Rate table {table_id} prices no “{unit}”; its units: {known}."
 
 
+class UnitCountError(DomainError):
+    """A count of units that no meter shows."""
+
+    detail = "{count} {unit} cannot be: a count is at least 0 and has up to three decimals."
+
+
 class NoRateError(DomainError):
     """The files hold no price for this place, class, user and time: unknown, never zero."""
 

@@ -5,27 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 from kernel.clock import micros
 from kernel.money import Money
-from parking.rules.calendar import instant
-from parking.rules.edges import Measure
+from parking.rules.calendar import instant, stretches_over
+from parking.rules.edges import ExitGraceMode, Measure, UnusedPaidTime
 from parking.rules.engine import charges_for, total_of
-from parking.rules.errors import ImpossibleTimesError, UnknownUnitError
+from parking.rules.errors import ImpossibleTimesError, UnitCountError, UnknownUnitError
 from parking.rules.rate import RateLineCollection, RateTable
 from parking.rules.stay import StayEvent, fold_stays
 from parking.rules.tax import tax_charges
 from parking.rules.walk import Charge, Kind
 
-ENGINE_VERSION: Final = "parking-1"
+ENGINE_VERSION: Final = "parking-2"
 _SECOND: Final = 1_000_000
 _LONGEST_S: Final = 400 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class ProofLine:
-    """One amount of a proof. `units` times `unit_price` where a rate line made it; else the amount alone."""
+    """One amount of a proof. `units` times `unit_price` where a rate line made it; else the amount alone.
+
+    Parts of an increment have 0 units; what is counted and not timed has its `quantity`.
+    """
 
     kind: Kind
     ref: str
@@ -36,6 +40,7 @@ class ProofLine:
     unit_price: Money | None
     amount: Money
     decision: str
+    quantity: Decimal | None = None
 
     def to_json(self) -> dict[str, object]:
         """Return the line as plain JSON values, instants in UTC."""
@@ -46,6 +51,7 @@ class ProofLine:
             "from": self.start.isoformat(),
             "to": self.end.isoformat(),
             "units": self.units,
+            "quantity": str(self.quantity) if self.quantity is not None else None,
             "unit_price": self.unit_price.to_json() if self.unit_price is not None else None,
             "amount": self.amount.to_json(),
             "decision": self.decision,
@@ -61,13 +67,14 @@ class Quote:
     left_at: datetime
     measured_s: int
     charges: tuple[Charge, ...]
-    extras: tuple[tuple[str, int], ...]
+    extras: tuple[tuple[str, Decimal], ...]
     total: Money
     expires_at: datetime | None
 
     def lines(self) -> tuple[ProofLine, ...]:
         """Return the proof's lines; their amounts sum to the total."""
-        return tuple(_proof_line(self.table, charge) for charge in self.charges)
+        counted = dict(self.extras)
+        return tuple(_proof_line(self.table, charge, counted) for charge in self.charges)
 
     def to_json(self) -> dict[str, object]:
         """Return the quote with its price proof, as plain JSON values."""
@@ -83,15 +90,16 @@ class Quote:
             "from": self.entered_at.astimezone(table.zone).isoformat(),
             "to": self.left_at.astimezone(table.zone).isoformat(),
             "measured_s": self.measured_s,
-            "extras": dict(self.extras),
+            "extras": {name: str(count) for name, count in self.extras},
             "lines": [line.to_json() for line in self.lines()],
             "total": self.total.to_json(),
             "expires_at": self.expires_at.isoformat() if self.expires_at else None,
         }
 
 
-def _proof_line(table: RateTable, charge: Charge) -> ProofLine:
+def _proof_line(table: RateTable, charge: Charge, counted: Mapping[str, Decimal]) -> ProofLine:
     line = charge.line
+    priced = None if charge.kind is Kind.LINE_CAP else line
     included = charge.kind is Kind.TAX_INCLUDED
     decisions = {each.cap_id: each.decision for each in table.caps}
     decisions.update({each.tax_id: each.decision for each in table.taxes})
@@ -103,9 +111,12 @@ def _proof_line(table: RateTable, charge: Charge) -> ProofLine:
         start=instant(charge.start),
         end=instant(charge.end),
         units=1 if included else charge.units,
-        unit_price=Money(line.value if line else charge.units, table.currency) if line or included else None,
+        unit_price=Money(priced.value if priced else charge.units, table.currency)
+        if priced or included
+        else None,
         amount=Money(charge.amount, table.currency),
         decision=decision,
+        quantity=counted[charge.ref] if charge.kind is Kind.UNIT else None,
     )
 
 
@@ -125,6 +136,20 @@ def measured_s(table: RateTable, entered_at: datetime, left_at: datetime) -> int
             return length // (60 * _SECOND) * 60
         case Measure.MINUTE_UP:
             return -(-length // (60 * _SECOND)) * 60
+
+
+def priced_end(table: RateTable, paid_until: datetime, left: datetime) -> datetime:
+    """Return the instant until which a stay is priced that was paid ahead until one and left at another.
+
+    Within the exit grace it is what was paid; after it the whole time counts (`cliff`), or all but the grace.
+    """
+    edges = table.edges
+    if left <= paid_until:
+        return paid_until if edges.unused_paid_time is UnusedPaidTime.KEEP else left
+    grace = timedelta(minutes=edges.exit_grace_min)
+    if left <= paid_until + grace:
+        return paid_until
+    return left - grace if edges.exit_grace_mode is ExitGraceMode.DEDUCTION else left
 
 
 def price(table: RateTable, entered_at: datetime, left_at: datetime) -> Money:
@@ -148,10 +173,10 @@ def quote_between(
     entered_at: datetime,
     left_at: datetime,
     *,
-    extras: Mapping[str, int] | None = None,
+    extras: Mapping[str, Decimal] | None = None,
     asked_at: datetime | None = None,
 ) -> Quote:
-    """Return the price of a stay with its proof; `extras` are counted units by name, such as {"kWh": 12}.
+    """Return the price of a stay with its proof; `extras` are counted units by name, such as 12.5 kWh.
 
     With `asked_at` the quote binds until that instant plus the table's quote_valid_min. Raises
     ImpossibleTimesError, UncoveredTimeError, and UnknownUnitError for a unit that the table does not price.
@@ -170,7 +195,7 @@ def finish(
     left_at: datetime,
     length: int,
     charges: list[Charge],
-    extras: Mapping[str, int],
+    extras: Mapping[str, Decimal],
     expires_at: datetime | None,
 ) -> Quote:
     """Return the quote of these charges, once taxed and rounded."""
@@ -192,18 +217,32 @@ def finish(
     )
 
 
-def unit_charges(table: RateTable, extras: Mapping[str, int], start: int, end: int) -> list[Charge]:
-    """Return the charges of counted units (kWh, a car wash); UnknownUnitError names one without a price."""
-    prices = {line.unit: line for each in table.ordinary for line in each.units}
-    for name, count in extras.items():
-        if name not in prices or count < 0:
+def unit_charges(table: RateTable, extras: Mapping[str, Decimal], start: int, end: int) -> list[Charge]:
+    """Return the charges of counted units (12.345 kWh, a car wash); UnknownUnitError, UnitCountError.
+
+    A unit that several windows price costs what the one at the entry says.
+    """
+    at_entry = stretches_over(table, start, start + 1)[0].collection
+    lines = [line for each in table.ordinary for line in each.units]
+    prices = {line.unit: line for line in [*reversed(lines), *(at_entry.units if at_entry else ())]}
+    found: list[Charge] = []
+    for name, count in sorted(extras.items()):
+        line = prices.get(name)
+        if line is None:
             known = ", ".join(sorted(prices)) or "none"
             raise UnknownUnitError(unit=name, known=known, table_id=table.table_id)
-    return [
-        Charge(Kind.UNIT, name, start, end, count, count * prices[name].value, prices[name])
-        for name, count in sorted(extras.items())
-        if count
-    ]
+        thousandths = int(count * 1_000)
+        if count < 0 or thousandths != count * 1_000:
+            raise UnitCountError(unit=name, count=str(count))
+        if not thousandths:
+            continue
+        amount = Money(line.value, table.currency).share(thousandths, 1_000, table.edges.rounding).minor
+        units = 0 if thousandths % 1_000 else thousandths // 1_000
+        charge = Charge(Kind.UNIT, name, start, end, units, amount, line)
+        found.append(charge)
+        if line.max_value is not None and amount > line.max_value:
+            found.append(charge._replace(kind=Kind.LINE_CAP, units=1, amount=line.max_value - amount))
+    return found
 
 
 def role_charges(kind: Kind, each: RateLineCollection, at: int) -> list[Charge]:

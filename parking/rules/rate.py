@@ -49,8 +49,9 @@ class RateLine:
 class DailyWindow:
     """The local hours `[starts, ends)` of the days it names; over midnight when `ends` is not after `starts`.
 
-    `days` holds 0 (Monday) to 6, and 7 for a holiday: where any window of a table names 7, a holiday is no
-    other day for that table. `first_on`/`last_on` limit it to the dates of an event, both inclusive.
+    `days` holds 0 (Monday) to 6, and 7 for a holiday. Where any window of a table `tells_holidays` (its words are
+    holiday or not_holiday), a holiday is no other day for that table. `first_on`/`last_on` limit it to the dates of
+    an event, both inclusive.
     """
 
     days: frozenset[int]
@@ -58,16 +59,21 @@ class DailyWindow:
     ends: time
     first_on: date | None = None
     last_on: date | None = None
+    tells_holidays: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageRule:
-    """The local times between which a stay must begin and end for a package, and its longest length."""
+    """The local times between which a stay must begin and end for a package, and its longest length.
+
+    `leave_days` (0 Monday to 6) names the days on which the leaving hours end; empty is the next time they do.
+    """
 
     enter_from: time | None = None
     enter_to: time | None = None
     leave_from: time | None = None
     leave_to: time | None = None
+    leave_days: frozenset[int] = frozenset()
     max_stay_min: int = 0
     choose: Choose = Choose.CHEAPER
 
@@ -91,7 +97,11 @@ class RateLineCollection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cap:
-    """The most that charges begun within one period may sum to."""
+    """The most that charges begun within one period may sum to.
+
+    It looks only at those begun in the stay's seconds `[start_s, end_s)`; a rolling period counts from `start_s`.
+    `week_starts` is 0 (Monday) to 6.
+    """
 
     cap_id: str
     sequence: int
@@ -99,6 +109,9 @@ class Cap:
     value: int
     length_s: int = DAY_S
     starts: time = time(0)
+    week_starts: int = 0
+    start_s: int = 0
+    end_s: int | None = None
     decision: str = ""
 
 
@@ -154,6 +167,7 @@ class RateTable:
     caps: tuple[Cap, ...] = ()
     taxes: tuple[Tax, ...] = ()
     holidays: frozenset[date] = frozenset()
+    tells_holidays: bool = field(init=False)
     always: RateLineCollection | None = field(init=False)
     stretches: dict[date, tuple[Stretch, ...]] = field(
         init=False, compare=False, repr=False, default_factory=dict
@@ -163,6 +177,8 @@ class RateTable:
         # One collection without a window is most tables: the engine then needs no calendar at all.
         only = self.ordinary[0] if len(self.ordinary) == 1 and self.ordinary[0].window is None else None
         object.__setattr__(self, "always", only)
+        windows = [each.window for each in (*self.ordinary, *self.packages) if each.window is not None]
+        object.__setattr__(self, "tells_holidays", any(each.tells_holidays for each in windows))
 
 
 def is_monotone(table: RateTable) -> bool:

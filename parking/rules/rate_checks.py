@@ -15,6 +15,7 @@ from parking.rules.edges import (
     PartIncrement,
     TierClock,
     Uncovered,
+    WindowBasis,
     WindowEdge,
 )
 from parking.rules.rate import DailyWindow, RateLineCollection, RateTable
@@ -79,14 +80,30 @@ def check_table(table: RateTable, head: Row, lines: Sequence[Row], on: date) -> 
             head.wrong("window_edge", "a price by the minute is cut at a window's edge: use cut")
     if table.overstay is not None and not edges.max_stay_min:
         head.wrong("max_stay_min", "an overstay collection needs it")
+    for name, policy in (("missing_entry", edges.missing_entry), ("missing_exit", edges.missing_exit)):
+        if table.lost_ticket is None and policy is MissingPolicy.LOST_TICKET:
+            head.wrong(name, "lost_ticket needs a collection of role lostTicket")
+    for role in filter(None, [table.no_show, table.lost_ticket]):
+        if role.timed or role.units or not role.flats:
+            head.wrong(
+                "table_id", f"collection “{role.collection_id}” takes flatRate lines: no time decides it"
+            )
+    _check_pause(table, head)
     if edges.combination is Combination.CHEAPEST:
         _check_combination(table, head)
         return
-    if table.lost_ticket is None and MissingPolicy.LOST_TICKET in {edges.missing_entry, edges.missing_exit}:
-        head.wrong("missing_entry", "lost_ticket needs a collection of role lostTicket")
     for each in (*table.ordinary, *table.packages, *filter(None, [table.overstay])):
         _check_lines(table, each, head, lines)
     _check_windows(table, head, on)
+
+
+def _check_pause(table: RateTable, head: Row) -> None:
+    if table.edges.tier_clock is not TierClock.PRICED:
+        return
+    if table.edges.uncovered is not Uncovered.FREE:
+        head.wrong("uncovered", "tier_clock priced stops in hours without a price, so uncovered is free")
+    if table.edges.window_basis is not WindowBasis.SPLIT:
+        head.wrong("window_basis", "tier_clock priced needs each part priced by its own window: split")
 
 
 def _check_combination(table: RateTable, head: Row) -> None:
@@ -154,8 +171,7 @@ def _check_windows(table: RateTable, head: Row, on: date) -> None:
             head.wrong("table_id", f"collections {_names([one, other])} overlap with equal priority on {on}")
     if bare or table.edges.uncovered is Uncovered.FREE:
         return
-    names_holiday = any(each.window is not None and 7 in each.window.days for each in windowed)
-    for day in range(8 if names_holiday else 7):
+    for day in range(8 if table.tells_holidays else 7):
         covered = sorted(
             (start, end)
             for each in windowed

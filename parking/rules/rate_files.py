@@ -40,13 +40,16 @@ FILES: Final[Mapping[str, tuple[str, ...]]] = {
     "rate_line_collections.csv": (
         *("table_id", "collection_id", "sequence", "role", "days", "from", "to", "first_on", "last_on"),
         *("priority", "min_value", "max_value"),
-        *("enter_from", "enter_to", "leave_from", "leave_to", "longest_min", "choose"),
+        *("enter_from", "enter_to", "leave_from", "leave_to", "leave_days", "longest_min", "choose"),
     ),
     "rate_lines.csv": (
         *("table_id", "collection_id", "sequence", "line_type", "start_min", "end_min", "increment_min"),
         *("value", "max_value", "unit", "description"),
     ),
-    "rate_caps.csv": ("table_id", "cap_id", "sequence", "per", "length_min", "starts", "value"),
+    "rate_caps.csv": (
+        *("table_id", "cap_id", "sequence", "per", "length_min", "starts", "week_starts"),
+        *("start_min", "end_min", "value"),
+    ),
     "rate_taxes.csv": (
         *("table_id", "tax_id", "sequence", "applies_to", "percent", "included", "compound"),
         *("round_per", "rounding"),
@@ -58,8 +61,10 @@ FILES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 REQUIRED: Final = ("places.csv", "vehicle_classes.csv", "rate_tables.csv", "rate_lines.csv")
+# A table has one of each, and no window of theirs is ever asked for.
+SINGLE_ROLES: Final = frozenset({Role.OVERSTAY.value, Role.NO_SHOW.value, Role.LOST_TICKET.value})
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun", "holiday")
-_GROUPS: Final = {"weekdays": range(5), "weekend": range(5, 7), "daily": range(8), "not_holiday": range(7)}
+_GROUPS: Final = {"weekdays": range(5), "weekend": range(5, 7), "daily": range(8)}
 
 T = TypeVar("T")
 
@@ -124,17 +129,21 @@ def edges(row: Row, money: Currency) -> Edges:
     return Edges(**found)  # type: ignore[arg-type]  # read field by field from the class itself
 
 
-def days(row: Row) -> frozenset[int]:
-    """Return the day types of a `days` cell: "mon tue holiday", "weekdays", "daily" (also where empty)."""
+def days(row: Row, name: str = "days") -> frozenset[int]:
+    """Return the day types of a cell such as "mon tue holiday", "weekdays", "daily" (also where empty).
+
+    `not_holiday` takes the holidays from what the other words say.
+    """
     found: set[int] = set()
-    for word in row.text("days", "daily").split():
+    words = row.text(name, "daily").split()
+    for word in [each for each in words if each != "not_holiday"] or ["daily"]:
         if word in _GROUPS:
             found.update(_GROUPS[word])
         elif word in DAYS:
             found.add(DAYS.index(word))
         else:
-            row.wrong("days", f"“{word}” is none of {', '.join([*DAYS, *_GROUPS])}")
-    return frozenset(found)
+            row.wrong(name, f"“{word}” is none of {', '.join([*DAYS, *_GROUPS, 'not_holiday'])}")
+    return frozenset(found - {DAYS.index("holiday")} if "not_holiday" in words else found)
 
 
 def window(row: Row) -> DailyWindow | None:
@@ -149,21 +158,32 @@ def window(row: Row) -> DailyWindow | None:
         row.wrong("last_on", "is before first_on")
     midnight = time(0)
     return DailyWindow(
-        days=days(row), starts=starts or midnight, ends=ends or midnight, first_on=first, last_on=last
+        days=days(row),
+        starts=starts or midnight,
+        ends=ends or midnight,
+        first_on=first,
+        last_on=last,
+        tells_holidays=not {"holiday", "not_holiday"}.isdisjoint(row.text("days").split()),
     )
 
 
 def package(row: Row) -> PackageRule | None:
     """Return a package's conditions; they are refused on any other role."""
-    names = ("enter_from", "enter_to", "leave_from", "leave_to", "longest_min")
+    names = ("enter_from", "enter_to", "leave_from", "leave_to", "leave_days", "longest_min")
     used = [name for name in names if row.text(name)]
     if row.choice("role", Role.ORDINARY) is not Role.PACKAGE:
         for name in used:
             row.wrong(name, "only a package has conditions")
         return None
-    for one, other in (("enter_from", "enter_to"), ("leave_from", "leave_to")):
-        if bool(row.text(one)) != bool(row.text(other)):
-            row.wrong(one if row.text(other) else other, "a condition names both its hours or neither")
+    if bool(row.text("enter_from")) != bool(row.text("enter_to")):
+        missing = "enter_from" if row.text("enter_to") else "enter_to"
+        row.wrong(missing, "a condition names both its hours or neither")
+    for name in ("leave_from", "leave_days"):
+        if name in used and "leave_to" not in used:
+            row.wrong("leave_to", f"{name} needs the hour until which one may leave")
+    for name in ("from", "to"):
+        if row.text(name):
+            row.wrong(name, "a package is entered within enter_from and enter_to")
     if "leave_to" not in used and "longest_min" not in used:
         row.wrong("longest_min", "a package needs leaving hours or a longest stay, else it never ends")
     return PackageRule(
@@ -171,6 +191,7 @@ def package(row: Row) -> PackageRule | None:
         enter_to=row.clock("enter_to"),
         leave_from=row.clock("leave_from"),
         leave_to=row.clock("leave_to"),
+        leave_days=days(row, "leave_days") if "leave_days" in used else frozenset(),
         max_stay_min=row.whole("longest_min", 0),
         choose=row.choice("choose", Choose.CHEAPER),
     )
@@ -222,6 +243,9 @@ def collection(
         return RateLineCollection(
             collection_id=collection_id, sequence=0, flats=flats, timed=tuple(timed), units=units
         )
+    for name in ("days", "from", "to", "first_on", "last_on", "priority"):
+        if row.text("role") in SINGLE_ROLES and row.text(name):
+            row.wrong(name, f"a collection of role {row.text('role')} holds whenever its role is asked for")
     return RateLineCollection(
         collection_id=collection_id,
         sequence=row.whole("sequence", 1),
@@ -239,6 +263,11 @@ def collection(
 
 def cap(row: Row, money: Currency) -> Cap:
     """Return the cap of a row of rate_caps.csv."""
+    end = row.maybe_whole("end_min")
+    if end is not None and end <= row.whole("start_min", 0):
+        row.wrong("end_min", "is not after start_min")
+    if not row.text("value"):
+        row.wrong("value", "is missing")
     return Cap(
         cap_id=row.needed("cap_id"),
         sequence=row.whole("sequence", 1),
@@ -246,8 +275,19 @@ def cap(row: Row, money: Currency) -> Cap:
         value=row.money("value", money),
         length_s=row.whole("length_min", DAY_S // 60, least=1) * 60,
         starts=row.clock("starts") or time(0),
+        week_starts=_weekday(row),
+        start_s=row.whole("start_min", 0) * 60,
+        end_s=None if end is None else end * 60,
         decision=row.text("decision"),
     )
+
+
+def _weekday(row: Row) -> int:
+    found = row.text("week_starts", "mon")
+    if found not in DAYS[:7]:
+        row.wrong("week_starts", f"“{found}” is none of {', '.join(DAYS[:7])}")
+        return 0
+    return DAYS.index(found)
 
 
 def tax(row: Row) -> Tax:

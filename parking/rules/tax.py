@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kernel.money import Currency, Money
-from parking.rules.edges import RoundPer
+from parking.rules.edges import LineType, RoundPer
 from parking.rules.rate import RateTable, Tax
 from parking.rules.walk import Charge, Kind
 
@@ -23,8 +23,12 @@ def _base_of(tax: Tax, charges: list[Charge], taxes: list[tuple[Tax, int]]) -> l
     return [
         charge.amount
         for charge in charges
-        if (charge.kind is Kind.UNIT) is units and (not units or charge.ref == tax.applies_to)
+        if _is_counted(charge) is units and (not units or charge.ref == tax.applies_to)
     ]
+
+
+def _is_counted(charge: Charge) -> bool:
+    return charge.line is not None and charge.line.line_type is LineType.PER_UNIT
 
 
 def _amount(tax: Tax, base: int, currency: Currency) -> int:

@@ -101,7 +101,7 @@ class Walk:
                 self._charges.append(Charge(Kind.LINE, each.collection_id, at, end, 1, line.value, line))
         if not each.timed:
             at = end
-        base = self._origin if self._edges.tier_clock is TierClock.STAY else first
+        base = first if self._edges.tier_clock is TierClock.WINDOW else self._origin
         while at < end:
             at = self._line(each, base, at, end, stop)
         if each.max_value is not None or each.min_value:

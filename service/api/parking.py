@@ -1,5 +1,6 @@
 """Parking: quotes with their proof, sessions that no tap tells of, and places with what is free."""
 
+from decimal import Decimal
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -31,6 +32,9 @@ class QuoteAsked(BaseModel):
     user: Name = "casual"
     entered_at: AwareDatetime
     left_at: AwareDatetime
+    units: dict[Name, Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=3)]] = Field(
+        default_factory=dict, description='What is counted and not timed, such as {"kWh": "12.345"}.'
+    )
 
 
 class EnterAsked(BaseModel):
@@ -83,6 +87,7 @@ def create_quote(json_data: QuoteAsked) -> dict[str, Any]:
             json_data.entered_at,
             json_data.left_at,
             user=json_data.user,
+            units=json_data.units,
             asked_at=running.clock.now(),
         )
     return {

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
@@ -17,7 +18,7 @@ from parking.proof import check_proof
 from parking.rate_dir import HANOI, load_rate_dir, read_rate_dir
 from parking.rules.book import RateBook
 from parking.rules.errors import RateFilesInvalidError
-from parking.rules.quote import Quote, quote_between
+from parking.rules.quote import Quote, priced_end, quote_between
 
 RATES = click.option(
     "--rates",
@@ -52,7 +53,8 @@ def check(rates: Path) -> None:
 @click.option("--user", default="casual", show_default=True, help="Who: casual, regular, …")
 @click.option("--from", "entered", required=True, help="Entry, e.g. 2026-11-18T09:00 (the place's time).")
 @click.option("--to", "left", required=True, help="Exit, e.g. 2026-11-18T14:01.")
-@click.option("--unit", "units", multiple=True, metavar="NAME=COUNT", help="Counted units, e.g. kWh=12.")
+@click.option("--paid-until", help="Until when it was paid ahead: exit grace and unused time count.")
+@click.option("--unit", "units", multiple=True, metavar="NAME=COUNT", help="Counted units, e.g. kWh=12.345.")
 @click.option("--json", "as_json", is_flag=True, help="Print the price proof as JSON.")
 def quote(
     rates: Path,
@@ -61,6 +63,7 @@ def quote(
     user: str,
     entered: str,
     left: str,
+    paid_until: str | None,
     units: Sequence[str],
     as_json: bool,
 ) -> None:
@@ -76,6 +79,8 @@ def quote(
         place = book.place_of_gate(place_id) or book.place(place_id)
         entered_at, left_at = _instant(entered, place.zone), _instant(left, place.zone)
         table = book.table_for(place.place_id, vehicle_class, entered_at, user=user)
+        if paid_until is not None:
+            left_at = priced_end(table, _instant(paid_until, place.zone), left_at)
         found = quote_between(table, entered_at, left_at, extras=_units(units))
     except DomainError as error:
         _refuse({"problem": type(error).__name__, "detail": str(error)}, str(error), as_json=as_json)
@@ -196,13 +201,13 @@ def _instant(text: str, zone: ZoneInfo) -> datetime:
     return (found if found.tzinfo is not None else found.replace(tzinfo=zone)).astimezone(UTC)
 
 
-def _units(units: Sequence[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _units(units: Sequence[str]) -> dict[str, Decimal]:
+    found: dict[str, Decimal] = {}
     for each in units:
         name, _, count = each.partition("=")
-        if not name or not (count.isascii() and count.isdigit()):
-            raise click.BadParameter(f"“{each}” is not NAME=COUNT, such as kWh=12")
-        found[name] = int(count)
+        if not name or not (count.isascii() and count.replace(".", "", 1).isdigit()):
+            raise click.BadParameter(f"“{each}” is not NAME=COUNT, such as kWh=12.345")
+        found[name] = found.get(name, Decimal(0)) + Decimal(count)
     return found
 
 
@@ -218,7 +223,8 @@ def _show(found: Quote) -> None:
     click.echo(f"{table.name} — {table.decision}")
     for line in found.lines():
         start, end = line.start.astimezone(table.zone), line.end.astimezone(table.zone)
-        each = f"{line.units} × {line.unit_price}" if line.unit_price is not None else ""
+        count = line.units if line.quantity is None else line.quantity
+        each = f"{count} × {line.unit_price}" if line.unit_price is not None else ""
         what = line.description or line.kind.value
         click.echo(f"  {start:%d/%m %H:%M}–{end:%d/%m %H:%M}  {what:<24}{each:>24}{line.amount!s:>16}")
     click.echo(f"  {'total':<72}{found.total!s:>16}")

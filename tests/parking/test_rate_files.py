@@ -29,6 +29,9 @@ def problems_of(files):
     return [(each.file, each.row, each.field) for each in refused.value.fields["problems"]]
 
 
+ROLES = "table_id,collection_id,role,from,to,leave_from,leave_to,leave_days,longest_min\nt,x,{}\n"
+
+
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
@@ -49,7 +52,7 @@ def problems_of(files):
         (made_up("free_min=-5", HOURLY), ("rate_tables.csv", 2, "free_min")),
         (made_up("currency=XXZ", HOURLY), ("rate_tables.csv", 2, "currency")),
         (made_up("at_edge=next part_increment=pro_rata", HOURLY), ("rate_tables.csv", 2, "at_edge")),
-        (made_up("missing_exit=lost_ticket", HOURLY), ("rate_tables.csv", 2, "missing_entry")),
+        (made_up("missing_exit=lost_ticket", HOURLY), ("rate_tables.csv", 2, "missing_exit")),
         (made_up("", HOURLY, zone="Asia/Hanoi"), ("places.csv", 2, "zone")),
         (made_up("", DAY_NIGHT), ("rate_lines.csv", 2, "collection_id")),
         (
@@ -79,6 +82,42 @@ def problems_of(files):
         (
             made_up("", HOURLY, places="place_id,name,parent_id\nhere,Here,there\nthere,There,here\n"),
             ("places.csv", 2, "parent_id"),
+        ),
+        (made_up("tier_clock=priced", HOURLY), ("rate_tables.csv", 2, "uncovered")),
+        (
+            made_up("tier_clock=priced uncovered=free window_basis=entry", HOURLY),
+            ("rate_tables.csv", 2, "window_basis"),
+        ),
+        (
+            made_up("", HOURLY, rate_caps="table_id,cap_id,start_min,end_min,value\nt,c,60,60,1000\n"),
+            ("rate_caps.csv", 2, "end_min"),
+        ),
+        (made_up("", HOURLY, rate_caps="table_id,cap_id\nt,c\n"), ("rate_caps.csv", 2, "value")),
+        (
+            made_up("", HOURLY, rate_caps="table_id,cap_id,week_starts,value\nt,c,sunday,1000\n"),
+            ("rate_caps.csv", 2, "week_starts"),
+        ),
+        (
+            made_up("", HOURLY, rate_line_collections=ROLES.format("package,06:00,,,,mon,600")),
+            ("rate_line_collections.csv", 2, "from"),
+        ),
+        (
+            made_up("", HOURLY, rate_line_collections=ROLES.format("package,,,,,mon,600")),
+            ("rate_line_collections.csv", 2, "leave_to"),
+        ),
+        (
+            made_up("", HOURLY, rate_line_collections=ROLES.format("noShow,06:00,18:00,,,,")),
+            ("rate_line_collections.csv", 2, "from"),
+        ),
+        (
+            made_up("", HOURLY, rate_line_collections=ROLES.format("noShow,,,,,,")),
+            ("rate_tables.csv", 2, "table_id"),
+        ),
+        (
+            made_up(
+                "", HOURLY, rate_line_collections=ROLES.format("noShow,,,,,,") + "t,other,noShow,,,,,,\n"
+            ),
+            ("rate_line_collections.csv", 3, "valid_from"),
         ),
         (
             made_up("", HOURLY, rate_assignments="place_id,vehicle_class,table_id\nhere,lorry,t\n"),
