@@ -9,8 +9,9 @@ from typing import Final, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from kernel.money import VND, Currency, Money, UnknownCurrencyError, currency
-from parking.rules.edges import CapPer, Choose, Edges, LineType, Role
-from parking.rules.rate import DAY_S, Cap, DailyWindow, PackageRule, RateLine, RateLineCollection, Tax
+from parking.rules.edges import CapPer, Edges, LineType, Role
+from parking.rules.rate import DAY_S, Cap, RateLine, RateLineCollection, Tax
+from parking.rules.rate_windows import package, weekday, window
 from parking.rules.right import RightKind, RightSpecification
 from parking.rules.rows import Dates, Row
 
@@ -63,8 +64,6 @@ FILES: Final[Mapping[str, tuple[str, ...]]] = {
 REQUIRED: Final = ("places.csv", "vehicle_classes.csv", "rate_tables.csv", "rate_lines.csv")
 # A table has one of each, and no window of theirs is ever asked for.
 SINGLE_ROLES: Final = frozenset({Role.OVERSTAY.value, Role.NO_SHOW.value, Role.LOST_TICKET.value})
-DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun", "holiday")
-_GROUPS: Final = {"weekdays": range(5), "weekend": range(5, 7), "daily": range(8)}
 
 T = TypeVar("T")
 
@@ -127,74 +126,6 @@ def edges(row: Row, money: Currency) -> Edges:
         row.wrong("round_to", "a step of nothing")
         found["round_to"] = 1
     return Edges(**found)  # type: ignore[arg-type]  # read field by field from the class itself
-
-
-def days(row: Row, name: str = "days") -> frozenset[int]:
-    """Return the day types of a cell such as "mon tue holiday", "weekdays", "daily" (also where empty).
-
-    `not_holiday` takes the holidays from what the other words say.
-    """
-    found: set[int] = set()
-    words = row.text(name, "daily").split()
-    for word in [each for each in words if each != "not_holiday"] or ["daily"]:
-        if word in _GROUPS:
-            found.update(_GROUPS[word])
-        elif word in DAYS:
-            found.add(DAYS.index(word))
-        else:
-            row.wrong(name, f"“{word}” is none of {', '.join([*DAYS, *_GROUPS, 'not_holiday'])}")
-    return frozenset(found - {DAYS.index("holiday")} if "not_holiday" in words else found)
-
-
-def window(row: Row) -> DailyWindow | None:
-    """Return a collection's window, or None where it names neither days, hours nor dates."""
-    starts, ends = row.clock("from"), row.clock("to")
-    if (starts is None) != (ends is None):
-        row.wrong("to" if ends is None else "from", "a window names both its hours or neither")
-    first, last = row.day("first_on"), row.day("last_on")
-    if not (row.text("days") or starts or ends or first or last or row.text("from")):
-        return None
-    if first is not None and last is not None and last < first:
-        row.wrong("last_on", "is before first_on")
-    midnight = time(0)
-    return DailyWindow(
-        days=days(row),
-        starts=starts or midnight,
-        ends=ends or midnight,
-        first_on=first,
-        last_on=last,
-        tells_holidays=not {"holiday", "not_holiday"}.isdisjoint(row.text("days").split()),
-    )
-
-
-def package(row: Row) -> PackageRule | None:
-    """Return a package's conditions; they are refused on any other role."""
-    names = ("enter_from", "enter_to", "leave_from", "leave_to", "leave_days", "longest_min")
-    used = [name for name in names if row.text(name)]
-    if row.choice("role", Role.ORDINARY) is not Role.PACKAGE:
-        for name in used:
-            row.wrong(name, "only a package has conditions")
-        return None
-    if bool(row.text("enter_from")) != bool(row.text("enter_to")):
-        missing = "enter_from" if row.text("enter_to") else "enter_to"
-        row.wrong(missing, "a condition names both its hours or neither")
-    for name in ("leave_from", "leave_days"):
-        if name in used and "leave_to" not in used:
-            row.wrong("leave_to", f"{name} needs the hour until which one may leave")
-    for name in ("from", "to"):
-        if row.text(name):
-            row.wrong(name, "a package is entered within enter_from and enter_to")
-    if "leave_to" not in used and "longest_min" not in used:
-        row.wrong("longest_min", "a package needs leaving hours or a longest stay, else it never ends")
-    return PackageRule(
-        enter_from=row.clock("enter_from"),
-        enter_to=row.clock("enter_to"),
-        leave_from=row.clock("leave_from"),
-        leave_to=row.clock("leave_to"),
-        leave_days=days(row, "leave_days") if "leave_days" in used else frozenset(),
-        max_stay_min=row.whole("longest_min", 0),
-        choose=row.choice("choose", Choose.CHEAPER),
-    )
 
 
 def line(row: Row, money: Currency) -> RateLine:
@@ -275,19 +206,11 @@ def cap(row: Row, money: Currency) -> Cap:
         value=row.money("value", money),
         length_s=row.whole("length_min", DAY_S // 60, least=1) * 60,
         starts=row.clock("starts") or time(0),
-        week_starts=_weekday(row),
+        week_starts=weekday(row),
         start_s=row.whole("start_min", 0) * 60,
         end_s=None if end is None else end * 60,
         decision=row.text("decision"),
     )
-
-
-def _weekday(row: Row) -> int:
-    found = row.text("week_starts", "mon")
-    if found not in DAYS[:7]:
-        row.wrong("week_starts", f"“{found}” is none of {', '.join(DAYS[:7])}")
-        return 0
-    return DAYS.index(found)
 
 
 def tax(row: Row) -> Tax:
