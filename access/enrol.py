@@ -15,7 +15,7 @@ from access.keyring import Keyring
 from access.rules.alarm import drained
 from access.rules.device import DeviceEvent, DeviceKind, DeviceState, next_device_state
 from access.store import devices, heads, heartbeats
-from access.store.devices import Code, Device, DeviceKey
+from access.store.devices import Code, Device, DeviceKey, LifeEvent
 from access.store.heads import Journal
 from kernel.crypto.ed25519 import VerifyKey
 from kernel.crypto.sealing import box_to
@@ -182,6 +182,11 @@ def get_device(tx: Connection, device_id: DeviceId) -> Device:
 def list_devices(tx: Connection, *, operator_id: str | None = None) -> tuple[Device, ...]:
     """Return all devices, or one operator's, by name."""
     return devices.list_devices(tx, operator_id=operator_id)
+
+
+def list_events(tx: Connection, device_id: DeviceId) -> tuple[LifeEvent, ...]:
+    """Return what happened to the device, the newest first."""
+    return devices.list_events(tx, device_id)
 
 
 def list_journals(tx: Connection, device_ids: Iterable[UUID]) -> dict[UUID, tuple[Journal, ...]]:

@@ -38,6 +38,16 @@ class DeviceKey:
 
 
 @dataclass(frozen=True, slots=True)
+class LifeEvent:
+    """One event of a device's life; `actor` is whoever caused it, `reason` their words."""
+
+    at: datetime
+    event: str
+    reason: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
 class Code:
     """A one-time code as stored: what it entitles to, and whether it was used."""
 
@@ -147,6 +157,18 @@ def insert_event(
             "at": at,
         },
     )
+
+
+def list_events(tx: Connection, device_id: UUID) -> tuple[LifeEvent, ...]:
+    """Return what happened to the device, the newest first."""
+    rows = tx.execute(
+        text(
+            "SELECT at, event, reason, actor FROM device_event WHERE device_id = :device_id"
+            " ORDER BY at DESC, event_id DESC"
+        ),
+        {"device_id": device_id},
+    )
+    return tuple(LifeEvent(row.at, row.event, row.reason, row.actor) for row in rows)
 
 
 def list_keys(tx: Connection, device_id: UUID) -> tuple[DeviceKey, ...]:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Final
 from uuid import UUID
 
 from apiflask import APIBlueprint
 from flask import Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Connection
 
-from access import enrol, rotate
-from access.rules.device import DeviceEvent, DeviceState
+from access.rules.device import DeviceState
 from kernel.ids import DeviceId
-from service import audit
+from service import devices
 from service.auth import principal, requires
+from service.devices import Deed
 from service.services import services
 from service.staff import Role
 
@@ -56,7 +54,7 @@ def _small() -> None:
 @blueprint.output(StateBody)
 def approve(device_id: UUID, json_data: Reason) -> Response:
     """Let an enrolled device that waits for approval begin."""
-    return _step(device_id, DeviceEvent.APPROVED, json_data.reason)
+    return _decided(device_id, Deed.APPROVE, json_data.reason)
 
 
 @blueprint.post("/<uuid:device_id>/suspend")
@@ -65,7 +63,7 @@ def approve(device_id: UUID, json_data: Reason) -> Response:
 @blueprint.output(StateBody)
 def suspend(device_id: UUID, json_data: Reason) -> Response:
     """Refuse a device's uploads and requests; it keeps its journal."""
-    return _step(device_id, DeviceEvent.SUSPENDED, json_data.reason)
+    return _decided(device_id, Deed.SUSPEND, json_data.reason)
 
 
 @blueprint.post("/<uuid:device_id>/reinstate")
@@ -74,7 +72,7 @@ def suspend(device_id: UUID, json_data: Reason) -> Response:
 @blueprint.output(StateBody)
 def reinstate(device_id: UUID, json_data: Reason) -> Response:
     """Let a suspended device go on; its journal is then delivered."""
-    return _step(device_id, DeviceEvent.REINSTATED, json_data.reason)
+    return _decided(device_id, Deed.REINSTATE, json_data.reason)
 
 
 @blueprint.post("/<uuid:device_id>/rotate")
@@ -83,15 +81,7 @@ def reinstate(device_id: UUID, json_data: Reason) -> Response:
 @blueprint.output(StateBody)
 def rotate_key(device_id: UUID, json_data: Reason) -> Response:
     """Ask a device for a new signing key. Both are good until the device has spoken under the new one."""
-
-    def work(tx: Connection) -> DeviceState:
-        now = services().clock.now()
-        rotate.ask(
-            tx, DeviceId(device_id), reason=json_data.reason, actor=principal().actor.actor_id, now=now
-        )
-        return DeviceState.ACTIVE
-
-    return _done(device_id, "rotation_asked", {"reason": json_data.reason}, work)
+    return _decided(device_id, Deed.ROTATE, json_data.reason)
 
 
 @blueprint.post("/<uuid:device_id>/retire")
@@ -100,52 +90,14 @@ def rotate_key(device_id: UUID, json_data: Reason) -> Response:
 @blueprint.output(StateBody)
 def retire(device_id: UUID, json_data: Retirement) -> Response:
     """End a device for good; 409 while its journal is not drained, unless it is said to be lost."""
+    return _decided(device_id, Deed.GIVE_UP if json_data.lost else Deed.RETIRE, json_data.reason)
 
-    def work(tx: Connection) -> DeviceState:
-        enrol.retire(
-            tx,
-            DeviceId(device_id),
-            lost=json_data.lost,
-            reason=json_data.reason,
-            actor=principal().actor.actor_id,
-            now=services().clock.now(),
+
+def _decided(device_id: UUID, deed: Deed, reason: str) -> Response:
+    running, actor = services(), principal().actor
+    state = running.database.run(
+        lambda tx: devices.decide(
+            tx, DeviceId(device_id), deed, reason=reason, actor=actor, now=running.clock.now()
         )
-        return DeviceState.RETIRED
-
-    return _done(device_id, "retired", {"reason": json_data.reason, "lost": json_data.lost}, work)
-
-
-def _step(device_id: UUID, event: DeviceEvent, reason: str) -> Response:
-    def work(tx: Connection) -> DeviceState:
-        return enrol.change_state(
-            tx,
-            DeviceId(device_id),
-            event,
-            reason=reason,
-            actor=principal().actor.actor_id,
-            now=services().clock.now(),
-        )
-
-    return _done(device_id, event.value, {"reason": reason}, work)
-
-
-def _done(
-    device_id: UUID, action: str, detail: dict[str, object], work: Callable[[Connection], DeviceState]
-) -> Response:
-    running = services()
-
-    def audited(tx: Connection) -> DeviceState:
-        state = work(tx)
-        audit.record(
-            tx,
-            actor=principal().actor,
-            action=f"access.device.{action}",
-            subject_kind="device",
-            subject_id=str(device_id),
-            now=running.clock.now(),
-            detail=detail,
-        )
-        return state
-
-    state = running.database.run(audited)
+    )
     return jsonify(StateBody(device_id=device_id, state=state).model_dump(mode="json"))

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import click
 
-from access.rules.device import DeviceEvent, DeviceKind
+from access.rules.device import DeviceKind
 from kernel.ids import DeviceId
+from service.devices import Deed
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from access.health import Health
-    from service.audit import Actor
 
 KINDS = [kind.value for kind in DeviceKind]
 
@@ -215,43 +212,25 @@ def missing(days: int, limit: int) -> None:
     click.echo(f"{len(found)} taps missing")
 
 
-def _step(name: str, event: DeviceEvent, help_text: str) -> None:
-    @device.command(name, help=f"{help_text}\n\nExample: lienthong device {name} DEVICE_ID --reason '…'")
+def _step(deed: Deed, came: str, help_text: str) -> None:
+    @device.command(
+        deed.value, help=f"{help_text}\n\nExample: lienthong device {deed.value} DEVICE_ID --reason '…'"
+    )
     @click.argument("device_id", type=click.UUID)
     @click.option("--reason", required=True, help="Why; it is kept with who did it.")
     def step(device_id: UUID, reason: str) -> None:
-        from access import enrol
-
-        def work(tx: Connection, actor: Actor, now: datetime) -> str:
-            state = enrol.change_state(
-                tx, DeviceId(device_id), event, reason=reason, actor=actor.actor_id, now=now
-            )
-            return f"is {state.value}"
-
-        _done(device_id, event.value, {"reason": reason}, work)
+        _decide(device_id, deed, reason)
+        click.echo(f"{device_id} {came}")
 
 
-_step("approve", DeviceEvent.APPROVED, "Let an enrolled device that waits for approval begin.")
-_step("suspend", DeviceEvent.SUSPENDED, "Refuse a device's uploads and requests; it keeps its journal.")
-_step("reinstate", DeviceEvent.REINSTATED, "Let a suspended device go on; its journal is then delivered.")
-
-
-@device.command()
-@click.argument("device_id", type=click.UUID)
-@click.option("--reason", required=True, help="Why; it is kept with who did it.")
-def rotate(device_id: UUID, reason: str) -> None:
-    """Ask a device for a new signing key. Both are good until it has spoken under the new one; no tap is lost.
-
-    \b
-    Example: lienthong device rotate DEVICE_ID --reason 'yearly'
-    """  # noqa: D301  (click reads \b)
-    from access import rotate as rotation
-
-    def work(tx: Connection, actor: Actor, now: datetime) -> str:
-        rotation.ask(tx, DeviceId(device_id), reason=reason, actor=actor.actor_id, now=now)
-        return "is asked for a new key at its next heartbeat"
-
-    _done(device_id, "rotation_asked", {"reason": reason}, work)
+_step(Deed.APPROVE, "is active", "Let an enrolled device that waits for approval begin.")
+_step(Deed.SUSPEND, "is suspended", "Refuse a device's uploads and requests; it keeps its journal.")
+_step(Deed.REINSTATE, "is active", "Let a suspended device go on; its journal is then delivered.")
+_step(
+    Deed.ROTATE,
+    "is asked for a new key at its next heartbeat",
+    "Ask a device for a new signing key. Both are good until it has spoken under the new one; no tap is lost.",
+)
 
 
 @device.command()
@@ -264,34 +243,20 @@ def retire(device_id: UUID, reason: str, lost: bool) -> None:
     \b
     Example: lienthong device retire DEVICE_ID --reason 'bus sold'
     """  # noqa: D301  (click reads \b)
-    from access import enrol
-
-    def work(tx: Connection, actor: Actor, now: datetime) -> str:
-        enrol.retire(tx, DeviceId(device_id), lost=lost, reason=reason, actor=actor.actor_id, now=now)
-        return "is retired"
-
-    _done(device_id, "retired", {"reason": reason, "lost": lost}, work)
+    _decide(device_id, Deed.GIVE_UP if lost else Deed.RETIRE, reason)
+    click.echo(f"{device_id} is retired")
 
 
-def _done(
-    device_id: UUID,
-    action: str,
-    detail: dict[str, object],
-    work: Callable[[Connection, Actor, datetime], str],
-) -> None:
-    from service import audit
+def _decide(device_id: UUID, deed: Deed, reason: str) -> None:
+    from service import devices
     from service.commands import context
 
-    now, actor = context.clock().now(), context.actor()
     with context.database() as database, database.begin() as tx:
-        came = work(tx, actor, now)
-        audit.record(
+        devices.decide(
             tx,
-            actor=actor,
-            action=f"access.device.{action}",
-            subject_kind="device",
-            subject_id=str(device_id),
-            now=now,
-            detail=detail,
+            DeviceId(device_id),
+            deed,
+            reason=reason,
+            actor=context.actor(),
+            now=context.clock().now(),
         )
-    click.echo(f"{device_id} {came}")

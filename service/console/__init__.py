@@ -4,6 +4,7 @@ from typing import Final
 
 from apiflask import APIBlueprint
 
+from service.console.devices import blueprint as devices
 from service.console.pages import blueprint as pages
 
-BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (pages,)
+BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (pages, devices)

@@ -1,10 +1,10 @@
 """How numbers, money and instants look on a page, in the reader's language."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from flask_babel import format_date as babel_date
-from flask_babel import format_decimal
+from flask_babel import format_decimal, format_timedelta
 
 from kernel.money import Money
 
@@ -34,6 +34,21 @@ def on(day: date) -> str:
 def at(instant: datetime) -> str:
     """Return an instant as local time to the second."""
     return instant.astimezone(PLACE_ZONE).strftime("%H:%M:%S")
+
+
+def moment(instant: datetime) -> str:
+    """Return an instant as local date and time to the minute."""
+    return instant.astimezone(PLACE_ZONE).strftime("%Y-%m-%d %H:%M")
+
+
+def span(length: timedelta) -> str:
+    """Return a length of time in words, e.g. "3 minutes"."""
+    return str(format_timedelta(max(length, timedelta(0)), threshold=1.5))
+
+
+def milliseconds(length: timedelta) -> str:
+    """Return a short length of time in milliseconds."""
+    return f"{count(length // timedelta(milliseconds=1))} ms"
 
 
 def percent(part: int, whole: int) -> int:

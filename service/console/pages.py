@@ -4,39 +4,21 @@ from datetime import date
 from typing import Final
 from urllib.parse import urlsplit
 
-from apiflask import APIBlueprint
 from flask import Response, make_response, redirect, render_template, request, url_for
 from flask_limiter import RateLimitExceeded
 from flask_limiter.util import get_remote_address
-from flask_wtf.csrf import generate_csrf
 from werkzeug.wrappers import Response as BaseResponse
 
 from access.keyring import KeyringError
 from service import auth, headers, metrics, staff
 from service.audit import ActorKind
 from service.auth import STAFF, public, requires
-from service.console import format as shown
 from service.console.day import Keys, read_day, today
-from service.console.language import LANGUAGES, address_in, choose_language, remember_language
-from service.errors import FormExpiredError, NotAuthenticatedError
+from service.console.frame import pages
+from service.errors import FormExpiredError
 from service.services import services
 
-blueprint: Final = APIBlueprint(
-    "console", __name__, template_folder="templates", enable_openapi=False, cli_group=None
-)
-blueprint.after_request(remember_language)
-
-
-@blueprint.context_processor
-def words() -> dict[str, object]:
-    """Return what every page's frame needs."""
-    return {
-        "language": choose_language(),
-        "languages": LANGUAGES,
-        "address_in": address_in,
-        "csrf_token": generate_csrf,
-        "shown": shown,
-    }
+blueprint: Final = pages("console", __name__)
 
 
 @blueprint.get("/")
@@ -118,14 +100,6 @@ def docs() -> Response:
     response = make_response(render_template("docs.html"))
     response.headers["Content-Security-Policy"] = headers.DOCS_POLICY
     return response
-
-
-@blueprint.errorhandler(NotAuthenticatedError)
-def to_the_door(error: NotAuthenticatedError) -> BaseResponse | tuple[str, int]:
-    """Send a browser to the sign-in form; anything else learns that it is not authenticated."""
-    if request.method == "GET" and "Authorization" not in request.headers:
-        return redirect(url_for("console.sign_in_form", next=request.full_path.rstrip("?")))
-    return str(error), 401
 
 
 def _keys() -> Keys | None:
