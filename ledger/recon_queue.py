@@ -171,7 +171,7 @@ def match_by_hand(
     units = {row.currency for row in rows}
     if len(units) != 1 or abs(sums[0] - sums[1]) > match.tolerance(tx, rows[0].currency):
         raise UnbalancedMatchError(left=sums[0], right=sums[1])
-    pairs = [(one.item_id, other.item_id) for one in left for other in right]
+    pairs = [(one.item_no, other.item_no) for one in left for other in right]
     books.insert_edges(tx, "-".join(relation), pairs, match_id, now)
     return len(pairs)
 

@@ -22,8 +22,9 @@ from ledger.rules import chart
 from ledger.rules.account import AccountSpec
 from ledger.rules.book_day import ZONE
 from ledger.rules.entry import Entry, Line, Refused
-from ledger.rules.reconcile import Figures, Rule, permille
+from ledger.rules.reconcile import Figures, permille
 from ledger.store import recon_books as books
+from ledger.store import recon_left as left
 from ledger.store import recon_match as match
 from ledger.store import recon_queue as queue
 
@@ -40,54 +41,45 @@ class Step:
     count: int
 
 
-StepWork = Callable[[Connection, datetime], int]
+Tell = Callable[[Step], object]
+StepWork = Callable[[Connection, datetime, Tell], object]
 
 
-def steps() -> tuple[tuple[str, StepWork], ...]:
-    """Return the parts in order: name and verb. The caller commits each by itself."""
-    pairs: list[tuple[str, StepWork]] = [("movements of the books", _refresh)]
-    for relation, rule in match.ORDER:
-
-        def pair(tx: Connection, now: datetime, relation: str = relation, rule: Rule = rule) -> int:
-            match.lock(tx)
-            return match.match_pairs(tx, relation, rule, now, minor=match.tolerance(tx, VND.code))
-
-        pairs.append((f"{relation} by {rule.value}", pair))
-    return (
-        *pairs,
-        ("payouts, batches and splits", _match_many),
-        ("by amount, time and text", _match_text),
-        ("exceptions opened", _judge),
-        ("bookings", book_settled),
-    )
+def steps() -> tuple[StepWork, ...]:
+    """Return the parts in order. The caller commits each by itself; each tells what it has done on the way."""
+    return _refresh, _match_provider, _match_bank, _book
 
 
-def _refresh(tx: Connection, now: datetime) -> int:
+def _refresh(tx: Connection, now: datetime, tell: Tell) -> None:
     match.lock(tx)
-    return match.refresh_ledger(tx, now)
+    tell(Step("movements of the books", match.refresh_ledger(tx, now)))
 
 
-def _match_many(tx: Connection, now: datetime) -> int:
-    match.lock(tx)
+def _match_provider(tx: Connection, now: datetime, tell: Tell) -> None:
+    _match_keys(tx, match.LEDGER_PROVIDER, now, tell)
+
+
+def _match_bank(tx: Connection, now: datetime, tell: Tell) -> None:
+    """Match the bank by key, then what is left over in every other way, and queue what nothing explains."""
+    _match_keys(tx, match.LEDGER_BANK, now, tell)
+    left.set_aside(tx, as_left=True)
     minor = match.tolerance(tx, VND.code)
-    done = 0
-    for rule in (match.match_payouts, match.match_batched, match.match_split):
-        if not match.set_aside(tx):  # nothing is left over
-            break
-        done += rule(tx, now, minor=minor)
-    return done
-
-
-def _match_text(tx: Connection, now: datetime) -> int:
-    match.lock(tx)
-    return match.match_text(tx, now)
-
-
-def _judge(tx: Connection, now: datetime) -> int:
-    match.lock(tx)
-    match.set_aside(tx)
+    tell(Step("payouts", left.match_payouts(tx, now, minor=minor)))
+    tell(Step("batches", left.match_batched(tx, now, minor=minor)))
+    tell(Step("splits", left.match_split(tx, now, minor=minor)))
+    tell(Step("by amount, time and text", left.match_text(tx, now)))
     opened, _ = queue.judge(tx, now, ACTOR)
-    return opened
+    tell(Step("exceptions opened", opened))
+
+
+def _match_keys(tx: Connection, relation: match.Relation, now: datetime, tell: Tell) -> None:
+    match.lock(tx)
+    for rule, count in match.match_relation(tx, relation, now, minor=match.tolerance(tx, VND.code)):
+        tell(Step(f"{relation.name} by {rule.value}", count))
+
+
+def _book(tx: Connection, now: datetime, tell: Tell) -> None:
+    tell(Step("bookings", book_settled(tx, now)))
 
 
 def counter_account(pool: str, unit: Currency) -> AccountSpec:
@@ -136,7 +128,7 @@ def _line(debit: AccountSpec, credit: AccountSpec, minor: int, unit: Currency) -
 
 def read_figures(tx: Connection, unit: Currency = VND) -> Figures:
     """Return where reconciliation stands. Needs a transaction that may make a temporary table."""
-    match.set_aside(tx)
+    left.set_aside(tx)
     row = books.get_figures(tx, unit.code)
     moved, open_amount, unexplained = int(row.moved), int(row.queued_amount), int(row.unexplained_amount)
     matched = moved - open_amount - unexplained

@@ -13,21 +13,21 @@ from sqlalchemy import Connection, Row, text
 _SETTLED: Final = """
 WITH settled AS (
     SELECT b.source_id, l.pool, b.currency, b.amount AS net, 0 AS fee
-    FROM ledger_recon_edge e JOIN ledger_recon_item l ON l.item_id = e.left_id
-    JOIN ledger_recon_item b ON b.item_id = e.right_id
+    FROM ledger_recon_edge e JOIN ledger_recon_item l ON l.item_no = e.left_no
+    JOIN ledger_recon_item b ON b.item_no = e.right_no
     WHERE e.live AND e.relation = 'ledger-bank' AND e.rule NOT IN ('batched', 'by_hand')
     UNION ALL
     SELECT b.source_id, min(l.pool), b.currency, b.amount, 0
-    FROM ledger_recon_edge e JOIN ledger_recon_item l ON l.item_id = e.left_id
-    JOIN ledger_recon_item b ON b.item_id = e.right_id
+    FROM ledger_recon_edge e JOIN ledger_recon_item l ON l.item_no = e.left_no
+    JOIN ledger_recon_item b ON b.item_no = e.right_no
     WHERE e.live AND e.relation = 'ledger-bank' AND e.rule IN ('batched', 'by_hand')
-    GROUP BY b.item_id, b.source_id, b.currency, b.amount
+    GROUP BY b.item_no, b.source_id, b.currency, b.amount
     UNION ALL
     SELECT b.source_id, min(p.pool), b.currency, b.amount, sum(p.fee)
-    FROM ledger_recon_edge e JOIN ledger_recon_item p ON p.item_id = e.left_id
-    JOIN ledger_recon_item b ON b.item_id = e.right_id
+    FROM ledger_recon_edge e JOIN ledger_recon_item p ON p.item_no = e.left_no
+    JOIN ledger_recon_item b ON b.item_no = e.right_no
     WHERE e.live AND e.relation = 'provider-bank'
-    GROUP BY b.item_id, b.source_id, b.currency, b.amount
+    GROUP BY b.item_no, b.source_id, b.currency, b.amount
 ), target AS (
     SELECT source_id, pool, currency, sum(net) AS net, sum(fee) AS fee FROM settled GROUP BY source_id, pool, currency
 ), booked AS (
@@ -74,8 +74,9 @@ def get_items(tx: Connection, item_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
     """Return movements by id with whether a live match holds them, in id order."""
     return tx.execute(
         text(
-            "SELECT i.*, EXISTS (SELECT FROM ledger_recon_edge e WHERE e.live AND e.relation IN "
-            "('ledger-bank', 'provider-bank') AND i.item_id IN (e.left_id, e.right_id)) AS held "
+            "SELECT i.*, EXISTS (SELECT FROM ledger_recon_edge e WHERE e.live AND e.left_no = i.item_no "
+            "AND e.relation <> 'ledger-provider') OR (i.side = 'bank' AND EXISTS "
+            "(SELECT FROM ledger_recon_edge e WHERE e.live AND e.right_no = i.item_no)) AS held "
             "FROM ledger_recon_item i WHERE i.item_id = ANY(:ids) ORDER BY i.item_id"
         ),
         {"ids": list(item_ids)},
@@ -83,27 +84,35 @@ def get_items(tx: Connection, item_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
 
 
 def insert_edges(
-    tx: Connection, relation: str, pairs: Sequence[tuple[UUID, UUID]], match_id: UUID, now: datetime
+    tx: Connection, relation: str, pairs: Sequence[tuple[int, int]], match_id: UUID, now: datetime
 ) -> None:
-    """Write a match that a person made."""
+    """Write a match that a person made, of movements by number."""
     tx.execute(
         text(
-            "INSERT INTO ledger_recon_edge (relation, left_id, right_id, rule, match_id, made_at) "
-            "VALUES (:relation, :left_id, :right_id, 'by_hand', :match_id, :now)"
+            "INSERT INTO ledger_recon_edge (relation, left_no, right_no, turn, rule, match_id, made_at) "
+            "SELECT :relation, :left_no, :right_no, coalesce(max(turn), 0) + 1, 'by_hand', :match_id, :now "
+            "FROM ledger_recon_edge WHERE left_no = :left_no AND right_no = :right_no"
         ),
         [
-            {"relation": relation, "left_id": left, "right_id": right, "match_id": match_id, "now": now}
+            {"relation": relation, "left_no": left, "right_no": right, "match_id": match_id, "now": now}
             for left, right in pairs
         ],
     )
 
 
+# A match by rule is named by its movement that stands alone: the credit of a batch or a payout, else the left one.
+_END: Final = """
+UPDATE ledger_recon_edge SET live = false WHERE live AND (match_id = :match_id
+    OR left_no = (SELECT item_no FROM ledger_recon_item WHERE item_id = :match_id)
+        AND rule NOT IN ('by_hand', 'batched', 'payout')
+    OR right_no = (SELECT item_no FROM ledger_recon_item WHERE item_id = :match_id)
+        AND rule IN ('batched', 'payout'))
+"""
+
+
 def end_match(tx: Connection, match_id: UUID) -> int:
     """Take a match out of force; return how many of its edges were in force."""
-    return tx.execute(
-        text("UPDATE ledger_recon_edge SET live = false WHERE match_id = :match_id AND live"),
-        {"match_id": match_id},
-    ).rowcount
+    return tx.execute(text(_END), {"match_id": match_id}).rowcount
 
 
 def insert_act(tx: Connection, match_id: UUID, act: str, note: str, actor: str, now: datetime) -> bool:
@@ -150,7 +159,7 @@ FROM state
 
 
 def get_figures(tx: Connection, currency: str) -> Row[Any]:
-    """Return counts and sums over all movements; runs in the transaction of `recon_match.set_aside`."""
+    """Return counts and sums over all movements; runs in the transaction of `recon_left.set_aside`."""
     return tx.execute(text(_FIGURES), {"currency": currency}).one()
 
 

@@ -173,7 +173,10 @@ def stage_items(tx: Connection) -> None:
     """Make this transaction's table for movements whose statement is not judged yet."""
     tx.execute(text("DROP TABLE IF EXISTS recon_staged"))
     tx.execute(
-        text("CREATE TEMPORARY TABLE recon_staged (LIKE ledger_recon_item INCLUDING DEFAULTS) ON COMMIT DROP")
+        text(
+            f"CREATE TEMPORARY TABLE recon_staged ON COMMIT DROP AS SELECT {_COLUMNS} FROM ledger_recon_item "
+            "WITH NO DATA"
+        )
     )
 
 

@@ -1,16 +1,22 @@
-"""The rules of matching as set-based SQL: each is one join over movements that nothing has matched yet."""
+"""Matching by key as set-based SQL: for each relation one full join by the key that most movements have.
+
+That join says at once what pairs and what is left over, so that every later rule looks at few. Three temporary
+tables live for one transaction: `recon_pass` (the join), `recon_loose` (what it joined that may not be a pair) and
+`recon_open` (the movements that this relation has not matched so far).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, CursorResult, text
 
 from ledger.rules.reconcile import Rule
 
 _LOCK: Final = 0x4C54_5243  # one reconciliation at a time
-_NEAR: Final = 3  # days between the two dates of one movement, for rules without a reference
 
 # What the books say moved: payments that were given a home, by the provider's identity and the bank's reference.
 _REFRESH: Final = """
@@ -24,51 +30,140 @@ WHERE p.entry_id IS NOT NULL
 AND NOT EXISTS (SELECT FROM ledger_recon_item k WHERE k.item_id = p.payment_id)
 """
 
-# A side's movements that this relation has not matched. Twins (one key, one amount) pair first with first, so that
-# of a line the bank booked twice one is matched and the other is left for a person.
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A rule by key: the column that must agree, and what a movement must have besides to be looked at."""
+
+    rule: Rule
+    column: str
+    also: str = "true"
+
+    @property
+    def given(self) -> str:
+        """Return the condition that a movement has this key."""
+        return f"{self.column} <> '' AND {self.also}"
+
+    @property
+    def value(self) -> str:
+        """Return the key, NULL (which equals nothing) where a movement has none."""
+        return f"CASE WHEN {self.given} THEN {self.column} END"
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """Two sides and their rules in order: `few` by a key that few have, `most`, then `rest` on what is left."""
+
+    name: str
+    few: tuple[Key, ...]
+    most: Key
+    rest: tuple[Key, ...]
+    pooled: bool
+    """Whether both sides must be of one provider."""
+
+    @property
+    def sides(self) -> tuple[str, str]:
+        """Return the left side's name and the right one's."""
+        left, _, right = self.name.partition("-")
+        return left, right
+
+
+LEDGER_PROVIDER: Final = Relation(
+    "ledger-provider",
+    few=(),
+    most=Key(Rule.PROVIDER_ID, "identity"),
+    rest=(Key(Rule.BANK_REFERENCE, "reference"), Key(Rule.QR_REFERENCE, "qr_reference")),
+    pooled=True,
+)
+LEDGER_BANK: Final = Relation(
+    "ledger-bank",
+    few=(Key(Rule.END_TO_END, "end_to_end"),),
+    most=Key(Rule.BANK_REFERENCE, "reference", "NOT reversal"),
+    rest=(Key(Rule.QR_REFERENCE, "qr_reference", "NOT reversal"),),
+    pooled=False,
+)
+
+# A bank's movement that pays out many payments is not free to be one of them, so its end counts in any relation.
+_FREE: Final = {
+    "ledger": "NOT EXISTS (SELECT FROM ledger_recon_edge e WHERE e.live AND e.relation = '{relation}' "
+    "AND e.left_no = x.item_no)",
+    "provider": "NOT EXISTS (SELECT FROM ledger_recon_edge e WHERE e.live AND e.right_no = x.item_no)",
+    "bank": "NOT EXISTS (SELECT FROM ledger_recon_edge e WHERE e.live AND e.right_no = x.item_no)",
+}
+_ITEMS: Final = "(SELECT * FROM ledger_recon_item x WHERE side = '{side}' AND {free})"
+_OPENED: Final = "(SELECT * FROM pg_temp.recon_open WHERE side = '{side}')"
+_JOINED: Final = """
+CREATE TEMPORARY TABLE recon_pass ON COMMIT DROP AS
+SELECT l.item_no AS left_no, r.item_no AS right_no, l.occurred_on AS left_on, r.occurred_on AS right_on
+FROM (SELECT *, {key} AS key FROM {left} l) l FULL JOIN (SELECT *, {key} AS key FROM {right} r) r
+ON l.key = r.key AND l.currency = r.currency AND l.amount = r.amount AND {pools}
+LIMIT :limit
+"""
+# Twins (one key, one amount) pair first with first, so that of a line the bank booked twice one is matched and the
+# other is left for a person: in a pair, left and right have the same place. What a person took apart stays apart.
+_LOOSEN: Final = """
+WITH twin AS (
+    SELECT ctid AS place, left_no, right_no, row_number() OVER (PARTITION BY left_no ORDER BY right_on, right_no)
+        <> row_number() OVER (PARTITION BY right_no ORDER BY left_on, left_no) AS crossed
+    FROM pg_temp.recon_pass
+    WHERE left_no IN (SELECT left_no FROM pg_temp.recon_pass GROUP BY left_no HAVING count(right_no) > 1)
+    OR right_no IN (SELECT right_no FROM pg_temp.recon_pass GROUP BY right_no HAVING count(left_no) > 1)
+), gone AS (
+    DELETE FROM pg_temp.recon_pass p USING (
+        SELECT place FROM twin WHERE crossed
+        UNION SELECT q.ctid FROM ledger_recon_edge d JOIN pg_temp.recon_pass q
+            ON d.left_no = q.left_no AND d.right_no = q.right_no WHERE NOT d.live
+    ) wrong WHERE p.ctid = wrong.place RETURNING p.ctid AS place, p.left_no, p.right_no
+)
+INSERT INTO pg_temp.recon_loose
+(SELECT left_no FROM gone UNION SELECT right_no FROM gone) EXCEPT
+(SELECT unnest(ARRAY[left_no, right_no]) FROM twin WHERE NOT crossed AND place NOT IN (SELECT place FROM gone))
+"""
+# In the left side's order, so that the primary key grows at its end.
+_KEEP: Final = """
+INSERT INTO ledger_recon_edge (relation, left_no, right_no, turn, rule, made_at)
+SELECT :relation, left_no, right_no, 1, :rule, :now FROM pg_temp.recon_pass
+WHERE left_no IS NOT NULL AND right_no IS NOT NULL ORDER BY left_no
+"""
 _OPEN: Final = """
-{side} AS (
-    SELECT item_id, currency, amount, {columns}, row_number() OVER (PARTITION BY {columns}, amount, currency
-        ORDER BY occurred_on, item_id) AS twin
-    FROM ledger_recon_item x
-    WHERE side = '{name}' AND {given}
-    AND NOT EXISTS (SELECT FROM ledger_recon_edge e WHERE e.live AND e.relation IN ({taken}) AND e.{end}_id = x.item_id)
+CREATE TEMPORARY TABLE recon_open ON COMMIT DROP AS
+SELECT i.* FROM ledger_recon_item i JOIN (
+    SELECT left_no AS item_no FROM pg_temp.recon_pass WHERE right_no IS NULL
+    UNION ALL SELECT right_no FROM pg_temp.recon_pass WHERE left_no IS NULL
+    UNION ALL SELECT item_no FROM pg_temp.recon_loose
+) o USING (item_no)
+"""
+_OPEN_BY_EDGES: Final = """
+CREATE TEMPORARY TABLE recon_open ON COMMIT DROP AS
+SELECT * FROM {left} l UNION ALL SELECT * FROM {right} r
+"""
+# One rule over movements that are few, or among which there are too many twins to join them before they are numbered.
+_PAIR: Final = """
+WITH l AS ({left}), r AS ({right}), made AS (
+    INSERT INTO ledger_recon_edge (relation, left_no, right_no, turn, rule, made_at)
+    SELECT :relation, l.item_no, r.item_no, 1, :rule, :now
+    FROM l JOIN r ON l.{column} = r.{column} AND l.currency = r.currency AND l.twin = r.twin AND {pools} AND {amounts}
+    ON CONFLICT DO NOTHING RETURNING left_no, right_no
 )
 """
-# A pair that a person took apart has the key of its old edge, so that no rule puts it together again.
-_PAIR: Final = """
-WITH {left}, {right}
-INSERT INTO ledger_recon_edge (relation, left_id, right_id, rule, match_id, made_at)
-SELECT :relation, l.item_id, r.item_id, :rule, l.item_id, :now
-FROM l JOIN r ON l.currency = r.currency AND l.twin = r.twin AND {on}
-AND {amounts}
-ON CONFLICT DO NOTHING
+_NUMBERED: Final = """
+SELECT *, row_number() OVER (PARTITION BY {columns} ORDER BY occurred_on, item_no) AS twin FROM {source} x WHERE {given}
 """
+_COUNT: Final = "SELECT count(*) FROM made"
+TAKE_OUT: Final = """, gone AS (
+    DELETE FROM pg_temp.{table} WHERE item_no IN (SELECT left_no FROM made UNION ALL SELECT right_no FROM made)
+) SELECT count(*) FROM made"""
 _EXACT: Final = "l.amount = r.amount"
 _NEARLY: Final = "abs(l.amount - r.amount) <= :tolerance"
-_RULES: Final[dict[tuple[str, Rule], tuple[str, str]]] = {
-    # (relation, rule): the columns that must agree, and what a movement must have to be looked at
-    ("ledger-provider", Rule.PROVIDER_ID): ("pool, identity", "identity <> ''"),
-    ("ledger-provider", Rule.BANK_REFERENCE): ("pool, reference", "reference <> ''"),
-    ("ledger-provider", Rule.QR_REFERENCE): ("pool, qr_reference", "qr_reference <> ''"),
-    ("ledger-bank", Rule.END_TO_END): ("end_to_end", "end_to_end <> ''"),
-    ("ledger-bank", Rule.BANK_REFERENCE): ("reference", "reference <> '' AND NOT reversal"),
-    ("ledger-bank", Rule.QR_REFERENCE): ("qr_reference", "qr_reference <> '' AND NOT reversal"),
-}
-ORDER: Final = tuple(_RULES)
-# A bank's movement that pays out many payments is not free to be one of them, and the other way round.
-_TAKEN: Final = {
-    ("ledger-bank", "right"): "'ledger-bank', 'provider-bank'",
-    ("ledger-bank", "left"): "'ledger-bank'",
-    ("ledger-provider", "left"): "'ledger-provider'",
-    ("ledger-provider", "right"): "'ledger-provider'",
-}
+_SAME_POOL: Final = "l.pool = r.pool"
 
 
 def lock(tx: Connection) -> None:
     """Wait until no other reconciliation runs; held until this transaction ends."""
     tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-    tx.execute(text("SET LOCAL work_mem = '256MB'"))  # one reconciliation at a time may sort a day in memory
+    # One reconciliation at a time may keep a day in memory, and take as long as millions of movements need.
+    tx.execute(text("SET LOCAL work_mem = '256MB'"))
+    tx.execute(text("SET LOCAL statement_timeout = '1h'"))
 
 
 def refresh_ledger(tx: Connection, now: datetime) -> int:
@@ -84,141 +179,82 @@ def tolerance(tx: Connection, currency: str) -> int:
     return found or 0
 
 
-def match_pairs(tx: Connection, relation: str, rule: Rule, now: datetime, *, minor: int) -> int:
-    """Match one to one by a key, amounts equal or (where a tolerance is set) within `minor`; return how many."""
-    columns, given = _RULES[relation, rule]
-    left, right = relation.split("-")
-
-    def side(name: str, end: str) -> str:
-        letter = end[0]
-        return _OPEN.format(
-            side=letter, columns=columns, name=name, given=given, end=end, taken=_TAKEN[relation, end]
-        )
-
-    on = " AND ".join(f"l.{column} = r.{column}" for column in columns.split(", "))
-    done = 0
-    for amounts in (_EXACT, _NEARLY)[: 2 if minor else 1]:
-        statement = _PAIR.format(left=side(left, "left"), right=side(right, "right"), on=on, amounts=amounts)
-        values: dict[str, object] = {"relation": relation, "rule": rule.value, "now": now}
-        done += tx.execute(
-            text(statement), values | ({"tolerance": minor} if amounts is _NEARLY else {})
-        ).rowcount
-    return done
-
-
-# Few are left after the keys: they are set aside once, and the costly rules look at these alone.
-_LEFT_OVER: Final = """
-CREATE TEMPORARY TABLE recon_left ON COMMIT DROP AS
-SELECT i.*, true AS lb, true AS pb, false AS lp FROM ledger_recon_item i WHERE i.side = 'ledger'
-AND NOT EXISTS (SELECT FROM ledger_recon_edge e WHERE e.live AND e.relation = 'ledger-bank' AND e.left_id = i.item_id)
-AND NOT EXISTS (SELECT FROM ledger_recon_edge e JOIN ledger_recon_edge o ON o.live AND o.relation = 'provider-bank'
-    AND o.left_id = e.right_id WHERE e.live AND e.relation = 'ledger-provider' AND e.left_id = i.item_id)
-UNION ALL
-SELECT i.*, true, true, false FROM ledger_recon_item i WHERE i.side = 'bank'
-AND NOT EXISTS (SELECT FROM ledger_recon_edge e WHERE e.live AND e.right_id = i.item_id
-    AND e.relation IN ('ledger-bank', 'provider-bank'))
-UNION ALL
-SELECT i.*, false, pb.left_id IS NULL, lp.left_id IS NULL FROM ledger_recon_item i
-LEFT JOIN ledger_recon_edge lp ON lp.live AND lp.relation = 'ledger-provider' AND lp.right_id = i.item_id
-LEFT JOIN ledger_recon_edge pb ON pb.live AND pb.relation = 'provider-bank' AND pb.left_id = i.item_id
-WHERE i.side = 'provider' AND (lp.left_id IS NULL OR (i.payout <> '' AND pb.left_id IS NULL))
-"""
-# A provider pays out many payments, less its fees, as one credit that names the payout.
-_PAYOUTS: Final = """
-WITH payout AS (
-    SELECT pool, payout, currency, sum(amount) - sum(fee) AS net, max(occurred_on) AS last_on,
-        upper(regexp_replace(payout, '[^0-9A-Za-z]', '', 'g')) AS folded
-    FROM pg_temp.recon_left WHERE side = 'provider' AND payout <> '' AND pb GROUP BY pool, payout, currency
-), found AS (
-    SELECT o.pool, o.payout, b.item_id, count(*) OVER (PARTITION BY o.pool, o.payout) AS banks,
-        count(*) OVER (PARTITION BY b.item_id) AS payouts
-    FROM payout o JOIN pg_temp.recon_left b ON b.side = 'bank' AND b.lb AND b.pb AND b.currency = o.currency
-        AND abs(b.amount - o.net) <= :tolerance
-        AND (b.end_to_end = o.payout OR b.reference = o.payout OR position(o.folded IN b.folded) > 0)
-    WHERE length(o.folded) >= 4
+_POOLS: Final = "SELECT DISTINCT pool FROM ledger_recon_item WHERE side = 'provider'"
+_ROOM: Final = (
+    "SELECT 100000 + 2 * greatest(reltuples, 0)::bigint FROM pg_class WHERE relname = 'ledger_recon_item'"
 )
-INSERT INTO ledger_recon_edge (relation, left_id, right_id, rule, match_id, made_at)
-SELECT 'provider-bank', p.item_id, f.item_id, 'payout', f.item_id, :now
-FROM found f JOIN pg_temp.recon_left p ON p.side = 'provider' AND p.pb AND p.pool = f.pool AND p.payout = f.payout
-WHERE f.banks = 1 AND f.payouts = 1
-ON CONFLICT DO NOTHING
-"""
-# One payment that the bank booked in several credits under its reference, or several booked as one batched credit.
-_SPLIT: Final = """
-WITH many AS (
-    SELECT {key} AS key, currency, sum(amount) AS total FROM pg_temp.recon_left
-    WHERE side = '{many}' AND lb AND pb AND {key} <> '' AND NOT reversal GROUP BY {key}, currency HAVING count(*) > 1
-), one AS (
-    SELECT {key} AS key, currency, min(item_id::text)::uuid AS item_id, min(amount) AS amount FROM pg_temp.recon_left
-    WHERE side = '{one}' AND lb AND pb AND {key} <> '' AND NOT reversal GROUP BY {key}, currency HAVING count(*) = 1
-)
-INSERT INTO ledger_recon_edge (relation, left_id, right_id, rule, match_id, made_at)
-SELECT 'ledger-bank', {left}, {right}, :rule, one.item_id, :now
-FROM many JOIN one USING (key, currency)
-JOIN pg_temp.recon_left x ON x.side = '{many}' AND x.lb AND x.pb AND x.{key} = many.key AND NOT x.reversal
-WHERE abs(many.total - one.amount) <= :tolerance
-ON CONFLICT DO NOTHING
-"""
-# No reference survived: the same amount within a few days, and the text of one inside the other's, one candidate only.
-_TEXT: Final = """
-WITH told AS (
-    SELECT l.*, upper(regexp_replace(l.reference, '[^0-9A-Za-z]', '', 'g')) AS words
-    FROM pg_temp.recon_left l WHERE l.side = 'ledger' AND l.lb
-), candidate AS (
-    SELECT l.item_id AS left_id, b.item_id AS right_id,
-        count(*) OVER (PARTITION BY l.item_id) AS rights, count(*) OVER (PARTITION BY b.item_id) AS lefts
-    FROM told l JOIN pg_temp.recon_left b ON b.side = 'bank' AND b.lb AND b.pb AND b.currency = l.currency
-        AND b.amount = l.amount AND NOT b.reversal
-        AND b.occurred_on BETWEEN l.occurred_on - {near} AND l.occurred_on + {near}
-        AND ((length(l.qr_reference) > 0 AND position(l.qr_reference IN b.folded) > 0)
-            OR (length(l.words) >= 6 AND position(l.words IN b.folded) > 0)
-            OR (length(b.reference) >= 6 AND b.reference = l.identity))
-)
-INSERT INTO ledger_recon_edge (relation, left_id, right_id, rule, match_id, made_at)
-SELECT 'ledger-bank', left_id, right_id, 'amount_time_text', left_id, :now FROM candidate
-WHERE rights = 1 AND lefts = 1
-ON CONFLICT DO NOTHING
-""".replace("{near}", str(_NEAR))
 
 
-def set_aside(tx: Connection) -> int:
-    """Set aside what the keys left over, for this transaction; return how many movements that is."""
-    tx.execute(text("DROP TABLE IF EXISTS pg_temp.recon_left"))
-    done = tx.execute(text(_LEFT_OVER))
-    tx.execute(text("ANALYZE recon_left"))
-    return done.rowcount
+def match_relation(
+    tx: Connection, relation: Relation, now: datetime, *, minor: int, limit: int | None = None
+) -> Iterator[tuple[Rule, int]]:
+    """Match two sides one to one by each key in order; yield each rule with how many it matched.
+
+    Amounts are equal or (where a tolerance is set) within `minor`. Leaves `recon_open`. `limit` is how many rows
+    the join may have (default: more than there are movements): beyond it twins are numbered before they are joined.
+    """
+    pools = list(tx.execute(text(_POOLS)).scalars()) if relation.pooled else []
+    if relation.pooled and not pools:  # no provider ever sent a file
+        return
+    matching = _Matching(tx, relation, now, minor, pools)
+    for key in relation.few:
+        yield key.rule, matching.pair(key, _ITEMS, _COUNT)
+    yield relation.most.rule, matching.join(relation.most, limit or tx.execute(text(_ROOM)).scalar_one())
+    for key in relation.rest:
+        yield key.rule, matching.pair(key, _OPENED, TAKE_OUT.format(table="recon_open"))
 
 
-def match_payouts(tx: Connection, now: datetime, *, minor: int) -> int:
-    """Match payments to the one credit their provider paid out, fees explained; return how many payments."""
-    return tx.execute(text(_PAYOUTS), {"now": now, "tolerance": minor}).rowcount
+@dataclass(frozen=True, slots=True)
+class _Matching:
+    tx: Connection
+    relation: Relation
+    now: datetime
+    minor: int
+    pools: list[str]
 
+    def source(self, source: str, side: str) -> str:
+        """Return the movements of a side that this relation has not matched."""
+        free = _FREE[side].format(relation=self.relation.name)
+        listed = " AND pool = ANY(:pools)" if self.relation.pooled and side == "ledger" else ""
+        return source.format(side=side, free=free + (listed if source is _ITEMS else ""))
 
-def match_split(tx: Connection, now: datetime, *, minor: int) -> int:
-    """Match one payment to several credits of its reference; return how many credits."""
-    done = 0
-    for number, key in enumerate(("qr_reference", "reference")):
-        if number and done:
-            set_aside(tx)
-        statement = _SPLIT.format(key=key, many="bank", one="ledger", left="one.item_id", right="x.item_id")
-        done += _again(tx, statement, Rule.SPLIT, now, minor)
-    return done
+    def run(self, statement: str, source: str, **more: object) -> CursorResult[Any]:
+        """Execute with the values that the text names."""
+        left, right = (self.source(source, side) for side in self.relation.sides)
+        sql = statement.replace("{left}", left).replace("{right}", right)
+        sql = sql.replace("{pools}", _SAME_POOL if self.relation.pooled else "true")
+        values = {"relation": self.relation.name, "now": self.now, "pools": self.pools} | more
+        return self.tx.execute(text(sql), {name: one for name, one in values.items() if f":{name}" in sql})
 
+    def pair(self, key: Key, source: str, tail: str) -> int:
+        """Match by one key, twins numbered first; return how many."""
+        columns = f"{key.column}, currency" + (", pool" if self.relation.pooled else "")
+        done = 0
+        for amounts in (_EXACT, _NEARLY)[: 2 if self.minor else 1]:
+            alike = f"{columns}, amount" if amounts is _EXACT else columns
+            numbered = {
+                side: _NUMBERED.format(columns=alike, source=f"{{{side}}}", given=key.given)
+                for side in ("left", "right")
+            }
+            sql = _PAIR.format(column=key.column, amounts=amounts, pools="{pools}", **numbered) + tail
+            more: dict[str, object] = {"tolerance": self.minor} if amounts is _NEARLY else {}
+            done += self.run(sql, source, rule=key.rule.value, **more).scalar_one()
+        return done
 
-def match_batched(tx: Connection, now: datetime, *, minor: int) -> int:
-    """Match several payments to the one credit of their reference; return how many payments."""
-    statement = _SPLIT.format(
-        key="end_to_end", many="ledger", one="bank", left="x.item_id", right="one.item_id"
-    )
-    return _again(tx, statement, Rule.BATCHED, now, minor)
-
-
-def match_text(tx: Connection, now: datetime) -> int:
-    """Match by amount, time and folded text where there is just one candidate either way; return how many."""
-    if not set_aside(tx):
-        return 0
-    return tx.execute(text(_TEXT), {"now": now}).rowcount
-
-
-def _again(tx: Connection, statement: str, rule: Rule, now: datetime, minor: int) -> int:
-    return tx.execute(text(statement), {"now": now, "tolerance": minor, "rule": rule.value}).rowcount
+    def join(self, key: Key, limit: int) -> int:
+        """Match by the key that most have, and set aside as `recon_open` what is left; return how many."""
+        for table in ("recon_pass", "recon_loose", "recon_open"):
+            self.tx.execute(text(f"DROP TABLE IF EXISTS pg_temp.{table}"))
+        self.tx.execute(text("CREATE TEMPORARY TABLE recon_loose (item_no bigint) ON COMMIT DROP"))
+        rows = self.run(_JOINED.replace("{key}", key.value), _ITEMS, limit=limit).rowcount
+        if rows >= limit:
+            done = self.pair(key, _ITEMS, _COUNT)
+            self.run(_OPEN_BY_EDGES, _ITEMS)
+        else:
+            self.run(_LOOSEN, _ITEMS)
+            done = self.run(_KEEP, _ITEMS, rule=key.rule.value).rowcount
+            self.run(_OPEN, _ITEMS)
+        self.tx.execute(text("ANALYZE recon_open"))
+        if self.minor:
+            done += self.pair(key, _OPENED, TAKE_OUT.format(table="recon_open"))
+        return done

@@ -14,7 +14,7 @@ from ledger.rules.reconcile import Resolution, Why
 _DAY_OF_GRACE: Final = 1  # a movement late in the evening may be booked on the next day
 
 # Every movement that nothing explains, with the first reason that fits. `other` is the amount of whoever shares its
-# reference. Runs over what `recon_match.set_aside` set aside.
+# reference. Runs over what `recon_left.set_aside` set aside.
 _REASONS: Final = f"""
 WITH related AS (
     SELECT x.item_id, r.side, r.item_id AS other_id, r.amount, r.reversal, 'reference' AS by
@@ -54,8 +54,8 @@ WITH related AS (
         WHEN x.side = 'provider' AND x.lp AND (x.reversal OR x.amount < 0) THEN 'chargeback'
         WHEN x.side = 'provider' AND x.lp THEN 'not_booked'
         WHEN x.side = 'provider' THEN 'payout_awaited'
-        WHEN EXISTS (SELECT FROM ledger_recon_edge e JOIN ledger_recon_item p ON p.item_id = e.right_id
-            WHERE e.live AND e.relation = 'ledger-provider' AND e.left_id = x.item_id AND p.payout <> '')
+        WHEN EXISTS (SELECT FROM ledger_recon_edge e JOIN ledger_recon_item p ON p.item_no = e.right_no
+            WHERE e.live AND e.relation = 'ledger-provider' AND e.left_no = x.item_no AND p.payout <> '')
             THEN 'payout_awaited'
         WHEN EXISTS (SELECT FROM ledger_bank_statement s WHERE s.status = 'accepted' AND s.currency = x.currency
             AND s.last_on >= x.occurred_on + {_DAY_OF_GRACE}) THEN 'missing_at_bank'
@@ -66,13 +66,12 @@ WITH related AS (
     LEFT JOIN ledger_topup_intent t ON t.reference = x.qr_reference AND x.side = 'bank'
     UNION ALL
     SELECT i.item_id, i.side, i.amount, i.currency, '', 'missing_at_provider'
-    FROM ledger_recon_item i WHERE i.side = 'ledger'
-    AND EXISTS (SELECT FROM ledger_recon_edge e
-        WHERE e.live AND e.relation = 'ledger-bank' AND e.left_id = i.item_id)
+    FROM provider_days d JOIN ledger_recon_item i ON i.side = 'ledger' AND i.pool = d.pool
+        AND i.occurred_on BETWEEN d.first_on AND d.last_on - {_DAY_OF_GRACE}
+    WHERE EXISTS (SELECT FROM ledger_recon_edge e
+        WHERE e.live AND e.relation = 'ledger-bank' AND e.left_no = i.item_no)
     AND NOT EXISTS (SELECT FROM ledger_recon_edge e
-        WHERE e.live AND e.relation = 'ledger-provider' AND e.left_id = i.item_id)
-    AND EXISTS (SELECT FROM provider_days d WHERE d.pool = i.pool
-        AND i.occurred_on BETWEEN d.first_on AND d.last_on - {_DAY_OF_GRACE})
+        WHERE e.live AND e.relation = 'ledger-provider' AND e.left_no = i.item_no)
 )
 """
 _PROVIDER_DAYS: Final = """

@@ -82,9 +82,11 @@ def run(as_json: bool) -> None:
       lienthong reconcile run
     """  # noqa: D301  (click reads \b)
     with context.database() as database:
-        for step in jobs.reconcile(database, now=context.clock().now):
-            if step.count:
-                click.echo(f"{step.name}: {step.count}", err=as_json)
+        jobs.reconcile(
+            database,
+            now=context.clock().now,
+            tell=lambda step: click.echo(f"{step.name}: {step.count}", err=as_json) if step.count else None,
+        )
         found = jobs.figures(database)
     _figures(found, as_json=as_json)
     if found.unexplained:

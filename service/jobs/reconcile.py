@@ -10,7 +10,7 @@ from typing import BinaryIO
 from sqlalchemy import Connection
 
 from ledger import reconcile as verbs
-from ledger.reconcile import Step
+from ledger.reconcile import StepWork, Tell
 from ledger.rules.reconcile import Figures
 from ledger.take_bank_file import Delivery, Taken, take_in
 from service import audit
@@ -92,14 +92,14 @@ def take_folder(
                 )
 
 
-def reconcile(database: Database, *, now: Callable[[], datetime]) -> Iterator[Step]:
-    """Yield a step as each part is committed."""
-    for name, work in verbs.steps():
+def reconcile(database: Database, *, now: Callable[[], datetime], tell: Tell) -> None:
+    """Run every part, each committed by itself; `tell` hears what was done as it is done."""
+    for work in verbs.steps():
 
-        def run(tx: Connection, work: verbs.StepWork = work) -> int:
-            return work(tx, now())
+        def run(tx: Connection, work: StepWork = work) -> None:
+            work(tx, now(), tell)
 
-        yield Step(name, database.run(run))
+        database.run(run)
 
 
 def figures(database: Database) -> Figures:

@@ -32,6 +32,7 @@ class House:
     numbers: int = 0
     statements: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
+    told: list[reconcile.Step] = field(default_factory=list)
 
     @property
     def tx(self) -> Connection:
@@ -92,8 +93,8 @@ class House:
         self.desk.now += timedelta(days=days)
 
     def run(self) -> Figures:
-        for _, work in reconcile.steps():
-            work(self.tx, self.desk.now)
+        for work in reconcile.steps():
+            work(self.tx, self.desk.now, self.told.append)
         return reconcile.read_figures(self.tx)
 
     def queue(self) -> list[tuple[str, int]]:

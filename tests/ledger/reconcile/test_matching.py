@@ -198,8 +198,10 @@ class TestByHand:
     def test_a_match_by_rule_that_was_taken_apart_stays_apart(self, house: House) -> None:
         house.bank(house.pay())
         house.run()
-        (match_id,) = house.tx.exec_driver_sql("SELECT match_id FROM ledger_recon_edge").scalars()
-        recon_queue.undo_match(house.tx, match_id, note="wrong", actor="anna", now=house.desk.now)
+        (paid,) = house.tx.exec_driver_sql(
+            "SELECT item_id FROM ledger_recon_item WHERE side = 'ledger'"
+        ).scalars()
+        recon_queue.undo_match(house.tx, paid, note="wrong", actor="anna", now=house.desk.now)
         assert house.run().queued == 2
         assert house.guaranteed() == 0
 
