@@ -93,11 +93,12 @@ _FREE: Final = {
 _ITEMS: Final = "(SELECT * FROM ledger_recon_item x WHERE side = '{side}' AND {free})"
 _OPENED: Final = "(SELECT * FROM pg_temp.recon_open WHERE side = '{side}')"
 _JOINED: Final = """
-CREATE TEMPORARY TABLE recon_pass ON COMMIT DROP AS
-SELECT l.item_no AS left_no, r.item_no AS right_no, l.occurred_on AS left_on, r.occurred_on AS right_on
-FROM (SELECT *, {key} AS key FROM {left} l) l FULL JOIN (SELECT *, {key} AS key FROM {right} r) r
-ON l.key = r.key AND l.currency = r.currency AND l.amount = r.amount AND {pools}
-LIMIT :limit
+CREATE TEMPORARY TABLE recon_pass ON COMMIT DROP AS SELECT * FROM (
+    SELECT l.item_no AS left_no, r.item_no AS right_no, l.occurred_on AS left_on, r.occurred_on AS right_on
+    FROM (SELECT *, {key} AS key FROM {left} l) l FULL JOIN (SELECT *, {key} AS key FROM {right} r) r
+    ON l.key = r.key AND l.currency = r.currency AND l.amount = r.amount AND {pools}
+    LIMIT :limit
+) p ORDER BY left_no
 """
 # Twins (one key, one amount) pair first with first, so that of a line the bank booked twice one is matched and the
 # other is left for a person: in a pair, left and right have the same place. What a person took apart stays apart.
@@ -106,8 +107,10 @@ WITH twin AS (
     SELECT ctid AS place, left_no, right_no, row_number() OVER (PARTITION BY left_no ORDER BY right_on, right_no)
         <> row_number() OVER (PARTITION BY right_no ORDER BY left_on, left_no) AS crossed
     FROM pg_temp.recon_pass
-    WHERE left_no IN (SELECT left_no FROM pg_temp.recon_pass GROUP BY left_no HAVING count(right_no) > 1)
-    OR right_no IN (SELECT right_no FROM pg_temp.recon_pass GROUP BY right_no HAVING count(left_no) > 1)
+    WHERE left_no IN (SELECT left_no FROM (
+        SELECT left_no, lag(left_no) OVER (ORDER BY left_no) AS before FROM pg_temp.recon_pass) p WHERE left_no = before)
+    OR right_no IN (SELECT right_no FROM (
+        SELECT right_no, lag(right_no) OVER (ORDER BY right_no) AS before FROM pg_temp.recon_pass) p WHERE right_no = before)
 ), gone AS (
     DELETE FROM pg_temp.recon_pass p USING (
         SELECT place FROM twin WHERE crossed
@@ -119,7 +122,7 @@ INSERT INTO pg_temp.recon_loose
 (SELECT left_no FROM gone UNION SELECT right_no FROM gone) EXCEPT
 (SELECT unnest(ARRAY[left_no, right_no]) FROM twin WHERE NOT crossed AND place NOT IN (SELECT place FROM gone))
 """
-# In the left side's order, so that the primary key grows at its end.
+# In the left side's order (the join's), so that the primary key grows at its end.
 _KEEP: Final = """
 INSERT INTO ledger_recon_edge (relation, left_no, right_no, turn, rule, made_at)
 SELECT :relation, left_no, right_no, 1, :rule, :now FROM pg_temp.recon_pass

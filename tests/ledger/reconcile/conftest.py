@@ -62,6 +62,17 @@ class House:
             ] += 1
         return made
 
+    def notice(self, paid: dict[str, Any], minor: int | None = None) -> bytes:
+        """What the provider tells of a movement, maybe with another amount."""
+        return self.desk.notice(
+            None,
+            paid["amount"] if minor is None else minor,
+            orderCode=paid["order_code"],
+            description=paid["description"],
+            reference=paid["reference"],
+            transactionDateTime=self.desk.hanoi(datetime.fromisoformat(paid["paid_at"])),
+        )
+
     def statement(self, movements: list[dict[str, Any]], day: date, **more: Any) -> dict[str, Any]:
         self.statements += 1
         made = {
