@@ -24,6 +24,8 @@ class CaseKind(StrEnum):
     """What a person is asked to look at."""
 
     MAC_INVALID = "mac-invalid"
+    CODE_INVALID = "code-invalid"
+    """A device delivered a tap of a QR or a token that nothing vouches for."""
     COUNTER_TAKEN = "counter-taken"
     READER_CHAIN = "reader-chain"
     """The card's own memory of its last reader is not the reader whose tap holds the counter before."""

@@ -14,7 +14,8 @@ from kernel.service_day import Window
 class Tally:
     """One operator's records.
 
-    `proven`: the card's own MAC stands behind them, each card transaction once. `torn_proven`: committed
+    `proven`: the card's own MAC stands behind them, each card transaction once. `coded`: a QR's signature or a voucher
+    does, each code once. `torn_proven`: committed
     although the rider saw no green, as the card's next tap showed. `torn_open`: torn, and neither shown so yet
     nor recovered.
     `refused`: turned away before the card committed. `in_exception`: waiting for a person.
@@ -23,6 +24,7 @@ class Tally:
     operator_id: str
     records: int
     proven: int
+    coded: int
     torn_proven: int
     torn_open: int
     refused: int

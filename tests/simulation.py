@@ -16,6 +16,7 @@ from kernel.crypto.ed25519 import SigningKey
 from kernel.crypto.sealing import box_public, new_box_key
 from kernel.crypto.tmac import TmacKey, abt_tmi, enc_tmri, tmv
 from kernel.wire.cardinfo import Concession
+from kernel.wire.shown import NO_UID, Shown, ShownKind, encode_shown
 from kernel.wire.tap import (
     HEAD_CONTEXT,
     NO_HASH,
@@ -112,6 +113,15 @@ class SimReader:
         record = replace(record, **{**self.facts, **changes})
         self.records.append(encode_tap(record))
         return record
+
+    def show(
+        self, serial: int, kind: ShownKind, proof: bytes, *, at: datetime | None = None, **changes: object
+    ) -> TapRecord:
+        """Something shown instead of a card: a QR's text, or a voucher."""
+        self.clock = at or self.clock + timedelta(seconds=1)
+        nobody = SimCard(NO_UID, TmacKey(bytes(16)), 0, serial, encode_shown(Shown(kind, proof)))
+        blank = {"tmc": 0, "tmv": NO_TMV, "enc_tmri": bytes(16), "prior_tmc": 0, "prior_tmv": NO_TMV}
+        return self.tap(nobody, at=self.clock, **{**blank, **changes})
 
     def recover(self, torn: TapRecord, card: SimCard) -> TapRecord:
         """The same card again: its file 0F shows that the torn tap committed."""

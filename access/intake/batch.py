@@ -25,6 +25,7 @@ CASE_OF: Final[dict[Reason, CaseKind]] = {
     Reason.MAC_INVALID: CaseKind.MAC_INVALID,
     Reason.READER_NOT_SIGNER: CaseKind.READER_NOT_SIGNER,
     Reason.CARD_MISMATCH: CaseKind.CARD_MISMATCH,
+    Reason.CODE_INVALID: CaseKind.CODE_INVALID,
     Reason.OTHER_CONTENT: CaseKind.OTHER_CONTENT,
     Reason.NOT_COVERED: CaseKind.NOT_COVERED,
     Reason.FOREIGN_RECORD: CaseKind.FOREIGN_RECORD,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import UTC, date
 from typing import Final
@@ -15,10 +16,11 @@ from access.intake.batch import Batch
 from access.intake.hidden import reveal
 from access.issue import stray_id, uid_hash
 from access.keyring import Keyring
+from access.rules.coded import Coded, check_coded
 from access.rules.hidden import is_random
-from access.rules.judge import Finding, IssuedTo, Limits, judge
+from access.rules.judge import Finding, IssuedTo, Limits, judge, judge_coded
 from access.rules.link import Counting
-from access.rules.mac import Proof, check_mac, torn_value
+from access.rules.mac import NOBODY, Proof, check_mac, torn_value
 from access.rules.segment import Sent
 from access.rules.tap import tap_id
 from access.rules.verdict import Reason
@@ -27,15 +29,20 @@ from access.store.cards import KnownCard
 from access.store.evidence import AsideRow, ClaimRow, TapRow, TornRow
 from access.vault import Vault, open_vault, unwrapped
 from kernel.ids import CardId, FareAccountId, TapId
+from kernel.wire.shown import is_shown
 from kernel.wire.tap import NO_TMV, TapRecord
 
 CLAIMING: Final = frozenset({None, Reason.UNKNOWN_CARD, Reason.TIME_IMPLAUSIBLE, Reason.VERSION_IMPLAUSIBLE})
 """Findings under which a valid MAC occupies (card, counter): the reader is the signer, the card is its own."""
+_SHOWN: Final = b"shown"
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One fresh record, examined. `proof` is its transaction MAC, `torn` the MAC value that would prove it torn."""
+    """One fresh record, examined. `proof` is its transaction MAC, `torn` the MAC value that would prove it torn.
+
+    `coded` is what vouches for a record of something shown instead of a card.
+    """
 
     sent: Sent
     record: TapRecord
@@ -46,6 +53,12 @@ class Seen:
     proof: Proof | None
     torn: bytes | None
     finding: Finding
+    coded: Coded | None = None
+
+    @property
+    def number(self) -> int:
+        """Return what the record occupies: the card's counter, or a code's number; 0 for none."""
+        return self.coded.number if self.coded else self.record.tmc
 
     @property
     def owner(self) -> UUID:
@@ -62,7 +75,8 @@ def examine(
     tx: Connection, batch: Batch, fresh: Sequence[Sent], *, keyring: Keyring, limits: Limits
 ) -> tuple[Seen, ...]:
     """Return each fresh record with its card, its proof and the finding on it; nothing is stored yet."""
-    records = [(each, each.record) for each in fresh if each.record is not None]
+    found = [(each, each.record) for each in fresh if each.record is not None]
+    records = [(sent, record) for sent, record in found if not is_shown(record)]
     hashes = {record.uid: uid_hash(keyring, record.uid) for _, record in records}
     by_hash = cards.find_known(tx, set(hashes.values())) if hashes else {}
     key_ids = {key.key_id for key in devices.list_keys(tx, batch.device.device_id)}
@@ -82,7 +96,32 @@ def examine(
         place = tap_id(record.device_id, record.journal_id, record.sequence)
         card_id = CardId(card.card_id) if card else stray_id(hashed)
         seen.append(Seen(sent, record, place, card, card_id, hashed, proof, torn, finding))
+    coded = [(sent, record) for sent, record in found if is_shown(record)]
+    if coded:
+        seen += _examine_coded(tx, coded, keyring=keyring, key_ids=key_ids, limits=limits)
+        seen.sort(key=lambda one: one.record.sequence)
     return tuple(seen)
+
+
+def _examine_coded(
+    tx: Connection,
+    records: Sequence[tuple[Sent, TapRecord]],
+    *,
+    keyring: Keyring,
+    key_ids: AbstractSet[bytes],
+    limits: Limits,
+) -> Iterator[Seen]:
+    """Yield what was shown instead of a card: the medium is found by the serial that its proof names."""
+    known = cards.find_tokens(tx, {record.card_serial for _, record in records})
+    for sent, record in records:
+        coded = check_coded(record, keyring.bundle_key.public)
+        card = known.get(record.card_serial)
+        issued = IssuedTo(card.serial, card.key_generation) if card else None
+        finding = judge_coded(record, card=issued, coded=coded, key_ids=key_ids, limits=limits)
+        stray = keyring.lookup(_SHOWN, record.card_serial.to_bytes(8))
+        place = tap_id(record.device_id, record.journal_id, record.sequence)
+        card_id = CardId(card.card_id) if card else stray_id(stray)
+        yield Seen(sent, record, place, card, card_id, stray, None, None, finding, coded)
 
 
 def store(
@@ -101,9 +140,13 @@ def store(
     counting = link.lock_counted(tx, {FareAccountId(one.card.fare_account_id) for one in seen if one.card})
     evidence.copy_in(tx, [_tap_row(batch, one, vault) for one in seen])
     evidence.insert_aside(tx, [_aside_row(batch, sent, reason, vault) for sent, reason in batch.aside])
-    claims = tuple(_claim(one, one.proof) for one in seen if one.proof and one.finding.reason in CLAIMING)
+    claiming = [one for one in seen if one.finding.reason in CLAIMING]
+    claims = (
+        *(_claim(one, one.proof) for one in claiming if one.proof),
+        *(_code_claim(one, one.coded) for one in claiming if one.coded),
+    )
     evidence.copy_in(tx, claims)
-    torn = [_torn(one, one.torn) for one in seen if one.torn and one.finding.reason in CLAIMING]
+    torn = [_torn(one, one.torn) for one in claiming if one.torn]
     evidence.copy_in(tx, torn)
     return claims, counting
 
@@ -121,7 +164,7 @@ def _tap_row(batch: Batch, seen: Seen, vault: Vault) -> TapRow:
         record.journal_id,
         record.sequence,
         digest,
-        record.tmc,
+        seen.number,
         record.tapped_at,
         batch.now,
         int(record.clock_state),
@@ -171,6 +214,20 @@ def _claim(seen: Seen, proof: Proof) -> ClaimRow:
         record.tmv,
         prior,
         proof.previous_reader,
+    )
+
+
+def _code_claim(seen: Seen, coded: Coded) -> ClaimRow:
+    record = seen.record
+    return ClaimRow(
+        seen.card_id,
+        coded.number,
+        seen.tap_id,
+        record.tapped_at,
+        record.device_id,
+        coded.value,
+        NO_TMV,
+        NOBODY,
     )
 
 

@@ -113,7 +113,7 @@ def _misfits(
 def _tell(batch: Batch, seen: Seen, reason: Reason) -> None:
     batch.queue(reason, str(seen.tap_id), seen.card.fare_account_id if seen.card else None)
     if reason in CASE_OF:
-        of_device = reason is Reason.READER_NOT_SIGNER
+        of_device = reason in {Reason.READER_NOT_SIGNER, Reason.CODE_INVALID}
         subject = f"device:{batch.device.device_id}" if of_device else f"card:{seen.card_id}"
         batch.suspect(CASE_OF[reason], subject, str(seen.tap_id), seen.card_id)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 
+from access.rules.coded import Coded
 from access.rules.mac import PROVEN_PHASES, Proof
 from access.rules.verdict import Reason
 from kernel.wire.cardinfo import CardInfo, Concession, decode
@@ -65,7 +66,7 @@ def judge(
     if record.phase is Phase.REFUSED:
         return Finding(None, mac_valid=False, concession=concession)
     reason = None
-    if record.reader_id != record.device_id.bytes or record.key_id not in key_ids:
+    if not _signer_read(record, key_ids):
         reason = Reason.READER_NOT_SIGNER
     elif record.phase in PROVEN_PHASES and proof is None:
         reason = Reason.MAC_INVALID
@@ -73,11 +74,47 @@ def judge(
         reason = Reason.UNKNOWN_CARD
     elif not _is_of(record, read, card):
         reason = Reason.CARD_MISMATCH
-    elif not limits.now - limits.max_age <= record.tapped_at <= limits.now + limits.max_ahead:
-        reason = Reason.TIME_IMPLAUSIBLE
-    elif not _published(record, limits):
-        reason = Reason.VERSION_IMPLAUSIBLE
+    else:
+        reason = _implausible(record, limits)
     return Finding(reason, proof is not None, concession)
+
+
+def judge_coded(
+    record: TapRecord,
+    *,
+    card: IssuedTo | None,
+    coded: Coded | None,
+    key_ids: AbstractSet[bytes],
+    limits: Limits,
+) -> Finding:
+    """Return the finding on a record of something shown instead of a card, as `judge` does on a card's.
+
+    `coded` is what vouches for it, `card` the registered medium of its serial. Its concessions are the account's
+    entitlements: a code says nothing of its holder.
+    """
+    if record.phase is Phase.REFUSED:
+        return Finding(None, mac_valid=False, concession=Concession.NORMAL)
+    if not _signer_read(record, key_ids):
+        reason: Reason | None = Reason.READER_NOT_SIGNER
+    elif coded is None:
+        reason = Reason.CODE_INVALID
+    elif card is None:
+        reason = Reason.UNKNOWN_CARD
+    elif not record.card_serial == coded.serial == card.serial:
+        reason = Reason.CARD_MISMATCH
+    else:
+        reason = _implausible(record, limits)
+    return Finding(reason, coded is not None, Concession.NORMAL)
+
+
+def _signer_read(record: TapRecord, key_ids: AbstractSet[bytes]) -> bool:
+    return record.reader_id == record.device_id.bytes and record.key_id in key_ids
+
+
+def _implausible(record: TapRecord, limits: Limits) -> Reason | None:
+    if not limits.now - limits.max_age <= record.tapped_at <= limits.now + limits.max_ahead:
+        return Reason.TIME_IMPLAUSIBLE
+    return None if _published(record, limits) else Reason.VERSION_IMPLAUSIBLE
 
 
 @lru_cache(maxsize=65_536)  # the same cards tap again and again; what file 01 says hardly ever changes

@@ -118,6 +118,18 @@ def check_code(
     window: ReplayWindow,
 ) -> QrAccepted | QrRefused:
     """Return whose code this is, or why it is not taken. Needs no network and never raises, whatever is shown."""
+    found = verify_code(text, issuer=issuer, now=now)
+    if isinstance(found, QrRefused):
+        return found
+    if denies(found.serial):
+        return QrRefused(QrRefusal.DENIED)
+    if not window.takes(found.serial, found.made_at, now):
+        return QrRefused(QrRefusal.REPLAYED)
+    return found
+
+
+def verify_code(text: str, *, issuer: VerifyKey, now: datetime) -> QrAccepted | QrRefused:
+    """Return whose code this is if it is genuine and good at `now`; whether it was shown before is not asked."""
     raw = _raw(text)
     if raw is None:
         return QrRefused(QrRefusal.MALFORMED)
@@ -137,10 +149,6 @@ def check_code(
         return QrRefused(QrRefusal.TOO_OLD)
     if made_at > now + SKEW:
         return QrRefused(QrRefusal.TOO_NEW)
-    if denies(serial):
-        return QrRefused(QrRefusal.DENIED)
-    if not window.takes(serial, made_at, now):
-        return QrRefused(QrRefusal.REPLAYED)
     return QrAccepted(serial, made_at)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from kernel.clock import micros
 from kernel.ids import CardId, DeviceId, FareAccountId, JournalId, TapId, uuid8
 from kernel.wire.cardinfo import Concession
 from kernel.wire.tap import ClockState, Phase, Purpose
@@ -13,9 +14,10 @@ from kernel.wire.tap import ClockState, Phase, Purpose
 
 @dataclass(frozen=True, slots=True)
 class Tap:
-    """One stored tap of a known card.
+    """One stored tap of a known medium.
 
-    `mac_valid`: the card itself proved it; nothing else is ever charged (§8.13). `proven_torn`: the rider saw no
+    `counter` is the card's own, 0 for media without one. `mac_valid`: the card itself proved it, or a code's signature
+    or our voucher stands behind it; nothing else is ever charged (§8.13). `proven_torn`: the rider saw no
     green, and the card's next tap anywhere proves that the card had committed: evidence at 0 (§8.14).
     """
 
@@ -45,8 +47,13 @@ class Tap:
 
     @property
     def order(self) -> tuple[int, bytes, bytes, int]:
-        """Return the key by which one card's taps sort: clocks only feed windows (§8.3)."""
-        return self.counter, self.device_id.bytes, self.journal_id.bytes, self.sequence
+        """Return the key by which one medium's taps sort: a card's by its counter, the others by their time (§8.3)."""
+        return (
+            self.counter or micros(self.tapped_at),
+            self.device_id.bytes,
+            self.journal_id.bytes,
+            self.sequence,
+        )
 
 
 def tap_id(device_id: UUID, journal_id: UUID, sequence: int) -> TapId:

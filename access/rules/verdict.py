@@ -26,12 +26,15 @@ class Reason(StrEnum):
     """Serial, key generation or CardInfo are not those of the card issued with this UID."""
     MAC_INVALID = "mac-invalid"
     """The card's transaction MAC does not verify over the claimed fields: alone, this opens a case (§8.13)."""
+    CODE_INVALID = "code-invalid"
+    """Something was shown instead of a card, and neither a QR's signature nor a voucher of ours stands behind it at
+    the record's time: an honest reader writes no such record (§8.13)."""
     TIME_IMPLAUSIBLE = "time-implausible"
     """Ahead of our clock or older than evidence may be: it fits no service day that may still be priced."""
     VERSION_IMPLAUSIBLE = "version-implausible"
     """Names a deny list or a tariff that was never published."""
     COUNTER_TAKEN = "counter-taken"
-    """Another record with a valid MAC holds this card's counter; which one counts is in `first_claim`."""
+    """Another record with a valid MAC holds this card's counter, or shows the same code; the first one counts."""
 
 
 ASIDE = frozenset(

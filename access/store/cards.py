@@ -136,6 +136,19 @@ def find_known(tx: Connection, uid_hashes: Iterable[bytes]) -> dict[bytes, Known
     return {row[0]: KnownCard(row[1], row[2], row[3], row[4], row[5]) for row in rows}
 
 
+def find_tokens(tx: Connection, serials: Iterable[int]) -> dict[int, KnownCard]:
+    """Return the media without an application of ours among these serials, with their data keys, by serial."""
+    rows = tx.execute(
+        text(
+            "SELECT k.card_id, k.fare_account_id, k.serial, k.key_generation, d.wrapped"
+            " FROM card k LEFT JOIN data_key d ON d.owner_id = k.fare_account_id"
+            " WHERE k.serial = ANY(CAST(:serials AS bigint[])) AND k.key_generation = 0"
+        ),
+        {"serials": sorted(set(serials))},
+    )
+    return {row[2]: KnownCard(*row) for row in rows}
+
+
 class HiddenUid(NamedTuple):
     """What intake needs of a card that shows a random UID: the card, and its own UID, sealed under its account's key."""
 

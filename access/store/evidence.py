@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from access.rules.coded import LAST_COUNTER
 from access.store.arrays import bigints, uuids
 
 
@@ -44,7 +45,10 @@ class TapRow(NamedTuple):
 
 
 class ClaimRow(NamedTuple):
-    """One row of `tap_claim`: a valid transaction MAC for (card, counter), and what it says of the tap before."""
+    """One row of `tap_claim`: a valid transaction MAC for (card, counter), and what it says of the tap before.
+
+    For a code `counter` is its number, `tmv` tells it from others, and there is no tap before.
+    """
 
     card_id: UUID
     counter: int
@@ -252,12 +256,12 @@ def list_missing(tx: Connection, *, since: datetime, limit: int) -> tuple[Missin
     rows = tx.execute(
         text(
             "SELECT c.card_id, c.counter - 1, c.previous_reader, c.tapped_at FROM tap_claim c"
-            " WHERE c.tapped_at >= :since AND c.counter > 1"
+            " WHERE c.tapped_at >= :since AND c.counter BETWEEN 2 AND :last"
             " AND NOT EXISTS (SELECT FROM tap_claim p WHERE p.card_id = c.card_id AND p.counter = c.counter - 1)"
             " AND NOT EXISTS (SELECT FROM tap_torn t WHERE t.card_id = c.card_id AND t.counter = c.counter - 1"
             "   AND t.tmv = c.prior_tmv)"
             " ORDER BY c.tapped_at, c.card_id LIMIT :limit"
         ),
-        {"since": since, "limit": limit},
+        {"since": since, "limit": limit, "last": LAST_COUNTER},
     )
     return tuple(Missing(*row) for row in rows)

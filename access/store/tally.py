@@ -7,9 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from access.rules.coded import LAST_COUNTER
+
 _TALLY = """
 WITH counted AS (
-    SELECT t.operator_id, t.phase, t.mac_valid, t.exception,
+    SELECT t.operator_id, t.phase, t.mac_valid, t.exception, t.counter,
            t.phase = 2 AND EXISTS (
                SELECT FROM tap_torn x JOIN tap_claim c ON c.card_id = x.card_id AND c.counter = x.counter + 1
                 AND c.prior_tmv = x.tmv
@@ -25,7 +27,8 @@ WITH counted AS (
     WHERE t.tap_day BETWEEN :first_day AND :last_day AND t.tapped_at >= :since AND t.tapped_at < :until
 )
 SELECT operator_id, count(*) AS records,
-       count(*) FILTER (WHERE mac_valid AND NOT displaced) AS proven,
+       count(*) FILTER (WHERE mac_valid AND NOT displaced AND counter <= :last) AS proven,
+       count(*) FILTER (WHERE mac_valid AND NOT displaced AND counter > :last) AS coded,
        count(*) FILTER (WHERE proven_torn) AS torn_proven,
        count(*) FILTER (WHERE phase = 2 AND NOT proven_torn AND NOT claimed) AS torn_open,
        count(*) FILTER (WHERE phase = 4) AS refused,
@@ -43,6 +46,7 @@ def count_by_operator(tx: Connection, since: datetime, until: datetime) -> tuple
             "until": until,
             "first_day": since.astimezone(UTC).date(),
             "last_day": until.astimezone(UTC).date(),
+            "last": LAST_COUNTER,
         },
     )
     return tuple(rows)

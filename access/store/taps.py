@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from access.rules.coded import LAST_COUNTER
 from access.rules.tap import Tap
 from access.store.arrays import uuids
 from kernel.ids import CardId, DeviceId, FareAccountId, JournalId, TapId
@@ -40,7 +41,8 @@ FROM k CROSS JOIN LATERAL (
 WHERE t.tapped_at >= :since AND t.tapped_at < :until
   AND (t.exception = ANY(CAST(:listed AS text[])) OR {_RELEASED})
   AND NOT {_DISPLACED}
-ORDER BY k.fare_account_id, t.card_id, t.counter, t.device_id, t.journal_id, t.sequence
+ORDER BY k.fare_account_id, t.card_id, CASE WHEN t.counter > :codes THEN 0 ELSE t.counter END,
+         CASE WHEN t.counter > :codes THEN t.tapped_at END, t.device_id, t.journal_id, t.sequence
 """
 
 
@@ -57,6 +59,7 @@ def list_taps(
             "first_day": since.astimezone(UTC).date(),
             "last_day": until.astimezone(UTC).date(),
             "listed": list(listed),
+            "codes": LAST_COUNTER,
         },
     )
     return tuple(_tap(row) for row in rows)
@@ -96,7 +99,7 @@ def _tap(row: Sequence[Any]) -> Tap:
         DeviceId(row[3]),
         JournalId(row[4]),
         row[5],
-        row[6],
+        row[6] if row[6] <= LAST_COUNTER else 0,
         row[7],
         row[8],
         ClockState(row[9]),

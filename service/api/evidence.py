@@ -67,14 +67,14 @@ def get_conservation(service_day: str) -> dict[str, Any]:
 def get_tally(service_day: str) -> dict[str, Any]:
     """Return how many tap records a service day (YYYY-MM-DD) has per operator, and what stands behind them.
 
-    `committed` is what the cards' transaction counters must sum to. 404 for what is no date, or while no
-    tariff says when a service day starts.
+    `committed` is what the cards' transaction counters must sum to; `coded` are taps of QR codes and tokens. 404
+    for what is no date, or while no tariff says when a service day starts.
     """
     day = _day(service_day)
     with services().database.read() as tx:
         book = _book(tx)
         rows = tally(tx, day_window(day, book.day_starts, book.zone))
-    names = ("records", "proven", "torn_proven", "torn_open", "refused", "in_exception", "committed")
+    names = ("records", "proven", "coded", "torn_proven", "torn_open", "refused", "in_exception", "committed")
     return {
         "service_day": day.isoformat(),
         "operators": [
