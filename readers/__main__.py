@@ -93,6 +93,12 @@ def _parser() -> argparse.ArgumentParser:
     stop.add_argument("--stop-id", required=True)
     for name in ("route-id", "trip-id"):
         stop.add_argument(f"--{name}", default=None)
+    shown = command(
+        "scan",
+        "Hold a code before the scanner, where its port (scanner.path) is a named pipe; - reads it.",
+        "--config bus.toml LTQ1.…",
+    )
+    shown.add_argument("text", help="what the scanner would send, without the line's end")
     command("view", "Show what the driver sees, until interrupted (needs lamp.events).", "--config bus.toml")
     command("states", "Print the daemon's state diagram (Mermaid).", "> states.mmd")
     return parser
@@ -120,6 +126,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             case "stop":
                 said = {"stop_id": options.stop_id, "route_id": options.route_id, "trip_id": options.trip_id}
                 return _stop(config, {name: value for name, value in said.items() if value is not None})
+            case "scan":
+                return _scan(config, options.text)
             case "view":
                 return _view(config)
             case "personalise":
@@ -175,6 +183,21 @@ def _stop(config: Config, said: dict[str, str]) -> int:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
     except OSError as error:
         raise ReaderError(f"{path}: cannot be written ({error.strerror})") from error
+    return 0
+
+
+def _scan(config: Config, text: str) -> int:
+    path = config.scanner.path
+    if path is None or not path.is_fifo():
+        raise ReaderError("scanner.path is no named pipe; make one with mkfifo")
+    line = (sys.stdin.read() if text == "-" else text).strip()
+    try:
+        # Whoever writes into a pipe that nobody reads would wait for ever.
+        port = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        raise ReaderError(f"{path}: {error.strerror}: is the reader running?") from error
+    with os.fdopen(port, "wb", buffering=0) as pipe:
+        pipe.write(line.encode() + b"\n")
     return 0
 
 

@@ -72,6 +72,14 @@ class FieldConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScannerConfig:
+    """The port that a code scanner, a chip terminal or an acquirer's terminal writes lines to; None: there is none."""
+
+    path: Path | None
+    baud: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JournalConfig:
     """Where evidence is kept, at most how much (0: no limit), the slowest good fsync, how little disk alarms."""
 
@@ -125,6 +133,7 @@ class Config:
     clock: str
     lamp: LampConfig
     gate: GateConfig
+    scanner: ScannerConfig
 
 
 class _Table:
@@ -213,7 +222,8 @@ def load_config(file: Path) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: is not TOML: {error}") from error
     tables = {
-        n: _Table(file, n, raw) for n in ("device", "reader", "state", "server", "clock", "lamp", "gate")
+        n: _Table(file, n, raw)
+        for n in ("device", "reader", "state", "server", "clock", "lamp", "gate", "scanner")
     }
     if raw:
         raise ConfigError(f"{file}: [{min(raw)}] is not a table of reader.toml; see docs/readers.md")
@@ -233,6 +243,7 @@ def load_config(file: Path) -> Config:
             terminal=tables["lamp"].flag("terminal", default=True), events=tables["lamp"].path("events")
         ),
         gate=_gate(tables["gate"]),
+        scanner=_scanner(tables["scanner"]),
     )
     for table in tables.values():
         table.close()
@@ -291,6 +302,11 @@ def _server(table: _Table) -> ServerConfig:
         bundle_every_s=table.number("bundle_every_s", 60, low=0.05, high=86_400),
         heartbeat_every_s=table.number("heartbeat_every_s", 60, low=0.05, high=86_400),
     )
+
+
+def _scanner(table: _Table) -> ScannerConfig:
+    baud = int(table.choice("baud", ("9600", "19200", "38400", "115200"), "9600"))
+    return ScannerConfig(path=table.path("path"), baud=baud)
 
 
 def _gate(table: _Table) -> GateConfig:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
+from access.rules.qr import LIVES
 from kernel.clock import clock_from, stopwatch
 from kernel.errors import DomainError
 from readers import lamp as lights
@@ -25,6 +26,7 @@ from readers.keeper import Keeper
 from readers.lamp import Lamp, Shown, sinks_of
 from readers.links import Links
 from readers.notify import tell_systemd
+from readers.scan import remember, scan
 from readers.states import Event, Machine, State
 from readers.tap import Desk, tap
 from readers.timekeeping import Timekeeper
@@ -160,6 +162,7 @@ class Daemon:
             memory=kept.memory,
             bundle=self._bundle,
         )
+        remember(self.desk.codes, kept.journal.recent(self.clock.now() - LIVES), self.desk)
         self._uplink.follow(
             self.config.journal.path, journal_id=kept.journal.journal_id, chained_up_to=kept.acknowledged
         )
@@ -174,16 +177,16 @@ class Daemon:
             desk = self._housekeeping(self.desk)
             if self.machine.state not in {State.IDLE, State.DEGRADED}:
                 return
-            channel = self._antenna.next_card(self._over)
-            if channel is None:
-                return
             desk.unsent = max(0, desk.journal.head.sequence - self._uplink.chained_up_to)
-            shown = tap(desk, channel)
-            self.tally.count(shown)
-            self._keeper.shown = shown.sequence or self._keeper.shown
-            self._taps_untidied += 1
-            self._uplink.nudge()
-            self._antenna.wait_removal(channel, self._over, again=shown.message is lights.TRY_AGAIN)
+            scanned = self._links.scanner.take()
+            if scanned is not None:
+                self._served(scan(desk, scanned))
+            elif (channel := self._antenna.next_card(self._over)) is not None:
+                shown = tap(desk, channel)
+                self._served(shown)
+                self._antenna.wait_removal(channel, self._over, again=shown.message is lights.TRY_AGAIN)
+            else:
+                return
             self.machine.on(Event.REMOVED)
             if self._why:
                 self.machine.on(Event.TEST_POOR)
@@ -193,6 +196,12 @@ class Daemon:
         except JournalError as error:
             self._close_journal()
             self._break(str(error))
+
+    def _served(self, shown: Shown) -> None:
+        self.tally.count(shown)
+        self._keeper.shown = shown.sequence or self._keeper.shown
+        self._taps_untidied += 1
+        self._uplink.nudge()
 
     def _break(self, why: str) -> None:
         if self.machine.state is not State.OUT_OF_SERVICE:

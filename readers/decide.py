@@ -101,7 +101,7 @@ def decide(
             return Recover(seen.tap)
         if not seen.shown:
             return Repeat(seen.tap)
-    reason = _reader_refuses(bundle, moment) or _card_refused(info, prior_tmc, bundle, moment)
+    reason = reader_refuses(bundle, moment) or _card_refused(info, prior_tmc, bundle, moment)
     if reason is not None:
         return Refused(reason)
     if seen is not None and inside and seen.tap.phase in {Phase.DONE, Phase.RECOVERED}:
@@ -109,7 +109,8 @@ def decide(
     return Accept()
 
 
-def _reader_refuses(bundle: Bundle, moment: Moment) -> Reason | None:
+def reader_refuses(bundle: Bundle, moment: Moment) -> Reason | None:
+    """Return why this reader may serve nobody now, None when it may."""
     risk = bundle.risk
     if risk.refuse_when_stale and is_stale(bundle, moment.now):
         return Reason.BUNDLE_STALE

@@ -19,6 +19,7 @@ from uuid import UUID
 from kernel.clock import micros, stopwatch
 from kernel.errors import DomainError
 from kernel.ids import uuid7
+from kernel.wire.shown import is_shown
 from kernel.wire.tap import NO_HASH, NO_TMV, Decision, Phase, TapRecord, decode_tap, encode_tap, record_hash
 from readers.errors import JournalError
 from readers.mark import Mark
@@ -173,8 +174,9 @@ class Journal:
         return intent.torn
 
     def append(self, draft: TapRecord) -> TapRecord:
-        """Return a finished record (REFUSED, RECOVERED), durable, numbered and chained."""
-        assert draft.phase in {Phase.REFUSED, Phase.RECOVERED}, "DONE and TORN begin as an INTENT"
+        """Return a finished record (REFUSED, RECOVERED, or of something shown), durable, numbered and chained."""
+        whole = draft.phase in {Phase.REFUSED, Phase.RECOVERED} or is_shown(draft)
+        assert whole, "a card's DONE and TORN begin as an INTENT"
         record = self._chained(draft)
         self._insert(record, is_open=False)
         return record

@@ -38,7 +38,7 @@ class TimedChannel:
 class Laps:
     """Milliseconds a phase, and the whole; `own_ms` is the whole without the card's part."""
 
-    def __init__(self, channel: TimedChannel) -> None:
+    def __init__(self, channel: TimedChannel | None = None) -> None:
         self._channel = channel
         self._started = self._last = stopwatch()
         self.phases: dict[str, float] = {}
@@ -56,8 +56,5 @@ class Laps:
     def timing(self) -> dict[str, float]:
         """Return all phases, the total, the card's part and ours."""
         total = self.total_ms()
-        return self.phases | {
-            "total": total,
-            "card": self._channel.card_ms,
-            "own": total - self._channel.card_ms,
-        }
+        card = self._channel.card_ms if self._channel else 0.0
+        return self.phases | {"total": total, "card": card, "own": total - card}

@@ -1,4 +1,4 @@
-"""The reader's two threads towards the server: evidence out, bundles in."""
+"""The reader's threads towards the server: evidence out, bundles in, and what the scanner sees asked about."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from readers.bundle import Bundle
 from readers.config import Config
 from readers.errands import Errands
 from readers.identity import Identity
+from readers.scanner import Scanner
 from readers.server import Server
 from readers.timekeeping import Timekeeper
 from readers.uplink import Uplink
 
 _FLUSH_S = 5.0
+_ASK_S = 2.0
 
 
 class Links:
-    """Uplink and errands, each on a connection of its own, so that neither waits for the other."""
+    """Uplink, errands and scanner, each on a connection of its own, so that none waits for another."""
 
     def __init__(
         self,
@@ -35,6 +37,7 @@ class Links:
             return Server(settings.url, timeout_s=settings.timeout_s, clock=time, key=key)
 
         self._rotated: Identity | None = None
+        self._signing = identity.keys.signing
         self.errands = Errands(
             identity=identity,
             server=server(),
@@ -52,10 +55,14 @@ class Links:
             heard=time.server_said,
             noted=lambda words: noted("uplink", {"problem": words}),
         )
+        # Nobody stands before a scanner for as long as an upload may take.
+        asks = Server(settings.url, timeout_s=min(_ASK_S, settings.timeout_s), clock=time)
+        self.scanner = Scanner(config.scanner, server=asks, signing=lambda: self._signing, noted=noted)
         self._flush_s = min(_FLUSH_S, settings.timeout_s)
 
     def _use(self, identity: Identity) -> None:
         self.uplink.sign_as(identity)
+        self._signing = identity.keys.signing
         self._rotated = identity
 
     def take_identity(self) -> Identity | None:
@@ -64,15 +71,17 @@ class Links:
         return fresh
 
     def start(self) -> None:
-        """Start both threads."""
+        """Start the threads."""
         self.errands.start()
         self.uplink.start()
+        self.scanner.start()
 
     def alive(self) -> bool:
-        """Return whether both threads run; one that died by a fault of ours takes the process with it."""
-        return self.errands.is_alive() and self.uplink.is_alive()
+        """Return whether the threads run; one that died by a fault of ours takes the process with it."""
+        return self.errands.is_alive() and self.uplink.is_alive() and self.scanner.is_alive()
 
     def stop(self) -> None:
-        """Send what is left, for a few seconds at most, and end both threads."""
+        """Send what is left, for a few seconds at most, and end the threads."""
+        self.scanner.stop()
         self.uplink.stop(flush_s=self._flush_s)
         self.errands.stop()

@@ -44,6 +44,7 @@ class Event(Enum):
     REFUSED = "refused"
     RECOVERED = "recovered"
     REPEATED = "repeated"
+    VOUCHED = "vouched for"
     INTENT_SAVED = "intent saved"
     COMMITTED = "committed"
     TORN = "torn"
@@ -58,7 +59,8 @@ class Event(Enum):
 
 
 # A card that vanishes, lies or breaks the protocol leads to FEEDBACK, where the light is amber or red:
-# the only row that leads to a green one is DONE (and DECIDE for a tap that is already proven on disk).
+# the only row that leads to a green one is DONE (and DECIDE for a tap that is already proven on disk). What is shown
+# instead of a card (a code, a token) has nothing to commit: VOUCHED leads past INTENT and COMMIT.
 TRANSITIONS: Final[dict[State, dict[Event, State]]] = {
     State.BOOT: {Event.STARTED: State.SELFTEST, Event.BROKEN: State.OUT_OF_SERVICE},
     State.SELFTEST: {
@@ -90,6 +92,7 @@ TRANSITIONS: Final[dict[State, dict[Event, State]]] = {
     State.DECIDE: {
         Event.ACCEPTED: State.INTENT,
         Event.RECOVERED: State.DONE,
+        Event.VOUCHED: State.DONE,
         Event.REPEATED: State.FEEDBACK,
         Event.REFUSED: State.FEEDBACK,
         Event.CARD_BAD: State.FEEDBACK,

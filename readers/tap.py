@@ -12,7 +12,9 @@ from typing import Final, assert_never
 from uuid import UUID
 
 from access.rules.actionlist import REASON, Action, ActionKind
+from access.rules.qr import ReplayWindow
 from kernel.clock import Clock
+from kernel.wire.shown import NO_UID
 from kernel.wire.tap import NO_HASH, NO_TMV, Decision, Phase, TapRecord
 from readers import card, lamp
 from readers.bundle import Bundle
@@ -52,6 +54,8 @@ class Desk:
     unsent: int = 0
     acted: set[UUID] = field(default_factory=set)
     """Actions carried out by this run; the server hears of one twice without harm."""
+    codes: ReplayWindow = field(default_factory=ReplayWindow)
+    """QR codes and vouchers that were taken here: each once."""
 
     def moment(self) -> Moment:
         """Return when, and in what condition, the reader decides."""
@@ -233,42 +237,58 @@ class _Visit:
         return min(round(self._laps.total_ms()), _LATENCY_MAX)
 
     def _draft(self, read: CardRead, prepared: Prepared | None, *, reason: str = "") -> TapRecord:
-        desk, moment = self._desk, self._desk.moment()
-        assert desk.bundle is not None, "without a bundle there is no key to authenticate a card with"
-        here = desk.duty.at(moment.now)
-        return TapRecord(
-            device_id=desk.identity.device_id,
-            key_id=desk.identity.key_id,
-            journal_id=desk.journal.journal_id,
-            sequence=0,  # the journal numbers and chains
-            previous_hash=NO_HASH,
-            tapped_at=moment.now,
-            monotonic_ms=moment.monotonic_ms,
-            clock_state=moment.clock_state,
-            purpose=here.purpose,
+        return replace(
+            blank(self._desk, self._desk.moment(), latency_ms=self._latency_ms()),
             phase=Phase.TORN if prepared else Phase.REFUSED,
-            decision=Decision.REFUSE,
-            direction=here.direction,
-            deny_version=desk.bundle.denied.version,
             uid=read.uid,
             card_serial=read.info.serial,
             key_generation=read.info.key_generation,
             tmc=prepared.expected_tmc if prepared else 0,
-            tmv=NO_TMV,
             enc_tmri=prepared.enc_tmri if prepared else bytes(16),
-            reader_id=desk.identity.device_id.bytes,
             prior_tmc=read.prior_tmc,
             prior_tmv=read.prior_tmv,
-            latency_ms=self._latency_ms(),
             reason=str(reason),
-            place=here.place,
-            stop_id=here.stop_id,
-            route_id=here.route_id,
-            trip_id=here.trip_id,
-            vehicle_class=here.vehicle_class,
-            tariff_version=desk.bundle.tariff_version,
             data_read=read.data_read,
         )
+
+
+def blank(desk: Desk, moment: Moment, *, latency_ms: int) -> TapRecord:
+    """Return a record of this reader, place and moment that names nobody yet; the journal numbers and chains it."""
+    assert desk.bundle is not None, "without a bundle there is no key to authenticate a card with"
+    here = desk.duty.at(moment.now)
+    return TapRecord(
+        device_id=desk.identity.device_id,
+        key_id=desk.identity.key_id,
+        journal_id=desk.journal.journal_id,
+        sequence=0,
+        previous_hash=NO_HASH,
+        tapped_at=moment.now,
+        monotonic_ms=moment.monotonic_ms,
+        clock_state=moment.clock_state,
+        purpose=here.purpose,
+        phase=Phase.REFUSED,
+        decision=Decision.REFUSE,
+        direction=here.direction,
+        deny_version=desk.bundle.denied.version,
+        uid=NO_UID,
+        card_serial=0,
+        key_generation=0,
+        tmc=0,
+        tmv=NO_TMV,
+        enc_tmri=bytes(16),
+        reader_id=desk.identity.device_id.bytes,
+        prior_tmc=0,
+        prior_tmv=NO_TMV,
+        latency_ms=latency_ms,
+        reason="",
+        place=here.place,
+        stop_id=here.stop_id,
+        route_id=here.route_id,
+        trip_id=here.trip_id,
+        vehicle_class=here.vehicle_class,
+        tariff_version=desk.bundle.tariff_version,
+        data_read=b"",
+    )
 
 
 def _words(error: Exception) -> str:

@@ -26,11 +26,16 @@ LAST_COUNTER: Final = 0xFFFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """A valid proof: whose medium, the number it occupies, and eight bytes that tell one code from another."""
+    """A valid proof: whose medium, when it was made, and eight bytes that tell one code from another."""
 
     serial: int
-    number: int
+    made_at: datetime
     value: bytes
+
+    @property
+    def number(self) -> int:
+        """Return the number that this code occupies."""
+        return code_number(self.made_at)
 
 
 def code_number(made_at: datetime) -> int:
@@ -65,4 +70,4 @@ def check_coded(record: TapRecord, issuer: VerifyKey) -> Coded | None:
             serial, made_at = voucher.serial, voucher.made_at
     if made_at is None:
         return None
-    return Coded(serial, code_number(made_at), sha256(shown.proof).digest()[:8])
+    return Coded(serial, made_at, sha256(shown.proof).digest()[:8])

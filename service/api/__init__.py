@@ -46,6 +46,7 @@ from service.api.risk import blueprint as risk
 from service.api.settlements import blueprint as settlements
 from service.api.taps import blueprint as taps
 from service.api.topups import blueprint as topups
+from service.api.vouchers import blueprint as vouchers
 
 BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     health,
@@ -73,6 +74,7 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     device_words,
     device_life,
     decisions,
+    vouchers,
     bundles,
     evidence,
     cards,

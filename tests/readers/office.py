@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from uuid import UUID
 
@@ -35,6 +36,8 @@ class BackOffice:
         self.enrolments: list[dict] = []
         self.heartbeats: list[dict] = []
         self.deaf_above = 10**9
+        self.asked: list[dict] = []
+        self.vouch: Callable[[dict], tuple[int, object]] = lambda _: (503, {"title": "not here"})
         office = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -95,6 +98,11 @@ class BackOffice:
             self.rotate_key = False
             self.keys.append(VerifyKey(b64decode(self.offers[-1]["public_key"])))
             self.reply(handler, 201, {"key_id": self.keys[-1].key_id.hex()})
+            return
+        if handler.path == "/v1/vouchers":
+            self.asked.append(json.loads(body))
+            status, answer = self.vouch(self.asked[-1])
+            self.reply(handler, status, answer)
             return
         assert handler.path == "/v1/taps"
         self.requests.append(body)
