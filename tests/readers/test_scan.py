@@ -40,7 +40,9 @@ from tests.readers.loop import events, in_service, lights, present, running, tap
 
 PHONE = SigningKey.from_bytes(b"\x09" * 32)
 SERIAL = 900
-CERTIFICATE = Certificate(SERIAL, PHONE.public.raw, NOW - timedelta(days=1), NOW + CERTIFIED).signed(SERVER_KEY)
+CERTIFICATE = Certificate(SERIAL, PHONE.public.raw, NOW - timedelta(days=1), NOW + CERTIFIED).signed(
+    SERVER_KEY
+)
 TOKEN = "ab" * 16
 
 
