@@ -16,6 +16,7 @@ from access.rules.tap import Tap
 from access.taps import list_taps
 from fare import book
 from fare.held import CHARGES, money_of, read_dated
+from fare.park_ride import tell_rides
 from fare.rules.bill import ENGINE_VERSION, Bill, Closed
 from fare.rules.carried import EMPTY, Carried
 from fare.rules.difference import differences, wanted_lines
@@ -23,7 +24,7 @@ from fare.rules.facts import FareTap
 from fare.rules.price import price_day
 from fare.rules.tariff import TariffBook
 from fare.store import bills
-from kernel.ids import FareAccountId, OperatorId
+from kernel.ids import CardId, FareAccountId, OperatorId, TapId
 from kernel.service_day import day_window, service_day
 from kernel.wire.tap import Phase, Purpose
 from ledger import dated_money, post
@@ -118,9 +119,10 @@ def bill(
     first_days = {account: min(folds[account].touched) for account in accounts}
     _read_headers(tx, folds, first_days)
     _read_taps(tx, folds, first_days, current)
-    known = read_dated(tx, accounts, current.zone, purses=money_of(current))
+    known = read_dated(tx, accounts, current, first_day=min(first_days.values()), purses=money_of(current))
     booked = bills.list_booked_lines(tx, first_days)
     revisions: list[book.Revision] = []
+    made: list[tuple[Bill, Mapping[TapId, CardId]]] = []
     for account in accounts:
         fold = folds[account]
         carried_text, carried = _carried_in(fold)
@@ -146,6 +148,8 @@ def bill(
                 tariff,
                 carried,
             )
+            if account in known.parked:
+                made.append((priced, {tap.tap_id: tap.card_id for tap in fold.taps.get(day, ())}))
             exceptions += [NotBilled(account, day, one.reason, str(one.tap_id)) for one in priced.unpriced]
             new_header = _header(priced, header, carried_text)
             found = differences(wanted_lines(priced), booked.get((account, day), {}))
@@ -156,6 +160,7 @@ def bill(
                 days = days | {day + timedelta(days=1)}
                 fold.touched.add(day + timedelta(days=1))
     posted = book.post_revisions(tx, revisions, now=now)
+    tell_rides(tx, made, known.parked, book=current, now=now)
     return Billed(len(revisions), posted.entries, tuple(exceptions), posted.owing)
 
 

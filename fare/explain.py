@@ -171,7 +171,7 @@ def _explain(
     taps = tuple(fare_tap(tap) for tap in _taps_of(tx, account, header.service_day, book))
     # A ride was left open only where the world was known up to then; a closed one reads the same either way.
     as_of = newest.billed_at if header.has_open_ride else None
-    day = read_dated(tx, [account], book.zone, purses=money_of(book)).facts(
+    day = read_dated(tx, [account], book, first_day=header.service_day, purses=money_of(book)).facts(
         account, header.service_day, taps, as_of
     )
     told = explain(day, book, Carried.from_json(bills.parsed(header.carried_in)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -13,11 +13,13 @@ from sqlalchemy import Connection
 
 from access import link
 from access.rules.link import Counting
+from fare.park_ride import list_parked
 from fare.rules.bill import Component
 from fare.rules.facts import Correction, DayFacts, Entitlement, FareTap, HeldPass, PurseMove
 from fare.rules.held import entitlement_during, pass_during
 from fare.rules.tariff import TariffBook
 from fare.store import facts
+from kernel.ground import Ground
 from kernel.ids import FareAccountId
 from kernel.money import Currency
 from ledger import dated_money
@@ -33,6 +35,7 @@ class Dated:
     entitlements: Mapping[FareAccountId, tuple[Entitlement, ...]]
     corrections: Mapping[FareAccountId, tuple[Correction, ...]]
     purses: Mapping[FareAccountId, tuple[PurseMove, ...]] | None = None
+    parked: Mapping[FareAccountId, tuple[Ground, ...]] = field(default_factory=dict)
 
     def facts(
         self, account: FareAccountId, day: date, taps: tuple[FareTap, ...], as_of: datetime | None
@@ -47,16 +50,23 @@ class Dated:
             as_of=as_of,
             corrections=self.corrections.get(account, ()),
             purse=None if self.purses is None else self.purses.get(account, ()),
+            parked=self.parked.get(account, ()),
         )
 
 
 def read_dated(
-    tx: Connection, accounts: Sequence[FareAccountId], zone: ZoneInfo, *, purses: Currency | None = None
+    tx: Connection,
+    accounts: Sequence[FareAccountId],
+    book: TariffBook,
+    *,
+    first_day: date | None = None,
+    purses: Currency | None = None,
 ) -> Dated:
     """Return what pricing reads of these accounts besides their taps; billing and explaining both read it here.
 
     Passes and entitlements of an account that is linked into another count there, cut to the time of the link.
-    `purses` names the currency where the tariff asks for debts (`money_of`).
+    `purses` names the currency where the tariff asks for debts (`money_of`); stays and rights are read for service
+    days from `first_day` on, None: not at all.
     """
     wanted = set(accounts)
     counting = link.counting(tx, wanted)
@@ -64,7 +74,9 @@ def read_dated(
     own = Dated(
         facts.list_passes(tx, homes), facts.list_entitlements(tx, homes), facts.list_corrections(tx, homes)
     )
-    dated = _counted(own, counting, homes, wanted, zone) if counting.linked else own
+    dated = _counted(own, counting, homes, wanted, book.zone) if counting.linked else own
+    if first_day is not None:
+        dated = replace(dated, parked=list_parked(tx, accounts, first_day=first_day, book=book))
     return dated if purses is None else replace(dated, purses=_purses(tx, accounts, purses))
 
 

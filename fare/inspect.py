@@ -29,5 +29,5 @@ def inspect(
         for tap in list_taps(tx, (head,), since=window.start, until=window.end)
         if is_fare_tap(tap) and tap.card_id == card_id
     ]
-    passes = read_dated(tx, (head,), book.zone).passes.get(head, ())
+    passes = read_dated(tx, (head,), book).passes.get(head, ())
     return inspection.inspect(taps, passes, book=book, service_day=day, at=now)

@@ -61,7 +61,7 @@ def read_histories(
     for tap in list_taps(tx, accounts, since=since, until=until):
         if is_fare_tap(tap):
             taps.setdefault(tap.fare_account_id, []).append(fare_tap(tap))
-    known = read_dated(tx, accounts, book.zone)
+    known = read_dated(tx, accounts, book, first_day=first)
     for account in sorted(taps):
         yield History(
             account,
@@ -69,6 +69,7 @@ def read_histories(
             known.passes.get(account, ()),
             known.entitlements.get(account, ()),
             known.corrections.get(account, ()),
+            known.parked.get(account, ()),
         )
 
 
@@ -136,7 +137,7 @@ def _packed(histories: Iterable[History]) -> list[_Packed]:
                 )
                 for tap in one.taps
             ],
-            (one.passes, one.entitlements, one.corrections),
+            (one.passes, one.entitlements, one.corrections, one.parked),
         )
         for one in histories
     ]  # fmt: skip

@@ -23,6 +23,7 @@ from kernel.wire.tap import Phase, Purpose
 from ledger.accounts import lock_balances, open_accounts
 from ledger.post import book_day
 from ledger.rules import chart
+from parking.park_ride import tell_stays
 from parking.places import HANOI, stay_day
 from parking.post_bills import StayChange, post_changes
 from parking.publish_rates import Rates
@@ -122,6 +123,7 @@ def bill_accounts(
         if found or _differs(row, old):
             changes.append(StayChange(row, found))
     posted = post_changes(tx, changes, now=now)
+    tell_stays(tx, (each.row for each in changes), {stay.stay_id: stay for _, stay in folded}, rates, now=now)
     _queue_cases(tx, changes, now)
     return BilledStays(
         stays=tuple(change.row for change in changes), entries=posted.entries, owing=posted.owing

@@ -9,6 +9,7 @@ from typing import Any
 
 from kernel.errors import DomainError
 from parking.rules.book import RateBook
+from parking.rules.park_proof import check_cuts
 from parking.rules.quote import ENGINE_VERSION, quote_between
 
 
@@ -21,7 +22,7 @@ class ProofMalformedError(DomainError):
 def check_proof(proof: Mapping[str, Any], book: RateBook) -> tuple[str, ...]:
     """Return what differs between a proof (`Quote.to_json` with place, class and user) and its recomputation.
 
-    Empty when every line and the total hold. ProofMalformedError when a part is missing; NoRateError and its
+    With `park_and_ride` (`park_proof.cuts_json`) what each ride took off is recomputed too. Empty when every line and the total hold. ProofMalformedError when a part is missing; NoRateError and its
     kin when these rates do not price the stay at all.
     """
     try:
@@ -40,7 +41,11 @@ def check_proof(proof: Mapping[str, Any], book: RateBook) -> tuple[str, ...]:
         book.table_for(place_id, vehicle_class, entered, user=user), entered, left, extras=extras
     )
     expected = again.to_json()
-    return tuple(
+    try:
+        cuts = check_cuts(proof.get("park_and_ride", ()), again, book, place_id, vehicle_class)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ProofMalformedError(reason=f"park_and_ride: {error}") from None
+    return cuts + tuple(
         f"{name}: the proof says {proof.get(name)}, recomputed {expected[name]}"
         for name in ("table_id", "decision", "measured_s", "lines", "total")
         if proof.get(name) != expected[name]

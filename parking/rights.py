@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from kernel.ids import FareAccountId
 from kernel.service_day import local_date
+from parking.park_ride import list_earned
 from parking.publish_rates import Rates
 from parking.rules.pool import PoolStay, covered_stays
 from parking.rules.right import AssignedRight
@@ -34,9 +35,9 @@ def list_held(
         subjects={stay.subject for _, stay in wanted},
         stays={stay.stay_id for _, stay in wanted},
     )
-    if not rows:
-        return {}
     found: dict[UUID, list[AssignedRight]] = {}
+    for stay_id, rights in list_earned(tx, wanted, rates).items():
+        found[stay_id] = list(rights)
     pools: dict[UUID, frozenset[UUID]] = {}
     for row, ended_at in rows:
         right = _assigned(row, ended_at, rates)

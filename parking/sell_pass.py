@@ -23,6 +23,7 @@ from ledger.purses import lock_purses
 from ledger.rules import chart
 from ledger.rules.account import AccountSpec
 from ledger.rules.entry import Entry, Line, Refused
+from parking.park_ride import tell_right
 from parking.places import HANOI
 from parking.publish_rates import Rates
 from parking.rules.bill import Component
@@ -111,7 +112,8 @@ def assign(tx: Connection, asked: Assigning, *, actor: str, now: datetime) -> He
     known = store.find_right(tx, asked.right_id)
     if known is not None:
         return _again(tx, known, asked)
-    book = book_at(Rates(tx), asked.place_id, now)
+    rates = Rates(tx)
+    book = book_at(rates, asked.place_id, now)
     place = book.place(asked.place_id)
     spec = book.right(asked.spec_id, local_date(now, place.zone))
     if spec is None or not book.is_within(asked.place_id, spec.place_id):
@@ -142,6 +144,7 @@ def assign(tx: Connection, asked: Assigning, *, actor: str, now: datetime) -> He
     )
     store.insert_right(tx, row)
     _book(tx, row, row.price_minor, now)
+    tell_right(tx, row, None, rates, now=now)
     if asked.stay_id is not None:
         stay = lock_session(tx, asked.stay_id, now=now)
         bill(tx, stay.fare_account_id, stay.first_at, guest=stay.guest, now=now)
@@ -168,7 +171,9 @@ def end(tx: Connection, right_id: UUID, *, note: str, actor: str, now: datetime)
         tx, row, ended_at=now, refund_minor=refund.minor, note=note, recorded_at=now, actor=actor
     )
     _book(tx, row, -refund.minor, now)
-    return get_right(tx, right_id)
+    held = get_right(tx, right_id)
+    tell_right(tx, row, held.ended, Rates(tx), now=now)
+    return held
 
 
 def get_right(tx: Connection, right_id: UUID) -> Held:
@@ -183,7 +188,9 @@ def _check(tx: Connection, asked: Assigning, spec: RightSpecification, now: date
     coupon = spec.kind is RightKind.COUPON
     holders = sum(each is not None for each in (asked.account, asked.subject, asked.stay_id))
     reason = ""
-    if coupon != (asked.stay_id is not None):
+    if spec.kind is RightKind.PARK_AND_RIDE:
+        reason = "a ride on the same service day earns it, nobody gives it"
+    elif coupon != (asked.stay_id is not None):
         reason = (
             "a coupon is given to one stay" if coupon else "it is held by an account, a plate or a ticket"
         )

@@ -231,6 +231,14 @@ def _extensions(feed: Feed) -> Iterator[Notice]:
             if (row.text("action") == "product") != bool(row.text("fare_product_id")):
                 detail = "with the action “product”, and only with it"
                 yield Notice(file, row.number, "fare_product_id", "product_with_action", detail)
+    for row in feed.of("park_and_ride.txt"):
+        if (row.whole("share_percent") is None) == (row.decimal("amount") is None):
+            detail = "a share of the fare or an amount, exactly one of the two"
+            yield Notice(row.file, row.number, "share_percent", "park_and_ride_needs_share_or_amount", detail)
+        if row.decimal("amount") is not None and not row.text("currency"):
+            yield Notice(
+                row.file, row.number, "currency", "missing_required_field", "an amount needs its currency"
+            )
     for row in feed.of("waivers.txt"):
         if row.text("area_rule") != "everywhere" and not row.ids("area_ids"):
             detail = "no area is listed, so this waiver waives nothing yet"

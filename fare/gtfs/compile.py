@@ -206,6 +206,7 @@ class _Compiler:
             ),
             discounts=discounts(of("concessions.txt"), self.numbers),
             shares=shares(of("revenue_shares.txt")),
+            park_benefits=prices.park_benefits(of("park_and_ride.txt")),
         )
 
     def _networks(self, of: _Of) -> dict[str, str]:

@@ -8,8 +8,18 @@ from typing import Final
 
 from fare.gtfs.compile_rules import category_of
 from fare.gtfs.table import Row
-from fare.rules.terms import Cap, DistanceBand, DistanceFare, MatrixPrice, Offer, Period, Product
+from fare.rules.park_terms import ParkBenefit, ParkedBy, ParkTiming
+from fare.rules.terms import (
+    Cap,
+    DistanceBand,
+    DistanceFare,
+    MatrixPrice,
+    Offer,
+    Period,
+    Product,
+)
 from kernel.currencies import EXPONENTS
+from kernel.ids import OperatorId
 from kernel.money import Currency, Rounding
 from kernel.wire.cardinfo import Concession
 
@@ -120,6 +130,25 @@ class Prices:
             )
             for row in rows
         }
+
+    def park_benefits(self, rows: Iterable[Row]) -> tuple[ParkBenefit, ...]:
+        return tuple(
+            ParkBenefit(
+                row.text("benefit_id"),
+                frozenset(row.ids("place_ids")),
+                frozenset(row.ids("network_ids")),
+                frozenset(OperatorId(one) for one in row.ids("operator_ids")),
+                ParkedBy(row.text("parked_by") or "stay"),
+                ParkTiming(row.text("timing") or "same_day"),
+                row.text("card") != "account",
+                row.whole("share_percent"),
+                self._maybe(row.decimal("amount")) or 0,
+                Rounding(row.text("rounding") or "up"),
+                row.whole("max_rides"),
+                row.text("funder"),
+            )
+            for row in rows
+        )
 
     def caps(self, rows: Iterable[Row], numbers: Mapping[str, int]) -> tuple[Cap, ...]:
         return tuple(

@@ -32,6 +32,7 @@ _FILES: Final[dict[str, tuple[str, str]]] = {
     "same_station_exits.txt": ("Ra ở chính ga vào", "Exit where one entered"),
     "cash_rounding.txt": ("Làm tròn tiền mặt", "Cash rounding"),
     "revenue_shares.txt": ("Chia doanh thu", "Revenue share"),
+    "park_and_ride.txt": ("Gửi xe và đi tiếp", "Park and ride"),
 }  # fmt: skip
 _FIELDS: Final[dict[str, tuple[str, str]]] = {
     "amount": ("giá", "price"), "currency": ("tiền tệ", "currency"), "period": ("kỳ", "period"),
@@ -39,7 +40,8 @@ _FIELDS: Final[dict[str, tuple[str, str]]] = {
     "valid_to": ("đến hết ngày", "until"), "share_percent": ("mức giảm (%)", "share (%)"),
     "network_ids": ("mạng lưới", "networks"), "area_ids": ("khu vực", "areas"), "decision": ("quyết định", "decision"),
     "limit_min": ("thời hạn (phút)", "time limit (min)"), "fare_product_id": ("loại vé", "fare"),
-    "max_uses": ("số lần chuyển", "changes"), "validity": ("hiệu lực", "validity"), "status": ("tình trạng", "status"),
+    "max_uses": ("số lần chuyển", "changes"), "place_ids": ("bãi đỗ xe", "car parks"), "max_rides": ("số lượt mỗi ngày", "rides a day"),
+    "validity": ("hiệu lực", "validity"), "status": ("tình trạng", "status"),
 }  # fmt: skip
 
 

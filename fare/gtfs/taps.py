@@ -1,33 +1,27 @@
 """Taps and riders from CSV files, for pricing without a database (docs/tariff-authors.md shows both)."""
 
-import csv
-import io
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
+from fare.gtfs.fact_rows import category_of, instant_of, read_facts
+from fare.gtfs.riders import Rider
 from fare.gtfs.table import Notice
 from fare.rules.bill import Bill
 from fare.rules.carried import Carried
-from fare.rules.facts import CARD_MEDIUM, DayFacts, Entitlement, FareTap, HeldPass, PurseMove
+from fare.rules.facts import CARD_MEDIUM, DayFacts, FareTap
 from fare.rules.fold import days_of, fold_days
 from fare.rules.simulation import History
 from fare.rules.tariff import TariffBook
 from kernel.ids import CardId, FareAccountId, OperatorId, TapId, uuid8
-from kernel.money import MalformedAmountError, Money
 from kernel.service_day import service_day
-from kernel.wire.cardinfo import Concession
 from kernel.wire.tap import ClockState, Phase, Purpose
 
 TAP_COLUMNS: Final = (
     "rider", "card", "at", "purpose", "route", "stop", "place", "trip", "operator", "medium", "category", "phase",
     "counter", "direction",
-)  # fmt: skip
-RIDER_COLUMNS: Final = (
-    "rider", "category", "category_from", "category_to", "pass_product", "pass_scope", "pass_from", "pass_until",
-    "debt_from", "debt_until", "money_at", "money_amount",
 )  # fmt: skip
 _PURPOSES: Final = {
     "on": Purpose.BOARD, "off": Purpose.ALIGHT, "auto": Purpose.AUTO, "inspect": Purpose.INSPECT,
@@ -42,16 +36,6 @@ class NamedTap:
     rider: str
     row: int
     tap: FareTap
-
-
-@dataclass(frozen=True, slots=True)
-class Rider:
-    """What riders.csv says of one rider."""
-
-    passes: tuple[HeldPass, ...] = ()
-    entitlements: tuple[Entitlement, ...] = ()
-    in_debt: tuple[tuple[datetime, datetime], ...] = ()
-    purse: tuple[PurseMove, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +57,10 @@ def read_taps(
     notices: list[Notice] = []
     taps: list[NamedTap] = []
     counts: dict[str, int] = defaultdict(int)
-    for number, row in _rows(text, file, TAP_COLUMNS, ("rider", "at", "purpose"), notices):
-        at = _instant(row["at"], book)
+    for number, row in read_facts(text, file, TAP_COLUMNS, ("rider", "at", "purpose"), notices):
+        at = instant_of(row["at"], book)
         purpose, phase = _PURPOSES.get(row["purpose"]), _PHASES.get(row["phase"])
-        category = _category(row["category"], book)
+        category = category_of(row["category"], book)
         for field, found, code in (
             ("at", at, "invalid_date"),
             ("purpose", purpose, "unexpected_enum_value"),
@@ -121,58 +105,6 @@ def read_taps(
     return tuple(taps), tuple(notices)
 
 
-def read_riders(
-    text: str, book: TariffBook, file: str = "riders.csv"
-) -> tuple[dict[str, Rider], tuple[Notice, ...]]:
-    """Return what a CSV text says of riders: categories with dates, passes, and times in debt; one row a fact."""
-    notices: list[Notice] = []
-    riders: dict[str, Rider] = defaultdict(Rider)
-    for number, row in _rows(text, file, RIDER_COLUMNS, ("rider",), notices):
-        known = riders[row["rider"]]
-        passes, entitlements, debts, purse = known.passes, known.entitlements, known.in_debt, known.purse
-        if row["category"]:
-            category = _category(row["category"], book)
-            start, end = _day(row["category_from"]), _day(row["category_to"])
-            if category is None:
-                notices.append(
-                    Notice(file, number, "category", "unexpected_enum_value", f"“{row['category']}”")
-                )
-                continue
-            entitlements = (*entitlements, Entitlement(category, start or date.min, end))
-        if row["pass_product"]:
-            since, until = _instant(row["pass_from"], book), _instant(row["pass_until"], book)
-            if row["pass_product"] not in book.passes:
-                detail = f"“{row['pass_product']}” is not in passes.txt"
-                notices.append(Notice(file, number, "pass_product", "foreign_key_violation", detail))
-                continue
-            if since is None or until is None:
-                notices.append(
-                    Notice(file, number, "pass_from", "invalid_date", "a pass has its two instants")
-                )
-                continue
-            name = uuid8("pass-file", row["rider"], number)
-            passes = (*passes, HeldPass(name, row["pass_product"], row["pass_scope"], since, until))
-        if row["debt_from"]:
-            since, until = _instant(row["debt_from"], book), _instant(row["debt_until"] or "9999-01-01", book)
-            if since is None or until is None:
-                notices.append(Notice(file, number, "debt_from", "invalid_date", "a debt has its start"))
-                continue
-            debts = (*debts, (since, until))
-        if row["money_at"]:
-            moved, amount = _instant(row["money_at"], book), _amount(row["money_amount"], book)
-            if moved is None or amount is None:
-                field, code = (
-                    ("money_at", "invalid_date")
-                    if moved is None
-                    else ("money_amount", "invalid_currency_amount")
-                )
-                notices.append(Notice(file, number, field, code, f"“{row[field]}”"))
-                continue
-            purse = (*(purse or ()), PurseMove(moved, amount))
-        riders[row["rider"]] = Rider(passes, entitlements, debts, purse)
-    return dict(riders), tuple(notices)
-
-
 def price_taps(
     taps: tuple[NamedTap, ...], riders: dict[str, Rider], book: TariffBook, as_of: datetime | None = None
 ) -> tuple[PricedRider, ...]:
@@ -186,7 +118,7 @@ def price_taps(
         account = FareAccountId(uuid8("rider-file", name))
         days = days_of(
             account, by_rider[name], book, passes=rider.passes, entitlements=rider.entitlements, as_of=as_of,
-            in_debt=rider.in_debt, purse=rider.purse,
+            in_debt=rider.in_debt, purse=rider.purse, parked=rider.parked,
         )  # fmt: skip
         found.append(PricedRider(name, fold_days(days, book)))
     return tuple(found)
@@ -206,6 +138,7 @@ def histories_of(
             tuple(by_rider[name]),
             riders.get(name, Rider()).passes,
             riders.get(name, Rider()).entitlements,
+            parked=riders.get(name, Rider()).parked,
         )
         for name in sorted(by_rider)
     )
@@ -214,67 +147,3 @@ def histories_of(
 def tap_rows(taps: tuple[NamedTap, ...]) -> dict[UUID, int]:
     """Return each tap's row in its file."""
     return {one.tap.tap_id: one.row for one in taps}
-
-
-def _rows(
-    text: str, file: str, columns: tuple[str, ...], required: tuple[str, ...], notices: list[Notice]
-) -> list[tuple[int, dict[str, str]]]:
-    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
-    header = [name.strip() for name in next(reader, [])]
-    notices.extend(
-        Notice(file, 1, name, "unknown_column", f"the columns are {', '.join(columns)}")
-        for name in header
-        if name not in columns
-    )
-    notices.extend(
-        Notice(file, 1, name, "missing_required_column", "the column must be there")
-        for name in required
-        if name not in header
-    )
-    if notices:
-        return []
-    found = []
-    for number, line in enumerate(reader, start=2):
-        if not any(line):
-            continue
-        if len(line) != len(header):
-            detail = f"{len(line)} cells under {len(header)} columns"
-            notices.append(Notice(file, number, "", "invalid_row_length", detail))
-            continue
-        row = dict.fromkeys(columns, "") | dict(zip(header, (cell.strip() for cell in line), strict=True))
-        missing = [name for name in required if not row[name]]
-        notices.extend(
-            Notice(file, number, name, "missing_required_field", "the cell is empty") for name in missing
-        )
-        if not missing:
-            found.append((number, row))
-    return found
-
-
-def _instant(text: str, book: TariffBook) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    placed = found.replace(tzinfo=book.zone) if found.tzinfo is None else found
-    return placed.astimezone(UTC)
-
-
-def _amount(text: str, book: TariffBook) -> int | None:
-    try:
-        return Money.parse(text, book.currency).minor
-    except MalformedAmountError:
-        return None
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
-
-
-def _category(text: str, book: TariffBook) -> int | None:
-    """Return a category by the card's name for it, or by a rider_category_id of the tariff; None for neither."""
-    found = Concession.__members__.get(text.upper() or "NORMAL")
-    return book.rider_categories.get(text) if found is None else int(found)

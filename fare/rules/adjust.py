@@ -14,7 +14,7 @@ from fare.rules.tariff import Tariff, TariffBook
 from fare.rules.terms import Discount, PassProduct, Route, Waiver
 from kernel.clock import from_micros, micros
 from kernel.ids import OperatorId
-from kernel.money import Money
+from kernel.money import Money, Rounding
 from kernel.service_day import day_window
 
 _DAY: Final = timedelta(days=1)
@@ -159,12 +159,12 @@ def covers(
     return product.scope != "network" or scope in networks
 
 
-def discounted(minor: int, discount: Discount, tariff: Tariff, medium: str) -> int:
-    """Return the concession's part of an amount in minor units, rounded as its row says.
+def discounted(minor: int, percent: int, rounding: Rounding, tariff: Tariff, medium: str) -> int:
+    """Return a percentage of an amount that somebody else pays, in minor units, rounded as its row says.
 
     What is left to pay is rounded as the medium can pay it, and never above the amount itself.
     """
-    if discount.percent == 100:
+    if percent == 100:
         return minor
-    part = Money(minor, tariff.currency).share(discount.percent, 100, discount.rounding).minor
+    part = Money(minor, tariff.currency).share(percent, 100, rounding).minor
     return minor - min(minor, rounded(tariff, minor - part, medium))

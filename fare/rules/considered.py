@@ -24,6 +24,8 @@ WHY: Final[dict[str, tuple[str, str]]] = {
     "smaller": ("mức giảm nhỏ hơn", "its share is smaller"),
     "not_valid_then": ("vé không có hiệu lực lúc đó", "the pass was not valid then"),
     "not_reached": ("chưa đạt mức trần", "the cap was not reached"),
+    "not_earned": ("không có lượt gửi xe phù hợp trong ngày", "no parking of the day earns it"),
+    "used_up": ("đã dùng hết số lượt trong ngày", "its rides of the day are used up"),
     "nothing_left": ("không còn gì phải trả", "nothing was left to pay"),
 }  # fmt: skip
 
@@ -35,6 +37,7 @@ def considered(trace: Trace, book: TariffBook, held: Iterable[HeldPass]) -> tupl
         *_waivers(trace),
         *_discounts(trace),
         *_passes(trace, book, held),
+        *_park_and_ride(trace),
         *_caps(trace),
     ]
     return tuple({**step, "vi": WHY[str(step["why"])][0], "en": WHY[str(step["why"])][1]} for step in found)
@@ -103,6 +106,13 @@ def _why_not(trace: Trace, held: HeldPass, product: PassProduct) -> str:
         return "other_place"
     left = trace.face - trace.waived - trace.discounted
     return "not_valid_then" if left and not trace.pass_product else "nothing_left"
+
+
+def _park_and_ride(trace: Trace) -> list[Step]:
+    return [
+        {"rule": f"park_and_ride:{benefit.benefit_id}", "why": missed.value}
+        for benefit, missed in trace.not_parked
+    ]
 
 
 def _caps(trace: Trace) -> list[Step]:

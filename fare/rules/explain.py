@@ -10,7 +10,14 @@ from fare.rules.bill import Bill, BillLine, Component
 from fare.rules.caps import counts
 from fare.rules.carried import EMPTY, CapUse, Carried, WindowUse
 from fare.rules.considered import Step, considered
-from fare.rules.explain_steps import discount_step, price_step, share_step, transfer_step, window_step
+from fare.rules.explain_steps import (
+    discount_step,
+    park_step,
+    price_step,
+    share_step,
+    transfer_step,
+    window_step,
+)
 from fare.rules.explain_text import sentences
 from fare.rules.facts import DayFacts
 from fare.rules.price import trace_day
@@ -121,6 +128,9 @@ def _leg(
     if trace.pass_product:
         steps.append({"op": "pass", "minor": trace.covered, "rule": trace.pass_product})
     left -= trace.discounted + trace.covered
+    if trace.parked is not None:
+        steps.append(park_step(trace, trace.parked, left))
+        left -= trace.parked.minor
     if trace.cap:
         cap = next(one for one in tariff.caps if one.cap_id == trace.cap)
         steps.append({
@@ -133,7 +143,7 @@ def _leg(
     parts = {
         "face_value": trace.face,
         Component.WAIVED.value: trace.waived,
-        Component.DISCOUNTED.value: trace.discounted,
+        Component.DISCOUNTED.value: trace.discounted + (0 if trace.parked is None else trace.parked.minor),
         Component.PASS_COVERED.value: trace.covered,
         Component.CAP_COVERED.value: trace.capped,
         Component.CHARGED.value: trace.charged,

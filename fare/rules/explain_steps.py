@@ -4,6 +4,7 @@ from typing import Final
 
 from fare.rules.bill import Closed
 from fare.rules.considered import Step
+from fare.rules.park_ride import ParkedOff
 from fare.rules.quote import price_of
 from fare.rules.ride_quote import length_of
 from fare.rules.shares import Share
@@ -91,14 +92,28 @@ def discount_step(trace: Trace, tariff: Tariff, left: int) -> Step:
         for one in tariff.discounts.get(category, ())
         if one.concession_id == trace.discount
     )
-    medium: Step = {}
-    if trace.leg.tap.medium in tariff.rounding:
-        coin, rounding = tariff.rounding[trace.leg.tap.medium]
-        medium = {"cash_step": coin, "cash_rounding": rounding.value}
     return {
-        **medium,
+        **_coin(trace),
         "op": "discount", "minor": trace.discounted, "rule": trace.discount, "percent": found.percent,
         "rounding": found.rounding.value, "of_minor": left, "funder": found.funder,
+    }  # fmt: skip
+
+
+def _coin(trace: Trace) -> Step:
+    """Return how what is left is rounded where the medium pays in coins."""
+    found = trace.leg.tariff.rounding.get(trace.leg.tap.medium)
+    return {} if found is None else {"cash_step": found[0], "cash_rounding": found[1].value}
+
+
+def park_step(trace: Trace, parked: ParkedOff, left: int) -> Step:
+    """Return the step of park and ride: which stay or right earned it, and what it took of `left`."""
+    benefit, ground = parked.benefit, parked.ground
+    return {
+        **_coin(trace),
+        "op": "park_and_ride", "minor": parked.minor, "rule": benefit.benefit_id, "percent": benefit.percent,
+        "amount_minor": benefit.minor, "rounding": benefit.rounding.value, "of_minor": left, "funder": benefit.funder,
+        "parked_by": ground.kind.value, "parked_ref": str(ground.ref), "parked_at": sorted(ground.words),
+        "parked_since": ground.since.isoformat(), "rides_before": parked.used, "max_rides": benefit.max_rides,
     }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
     ),
     "waive": ("Miễn vé ({rule}): {amount} do {funder} chi trả.", "Free travel ({rule}): {funder} pays {amount}."),
     "discount": ("Giảm {percent}% ({rule}): {amount} do {funder} chi trả.", "{percent}% concession ({rule}): {funder} pays {amount}."),
+    "park_and_ride": ("Gửi xe và đi tiếp ({rule}): {amount} do {funder} chi trả.", "Park and ride ({rule}): {funder} pays {amount}."),
     "pass": ("Vé {rule} đã bao gồm {amount}.", "Pass {rule} covers {amount}."),
     "cap": ("Đã đạt mức trần {rule}: bớt {amount}.", "Cap {rule} reached: {amount} less."),
     "share": ("Các đơn vị vận chuyển chia nhau {amount}.", "The operators share {amount}."),

@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from kernel.clock import from_micros, micros
+from kernel.ground import Ground
 from kernel.ids import CardId, FareAccountId, OperatorId, TapId
 from kernel.wire.tap import ClockState, Phase, Purpose
 
@@ -139,7 +140,8 @@ class DayFacts:
     instant up to which the world is known: a ride that may still be tapped off then is left open.
     None means the day is over and every ride is closed by the tariff's rule. `purse` are all moves of the
     account's money since its beginning, from which its debts are folded where a rule asks for them; None
-    where nobody kept them. `in_debt` are times in debt, `[from, until)`, known otherwise.
+    where nobody kept them. `in_debt` are times in debt, `[from, until)`, known otherwise. `parked` are stays and
+    rights of the car parks, of this day or another: that they were, never what they cost.
     """
 
     fare_account_id: FareAccountId
@@ -151,6 +153,7 @@ class DayFacts:
     in_debt: tuple[tuple[datetime, datetime], ...] = ()
     corrections: tuple[Correction, ...] = ()
     purse: tuple[PurseMove, ...] | None = None
+    parked: tuple[Ground, ...] = ()
 
 
 _card_key = attrgetter("card_id", "counter", "tapped_at", "tap_id")

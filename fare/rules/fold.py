@@ -11,6 +11,7 @@ from fare.rules.carried import EMPTY, Carried
 from fare.rules.facts import Correction, DayFacts, Entitlement, FareTap, HeldPass, PurseMove
 from fare.rules.price import price_day
 from fare.rules.tariff import TariffBook
+from kernel.ground import Ground
 from kernel.ids import FareAccountId
 from kernel.service_day import service_day
 
@@ -28,13 +29,16 @@ def days_of(
     in_debt: tuple[tuple[datetime, datetime], ...] = (),
     purse: tuple[PurseMove, ...] | None = None,
     corrections: tuple[Correction, ...] = (),
+    parked: tuple[Ground, ...] = (),
 ) -> tuple[DayFacts, ...]:
     """Return the account's facts by service day, oldest first; only days with taps have one."""
     by_day: dict[date, list[FareTap]] = defaultdict(list)
     for tap in taps:
         by_day[service_day(tap.tapped_at, book.day_starts, book.zone)].append(tap)
     return tuple(
-        DayFacts(account, day, tuple(by_day[day]), passes, entitlements, as_of, in_debt, corrections, purse)
+        DayFacts(
+            account, day, tuple(by_day[day]), passes, entitlements, as_of, in_debt, corrections, purse, parked
+        )
         for day in sorted(by_day)
     )
 

@@ -17,6 +17,7 @@ from fare.rules.habits import Habits
 from fare.rules.join import join_legs
 from fare.rules.journey import Builder
 from fare.rules.leg import Leg
+from fare.rules.park_ride import NotParked, ParkedOff, ParkRide
 from fare.rules.quote import Quote
 from fare.rules.ride_quote import areas_of, capped_ride, length_of, note_habit, quote_ride_of
 from fare.rules.shares import Journeys, share_lines
@@ -115,6 +116,7 @@ def _price(facts: DayFacts, book: TariffBook, carried: Carried, traces: list[Tra
     folds = any(tariff.folds_purse for tariff in builder.tariffs)
     debts = Debts(facts.in_debt, facts.purse, carried.purse) if folds else None
     caps = Caps(carried.caps, day)
+    park: ParkRide | None = None
     journeys = Journeys() if any(tariff.shares for tariff in builder.tariffs) else None
     for (leg, quote, rights), charge in zip(priced, charges, strict=True):
         tariff, tap, route = leg.tariff, leg.tap, leg.route
@@ -131,6 +133,8 @@ def _price(facts: DayFacts, book: TariffBook, carried: Carried, traces: list[Tra
         left = face
         amounts: list[tuple[Component, str, int, str]] = []
         waived = cut = covered = cap_before = 0
+        off: ParkedOff | None = None
+        unearned: NotParked = ()
         waiver_name = discount_name = pass_name = cap_name = ""
         if left > 0:
             if tariff.waivers:
@@ -142,10 +146,8 @@ def _price(facts: DayFacts, book: TariffBook, carried: Carried, traces: list[Tra
             if left and tariff.discounts:
                 discount = best_discount(tariff.discounts, rights, leg.networks, operator)
                 if discount is not None:
-                    cut, discount_name = (
-                        discounted(left, discount, tariff, tap.medium),
-                        discount.concession_id,
-                    )
+                    cut = discounted(left, discount.percent, discount.rounding, tariff, tap.medium)
+                    discount_name = discount.concession_id
                     if cut:
                         amounts.append(
                             (Component.DISCOUNTED, discount.funder, cut, f"concessions:{discount_name}")
@@ -159,6 +161,13 @@ def _price(facts: DayFacts, book: TariffBook, carried: Carried, traces: list[Tra
                     covered, pass_name = left, product.product_id
                     amounts.append((Component.PASS_COVERED, RIDER_FUNDER, left, f"passes:{pass_name}"))
                     left = 0
+            if left and tariff.park_benefits and not leg.companion:
+                park = park or ParkRide(facts.parked, *book.day_bounds(day)[:2])
+                off, unearned = park.take(tariff, left, leg.networks, operator, tap)
+                if off is not None:
+                    rule_name = f"park_and_ride:{off.benefit.benefit_id}"
+                    amounts.append((Component.DISCOUNTED, off.benefit.funder, off.minor, rule_name))
+                    left -= off.minor
             if left and tariff.caps and quote.counts and not leg.companion:
                 owed, cap_name, cap_before = caps.charge(tariff, left, capped_ride(leg, operator, rights))
                 if owed != left:
@@ -179,10 +188,11 @@ def _price(facts: DayFacts, book: TariffBook, carried: Carried, traces: list[Tra
         if journeys is not None:
             journeys.add(leg, quote, rights, charge, granted)
         if traces is not None and before is not None:
-            capped = face - waived - cut - covered - left
+            capped = face - waived - cut - covered - left - (0 if off is None else off.minor)
             traces.append(
                 Trace(leg, quote, charge, face, waived, waiver_name, cut, discount_name, covered, pass_name, capped,
-                      cap_name, cap_before, left, granted, rights, before, _standing(windows, caps))
+                      cap_name, cap_before, left, granted, rights, before, _standing(windows, caps),
+                      parked=off, not_parked=unearned)
             )  # fmt: skip
     if journeys is not None:
         lines, told = share_lines(lines, journeys.legs)

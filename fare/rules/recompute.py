@@ -5,7 +5,13 @@ from typing import Any
 
 Step = Mapping[str, Any]
 # The part of the face value that each step takes.
-_TAKES = {"waive": "waived", "discount": "discounted", "pass": "pass_covered", "cap": "cap_covered"}
+_TAKES = {
+    "waive": "waived",
+    "discount": "discounted",
+    "park_and_ride": "discounted",
+    "pass": "pass_covered",
+    "cap": "cap_covered",
+}
 
 
 def check(explanation: Step) -> int:
@@ -66,6 +72,9 @@ def recompute(steps: Sequence[Step]) -> int:
                 left = 0
             case "discount":
                 _check_discount(step, left)
+                left -= minor
+            case "park_and_ride":
+                _check_park(step, left)
                 left -= minor
             case "cap":
                 _check_cover(step, left)
@@ -150,6 +159,16 @@ def _check_discount(step: Step, left: int) -> None:
         owed = min(left, coin * _rounded(owed, coin, step["cash_rounding"]))
     if left - owed != minor:
         raise ValueError(f"{percent}% of {left} is not {minor}")
+
+
+def _check_park(step: Step, left: int) -> None:
+    """Park and ride takes its percent as a concession does, or its amount; never more rides than it has."""
+    if step["percent"] is not None:
+        _check_discount(step, left)
+    elif _whole(step, "minor") != min(left, _whole(step, "amount_minor")):
+        raise ValueError(f"{step['amount_minor']} off {left} is not {step['minor']}")
+    if step["max_rides"] is not None and _whole(step, "rides_before") >= _whole(step, "max_rides"):
+        raise ValueError(f"park and ride {step['rule']} has no rides left")
 
 
 def _check_share(step: Step, left: int) -> None:

@@ -16,6 +16,7 @@ from fare.rules.facts import Correction, Entitlement, FareTap, HeldPass
 from fare.rules.fold import days_of, fold_days
 from fare.rules.patterns import NAMES, find_patterns
 from fare.rules.tariff import TariffBook
+from kernel.ground import Ground
 from kernel.ids import FareAccountId
 from kernel.wire.cardinfo import Concession
 
@@ -35,6 +36,7 @@ class History:
     passes: tuple[HeldPass, ...] = ()
     entitlements: tuple[Entitlement, ...] = ()
     corrections: tuple[Correction, ...] = ()
+    parked: tuple[Ground, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def replay(histories: Iterable[History], books: tuple[TariffBook, TariffBook]) -
         for side, book in enumerate(books):
             days = days_of(
                 history.account, taps.values(), book, passes=history.passes, entitlements=history.entitlements,
-                corrections=history.corrections,
+                corrections=history.corrections, parked=history.parked,
             )  # fmt: skip
             bills = [bill for _, _, bill in fold_days(days, book)]
             totals.append(_count(bills, taps, tally.cells[side], tally.funders[side]))

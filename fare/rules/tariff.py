@@ -10,6 +10,7 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from fare.rules.match import LegIndex
+from fare.rules.park_terms import ParkBenefit
 from fare.rules.sales import SaleRules
 from fare.rules.terms import (
     Cap,
@@ -68,6 +69,7 @@ class Tariff:
     waivers: tuple[Waiver, ...]
     discounts: Mapping[int, tuple[Discount, ...]]
     shares: tuple[ShareRule, ...]
+    park_benefits: tuple[ParkBenefit, ...]
     from_listed: frozenset[str] = field(init=False)
     to_listed: frozenset[str] = field(init=False)
     longest_reach_us: int = field(init=False)

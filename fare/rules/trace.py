@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from fare.rules.carried import CapUse, WindowUse
 from fare.rules.leg import Leg
+from fare.rules.park_ride import Missed, ParkedOff
+from fare.rules.park_terms import ParkBenefit
 from fare.rules.quote import Quote
 from fare.rules.shares import Share
 from fare.rules.transfer import Charge
@@ -41,3 +43,5 @@ class Trace:
     before: Standing
     after: Standing
     share: Share | None = None
+    parked: ParkedOff | None = None
+    not_parked: tuple[tuple[ParkBenefit, Missed], ...] = ()

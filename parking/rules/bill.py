@@ -64,6 +64,7 @@ class StayBill:
     rates_version: str
     quote: Quote | None = None
     lines: tuple[BillLine, ...] = ()
+    cuts: tuple[Discount, ...] = ()
     cases: tuple[Case, ...] = ()
     reason: str = ""
     priced_class: str = ""
@@ -128,6 +129,7 @@ def price_folded(stay: Stay, rates: RateBook, rights: Iterable[AssignedRight] = 
         rates_version=rates.version,
         quote=quote,
         lines=_lines(quote, place.operator_id, cuts),
+        cuts=cuts,
         cases=cases,
         priced_class=vehicle_class,
     )

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from kernel.money import Currency
 from kernel.service_day import local_date
-from parking.rules import place_files, rate_files
+from parking.rules import place_files, rate_files, right_files
 from parking.rules.edges import Edges, Role
 from parking.rules.errors import (
     NoRateError,
@@ -24,7 +24,7 @@ from parking.rules.place import Place, VehicleClass
 from parking.rules.rate import Cap, RateLineCollection, RateTable, Tax
 from parking.rules.rate_checks import check_references, check_table
 from parking.rules.rate_files import FILES, REQUIRED, SINGLE_ROLES, Dated
-from parking.rules.right import RightSpecification
+from parking.rules.right import RightKind, RightSpecification
 from parking.rules.rows import Dates, RateProblem, Row, read_rows, refuse_overlaps
 
 _DAY: Final = timedelta(days=1)
@@ -63,6 +63,7 @@ class RateBook:
     gates: Mapping[str, str]
     classes: Mapping[str, VehicleClass]
     rights: Mapping[str, tuple[Dated[RightSpecification], ...]]
+    earned: tuple[str, ...]  # products that rides earn on some date, by id; most books have none
     holidays: frozenset[date]
     _tables: Mapping[str, TableParts]
     _assigned: Mapping[tuple[str, str, str], tuple[Dated[str], ...]]
@@ -93,6 +94,15 @@ class RateBook:
     def place_of_gate(self, gate_id: str) -> Place | None:
         """Return the place a gate belongs to; a gate may also be named by its place."""
         return self.places.get(self.gates.get(gate_id, gate_id))
+
+    def park_and_ride(self, on: date) -> tuple[RightSpecification, ...]:
+        """Return the products of a date that rides earn, by id."""
+        return tuple(
+            each.value
+            for spec_id in self.earned
+            for each in self.rights[spec_id]
+            if each.dates.holds(on) and each.value.kind is RightKind.PARK_AND_RIDE
+        )
 
     def table(self, table_id: str, *, zone: ZoneInfo, on: date) -> RateTable | None:
         """Return the table as it stands on a date, bound to the zone; None where it does not hold."""
@@ -277,7 +287,7 @@ def _book(rows: Mapping[str, list[Row]], version: str) -> RateBook:
         assigned.setdefault(key, []).append(Dated(row.dates(), row.needed("table_id"), row))
     rights: dict[str, list[Dated[RightSpecification]]] = {}
     for row in rows["right_specifications.csv"]:
-        spec = rate_files.right(row)
+        spec = right_files.right(row)
         rights.setdefault(spec.spec_id, []).append(Dated(row.dates(), spec, row))
     holidays = (rate_files.holiday(row) for row in rows["holidays.csv"])
     return RateBook(
@@ -286,6 +296,13 @@ def _book(rows: Mapping[str, list[Row]], version: str) -> RateBook:
         gates={row.needed("gate_id"): row.needed("place_id") for row in rows["gates.csv"]},
         classes={row.text("class_id"): place_files.vehicle_class(row) for row in rows["vehicle_classes.csv"]},
         rights={name: tuple(each) for name, each in rights.items()},
+        earned=tuple(
+            sorted(
+                name
+                for name, each in rights.items()
+                if any(one.value.kind is RightKind.PARK_AND_RIDE for one in each)
+            )
+        ),
         holidays=frozenset(day for day in holidays if day is not None),
         _tables=tables,
         _assigned={key: tuple(each) for key, each in assigned.items()},

@@ -1,4 +1,4 @@
-"""What rights take off a stay: passes cover hours, coupons take minutes, a percentage or another table's price."""
+"""What rights take off a stay: passes cover hours; coupons and rides take minutes, a percentage, another table's price."""
 
 from __future__ import annotations
 
@@ -11,33 +11,45 @@ from kernel.service_day import local_date
 from parking.rules.book import RateBook
 from parking.rules.place import Place
 from parking.rules.quote import Quote, price
-from parking.rules.right import AssignedRight, RightKind
+from parking.rules.right import AssignedRight, RightKind, RightSpecification
 
 _PASSES = frozenset({RightKind.SEASON_PASS, RightKind.PERMIT, RightKind.EVENT})
+_CUTS = frozenset({RightKind.COUPON, RightKind.PARK_AND_RIDE})
 _MILLION = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discount:
-    """An amount off the face value: `covered` by a pass sold before, else paid by `funder`."""
+    """An amount off the face value: `covered` by a pass sold before, else paid by `funder`.
+
+    `left` is what was to be paid before it; `right` is what gave it.
+    """
 
     covered: bool
     funder: str
     amount: Money
     rule: str
+    left: Money
+    right: AssignedRight
 
 
 def discounts(
     quote: Quote, rates: RateBook, place: Place, vehicle_class: str, rights: Iterable[AssignedRight]
 ) -> tuple[Discount, ...]:
-    """Return what these rights take off, passes first, then coupons by when they were assigned.
+    """Return what these rights take off: passes first, then what rides earned, then coupons by when they were assigned.
 
     Each takes its part of what the earlier ones left. The part of a stay that no pass covers is priced piece by
     piece, each as a stay of its own; a pass never makes a stay dearer than it is without one.
     """
     held = sorted(
         (each for each in rights if _fits(each, rates, place, vehicle_class)),
-        key=lambda each: (each.spec.kind not in _PASSES, each.assigned_at, each.right_id.bytes),
+        key=lambda each: (
+            each.spec.kind not in _PASSES,
+            each.spec.kind is RightKind.COUPON,
+            each.spec.spec_id if each.ride else "",
+            each.assigned_at,
+            each.right_id.bytes,
+        ),
     )
     found: list[Discount] = []
     left = quote.total
@@ -49,14 +61,25 @@ def discounts(
         rest = sum((price(quote.table, *piece) for piece in pieces), Money.zero(left.currency))
         covered = left - min(rest, left)
         if covered:
-            found.append(Discount(covered=True, funder="", amount=covered, rule=_rule(passes[0])))
+            found.append(
+                Discount(
+                    covered=True, funder="", amount=covered, rule=_rule(passes[0]), left=left, right=passes[0]
+                )
+            )
             left -= covered
     for each in held:
-        if each.spec.kind is RightKind.COUPON and left:
-            amount = min(_coupon(each, quote, left, rates, place), left)
+        if each.spec.kind in _CUTS and left:
+            amount = reduction(each.spec, quote, left, rates, place)
             if amount:
                 found.append(
-                    Discount(covered=False, funder=each.spec.funder, amount=amount, rule=_rule(each))
+                    Discount(
+                        covered=False,
+                        funder=each.spec.funder,
+                        amount=amount,
+                        rule=_rule(each),
+                        left=left,
+                        right=each,
+                    )
                 )
                 left -= amount
     return tuple(found)
@@ -117,9 +140,13 @@ def _at(day: date, at: time, place: Place) -> datetime:
     return datetime.combine(day, at, place.zone)
 
 
-def _coupon(right: AssignedRight, quote: Quote, left: Money, rates: RateBook, place: Place) -> Money:
-    """Return what one coupon takes off, judged on the whole stay, before it is limited to what is left."""
-    spec, table = right.spec, quote.table
+def reduction(spec: RightSpecification, quote: Quote, left: Money, rates: RateBook, place: Place) -> Money:
+    """Return what one product takes off what is left, judged on the whole stay; never more than is left."""
+    return min(_reduction(spec, quote, left, rates, place), left)
+
+
+def _reduction(spec: RightSpecification, quote: Quote, left: Money, rates: RateBook, place: Place) -> Money:
+    table = quote.table
     if spec.table_id:
         other = rates.table(spec.table_id, zone=place.zone, on=local_date(quote.entered_at, place.zone))
         if other is None or other.currency != table.currency:

@@ -8,11 +8,11 @@ from datetime import date, time
 from typing import Final, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
-from kernel.money import VND, Currency, Money, UnknownCurrencyError, currency
+from kernel.money import VND, Currency, UnknownCurrencyError, currency
 from parking.rules.edges import CapPer, Edges, LineType, Role
 from parking.rules.rate import DAY_S, Cap, RateLine, RateLineCollection, Tax
 from parking.rules.rate_windows import package, weekday, window
-from parking.rules.right import RightKind, RightSpecification
+from parking.rules.right import RIDE_FIELDS
 from parking.rules.rows import Dates, Row
 
 EDGE_FIELDS: Final = tuple(Edges.__dataclass_fields__)
@@ -59,6 +59,7 @@ FILES: Final[Mapping[str, tuple[str, ...]]] = {
     "right_specifications.csv": (
         *("spec_id", "kind", "name", "place_id", "vehicle_class", "price", "currency"),
         *("hours_from", "hours_to", "minutes", "percent", "table_id", "funder"),
+        *RIDE_FIELDS,
     ),
 }
 REQUIRED: Final = ("places.csv", "vehicle_classes.csv", "rate_tables.csv", "rate_lines.csv")
@@ -235,24 +236,3 @@ def holiday(row: Row) -> date | None:
     if found is None and not row.text("date"):
         row.wrong("date", "is missing")
     return found
-
-
-def right(row: Row) -> RightSpecification:
-    """Return the product of a row of right_specifications.csv."""
-    money = currency_of(row)
-    return RightSpecification(
-        spec_id=row.needed("spec_id"),
-        kind=row.choice("kind", RightKind.SEASON_PASS),
-        name=row.needed("name"),
-        place_id=row.needed("place_id"),
-        vehicle_class=row.text("vehicle_class"),
-        price=Money(row.money("price", money), money),
-        hours_from=row.clock("hours_from"),
-        hours_to=row.clock("hours_to"),
-        minutes=row.whole("minutes", 0),
-        percent_millionths=percent(row, "percent"),
-        table_id=row.text("table_id"),
-        funder=row.text("funder"),
-        decision=row.text("decision"),
-        source=row.text("source"),
-    )

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from kernel.ids import FareAccountId
 from parking import enter as verbs
 from parking.places import place_in_force
+from parking.rules.park_proof import cuts_json
 from parking.sessions import Session, find_session, operator_of
 from service import audit, parks
 from service.auth import principal, public, require_operator, requires
@@ -232,6 +233,7 @@ def session_body(found: Session) -> dict[str, Any]:
             "vehicle_class": bill.priced_class,
             "user": bill.stay.user,
             **priced.to_json(),
+            "park_and_ride": cuts_json(bill.cuts),
         },
     }
 

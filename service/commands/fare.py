@@ -9,8 +9,9 @@ from uuid import UUID
 
 import click
 
+from fare.gtfs.riders import read_riders
 from fare.gtfs.table import Notice
-from fare.gtfs.taps import PricedRider, price_taps, read_riders, read_taps
+from fare.gtfs.taps import PricedRider, price_taps, read_taps
 from fare.rules.bill import Component
 from fare.rules.explain import explain
 from fare.rules.tariff import TariffBook

@@ -14,10 +14,14 @@ from zoneinfo import ZoneInfo
 import click
 
 from kernel.errors import DomainError
+from kernel.ground import Ground
+from kernel.money import Money
 from parking.proof import check_proof
 from parking.rate_dir import HANOI, load_rate_dir, read_rate_dir
 from parking.rules.book import RateBook
+from parking.rules.cover import Discount
 from parking.rules.errors import RateFilesInvalidError
+from parking.rules.park_proof import cuts_for, cuts_json, ride_ground
 from parking.rules.quote import Quote, priced_end, quote_between
 
 RATES = click.option(
@@ -55,6 +59,13 @@ def check(rates: Path) -> None:
 @click.option("--to", "left", required=True, help="Exit, e.g. 2026-11-18T14:01.")
 @click.option("--paid-until", help="Until when it was paid ahead: exit grace and unused time count.")
 @click.option("--unit", "units", multiple=True, metavar="NAME=COUNT", help="Counted units, e.g. kWh=12.345.")
+@click.option(
+    "--ride",
+    "rides",
+    multiple=True,
+    metavar="TIME[;WORD…]",
+    help="A ride with the same card, e.g. '2026-11-18T09:20;network:metro_2a;operator:hanoi-metro'.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the price proof as JSON.")
 def quote(
     rates: Path,
@@ -65,6 +76,7 @@ def quote(
     left: str,
     paid_until: str | None,
     units: Sequence[str],
+    rides: Sequence[str],
     as_json: bool,
 ) -> None:
     """Price a stay and show every line of the price, from data files alone.
@@ -73,6 +85,8 @@ def quote(
     Example, 5 hours in Đống Đa (165,000 VND by decision 44/2017):
       lienthong parking quote --place dong-da-01 --class car_le9 \\
         --from 2026-11-18T09:00 --to 2026-11-18T14:00
+
+    With --ride it shows what park and ride takes off, by products of kind park_and_ride.
     """  # noqa: D301 click reads \b
     book = _load(rates)
     try:
@@ -82,13 +96,17 @@ def quote(
         if paid_until is not None:
             left_at = priced_end(table, _instant(paid_until, place.zone), left_at)
         found = quote_between(table, entered_at, left_at, extras=_units(units))
+        told = [_ride(each, place.zone) for each in rides]
+        cuts = cuts_for(found, book, place.place_id, vehicle_class, told) if told else ()
     except DomainError as error:
         _refuse({"problem": type(error).__name__, "detail": str(error)}, str(error), as_json=as_json)
     proof = {"place_id": place.place_id, "vehicle_class": vehicle_class, "user": user, **found.to_json()}
+    if rides:
+        proof |= {"park_and_ride": cuts_json(cuts), "charged": _charged(found, cuts).to_json()}
     if as_json:
         click.echo(json.dumps(proof, ensure_ascii=False, indent=2))
     else:
-        _show(found)
+        _show(found, cuts)
 
 
 @parking.command("publish")
@@ -140,21 +158,25 @@ def publish(rates: Path, prepared_by: str, approved_by: str, begins: str) -> Non
 
 @parking.command("sweep")
 def sweep() -> None:
-    """Write down who never came for a reservation, and stop sessions without a gate whose paid time ended.
+    """Write down who never came for a reservation, stop sessions without a gate whose paid time ended, even out pools.
+
+    And bill again what park and ride makes due: rides of who parked by phone, stays whose ride was told of late.
 
     Run it every minute by a timer; repeating it changes nothing.
 
     \b
     Example: lienthong parking sweep
     """  # noqa: D301 click reads \b
+    from fare.publish import Shelf
     from service.commands import context
     from service.jobs import parking_sweep
 
     with context.database() as database:
-        done = parking_sweep.sweep(database, clock=context.clock())
+        shelf = Shelf(context.keyring().bundle_key.public)
+        done = parking_sweep.sweep(database, shelf=shelf, clock=context.clock())
     click.echo(
         f"{done.no_shows} reservations lapsed, {done.stopped} sessions stopped,"
-        f" {done.evened} accounts of pools billed again"
+        f" {done.evened} accounts of pools and {done.met} of park and ride billed again"
     )
 
 
@@ -211,6 +233,20 @@ def _units(units: Sequence[str]) -> dict[str, Decimal]:
     return found
 
 
+def _ride(text: str, zone: ZoneInfo) -> Ground:
+    at, *words = text.split(";")
+    known = ("network", "operator", "route", "stop")
+    for word in words:
+        sort, _, name = word.partition(":")
+        if sort not in known or not name:
+            raise click.BadParameter(f"“{word}” is not one of {', '.join(f'{each}:…' for each in known)}")
+    return ride_ground(_instant(at, zone), words)
+
+
+def _charged(found: Quote, cuts: Sequence[Discount]) -> Money:
+    return found.total - sum((each.amount for each in cuts), Money.zero(found.total.currency))
+
+
 def _refuse(body: dict[str, str], text: str, *, as_json: bool) -> NoReturn:
     if as_json:
         click.echo(json.dumps(body, ensure_ascii=False, indent=2))
@@ -218,7 +254,7 @@ def _refuse(body: dict[str, str], text: str, *, as_json: bool) -> NoReturn:
     sys.exit(1)
 
 
-def _show(found: Quote) -> None:
+def _show(found: Quote, cuts: Sequence[Discount]) -> None:
     table = found.table
     click.echo(f"{table.name} — {table.decision}")
     for line in found.lines():
@@ -228,4 +264,8 @@ def _show(found: Quote) -> None:
         what = line.description or line.kind.value
         click.echo(f"  {start:%d/%m %H:%M}–{end:%d/%m %H:%M}  {what:<24}{each:>24}{line.amount!s:>16}")
     click.echo(f"  {'total':<72}{found.total!s:>16}")
+    for cut in cuts:
+        click.echo(f"  {f'{cut.rule}: {cut.funder} pays':<72}{cut.amount!s:>16}")
+    if cuts:
+        click.echo(f"  {'to pay':<72}{_charged(found, cuts)!s:>16}")
     click.echo(f"rates {table.version}, table {table.table_id} as of {table.edition}")

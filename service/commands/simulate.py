@@ -10,8 +10,9 @@ import click
 
 from fare.gtfs.load import pack
 from fare.gtfs.read import files_of
+from fare.gtfs.riders import read_riders
 from fare.gtfs.table import Notice
-from fare.gtfs.taps import histories_of, read_riders, read_taps
+from fare.gtfs.taps import histories_of, read_taps
 from fare.rules.simulation import History, Tally
 from fare.rules.simulation_report import report
 from fare.rules.tariff import TariffBook

@@ -19,12 +19,14 @@ from access.exceptions import House, Raised
 from access.rules.tap import Tap
 from access.take_in import TakenIn
 from access.taps import list_taps
-from fare import bill
+from fare import bill, park_ride
 from fare.bill import Billed, NotBilled
 from fare.publish import Books, Shelf
+from kernel.ground import GroundKind
 from kernel.ids import FareAccountId
 from kernel.service_day import day_window, local_date, service_day
 from kernel.wire.tap import Purpose
+from ledger import benefits
 from ledger.rules.book_day import ZONE
 from parking.bill import bill_stays
 from service import logs
@@ -78,6 +80,24 @@ def bill_touched(
         return done
     _bill_fares(tx, touched, done, shelf=shelf, now=now, late_days=late_days)
     _bill_stays(tx, taps, touched, done, now=now)
+    _meet(tx, done, shelf=shelf, now=now, late_days=late_days)
+    if done.owing:
+        settle_debts(tx, done.owing, cause="bill", now=now)
+    issue.raise_versions(tx, done.touched)
+    return done
+
+
+def bill_due(
+    tx: Connection,
+    account: FareAccountId,
+    *,
+    shelf: Shelf,
+    now: datetime,
+    late_days: int = bill.MAX_LATE_DAYS,
+) -> BilledBatch:
+    """Bill what park and ride makes due of a locked account: fares of days it parked on, stays of days it rode on."""
+    done = BilledBatch(touched={account})
+    _meet(tx, done, shelf=shelf, now=now, late_days=late_days)
     if done.owing:
         settle_debts(tx, done.owing, cause="bill", now=now)
     issue.raise_versions(tx, done.touched)
@@ -102,6 +122,30 @@ def bill_stored(
     return bill_touched(tx, touched, taps, shelf=shelf, now=now, late_days=late_days)
 
 
+def _meet(tx: Connection, done: BilledBatch, *, shelf: Shelf, now: datetime, late_days: int) -> None:
+    """Let fares and stays read what they told of each other; each reads that the other is, so two rounds settle it."""
+    for _ in range(3):
+        dues = benefits.take_due(tx, done.touched)
+        if not dues:
+            return
+        books = shelf.books(tx)
+        rode = [each for each in dues if each.kind is GroundKind.RIDE]
+        if books.newest:
+            book = books.current()
+            days = {
+                (each.fare_account_id, day)
+                for each in dues
+                if each.kind is not GroundKind.RIDE
+                for day in park_ride.list_days(tx, each.fare_account_id, each.since, each.until, book=book)
+            }
+            if days:
+                _bill_days(tx, days, done, books=books, now=now, late_days=late_days)
+        if rode:
+            at = frozenset((each.fare_account_id, each.since) for each in rode)
+            _bill_stays(tx, (), at, done, now=now)
+    assert not benefits.take_due(tx, done.touched), "that something is does not depend on what it costs"
+
+
 def _bill_fares(
     tx: Connection, touched: Touched, done: BilledBatch, *, shelf: Shelf, now: datetime, late_days: int
 ) -> None:
@@ -112,7 +156,18 @@ def _bill_fares(
         return
     book = books.current()
     days = {(account, service_day(at, book.day_starts, book.zone)) for account, at in touched}
+    _bill_days(tx, days, done, books=books, now=now, late_days=late_days)
 
+
+def _bill_days(
+    tx: Connection,
+    days: set[tuple[FareAccountId, date]],
+    done: BilledBatch,
+    *,
+    books: Books,
+    now: datetime,
+    late_days: int,
+) -> None:
     def run(some: Iterable[tuple[FareAccountId, date]]) -> Billed:
         return bill.bill(tx, some, books=books, now=now, max_late_days=late_days)
 

@@ -1,4 +1,4 @@
-"""Parking's clockwork: write down who never came for a reservation, and stop sessions whose paid time ended."""
+"""Parking's clockwork: reservations nobody came for, sessions whose paid time ended, pools, and park and ride."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from fare.publish import Shelf
 from kernel.clock import Clock
 from parking import pools, reserve_space
 from service.database import Database
+from service.jobs import park_and_ride
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +23,14 @@ class Swept:
     no_shows: int
     stopped: int
     evened: int
+    met: int
 
 
-def sweep(database: Database, *, clock: Clock) -> Swept:
-    """Note lapsed reservations, stop paid-out sessions, and even out pools. Each may be killed and repeated."""
+def sweep(database: Database, *, shelf: Shelf, clock: Clock) -> Swept:
+    """Note lapsed reservations, stop paid-out sessions, even out pools, and bill what park and ride makes due.
+
+    Each may be killed and repeated.
+    """
     now = clock.now()
     with database.read() as tx:
         lapsed = reserve_space.list_lapsed(tx, now=now)
@@ -36,7 +42,8 @@ def sweep(database: Database, *, clock: Clock) -> Swept:
         database.run(partial(_stop, session_id=session_id, at=at, now=now)) for session_id, at in paid_out
     )
     evened = database.run(partial(pools.even_pools, now=now))
-    return Swept(no_shows, stopped, evened)
+    met = park_and_ride.meet(database, shelf=shelf, now=now)
+    return Swept(no_shows, stopped, evened, met)
 
 
 def _note_no_show(tx: Connection, *, session_id: UUID, now: datetime) -> bool:

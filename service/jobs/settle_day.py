@@ -1,4 +1,4 @@
-"""Settle a book day: bill again what failed, end open rides, close and seal the day, total and net it per operator. Steps commit one by one.
+"""Settle a book day: bill again what failed or is due, end open rides, close and seal the day, total and net it per operator. Steps commit one by one.
 
 Each step may be killed and repeated: running it again, or twice at once, gives one settlement.
 """
@@ -26,6 +26,7 @@ from parking.settle_lines import settle_lines as parking_lines
 from service import audit
 from service.audit import Actor, ActorKind
 from service.database import Database
+from service.jobs import park_and_ride
 from service.jobs.rebill import rebill
 
 Result = TypeVar("Result")
@@ -84,6 +85,9 @@ def settle_day(
 
     entries = database.run(end_rides)
     yield Step(f"open rides up to {book_day} ended by the tariff's rule, {entries} entries")
+    met = park_and_ride.meet(database, shelf=shelf, now=now())
+    if met:
+        yield Step(f"{met} accounts billed again for park and ride")
 
     def earn_passes(tx: Connection) -> Money:
         books = shelf.books(tx)

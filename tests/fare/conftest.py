@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from fare.gtfs.taps import NamedTap, price_taps, read_riders, read_taps
+from fare.gtfs.riders import read_riders
+from fare.gtfs.taps import NamedTap, price_taps, read_taps
 from fare.rules.bill import Bill, Closed, Component
 from fare.rules.tariff import TariffBook
 from tests.fare.cities import book_of

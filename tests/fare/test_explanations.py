@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fare.gtfs.taps import price_taps, read_riders, read_taps
+from fare.gtfs.riders import read_riders
+from fare.gtfs.taps import price_taps, read_taps
 from fare.rules import recompute
 from fare.rules.explain import explain
 from tests.fare.cities import book_of

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from fare.gtfs.load import load_tariff, pack
 from fare.gtfs.read import files_of
-from fare.gtfs.taps import histories_of, read_riders, read_taps
+from fare.gtfs.riders import read_riders
+from fare.gtfs.taps import histories_of, read_taps
 from fare.rules.patterns import NAMES
 from fare.rules.simulation import History, Tally, replay, spread
 from fare.rules.simulation_report import report

@@ -20,6 +20,11 @@ from tests.parking.test_parking_api import BASE, entry, problem
 from tests.parking.test_payments_api import cash, left
 from tests.service.test_riders_api import signed_in
 
+
+def shelf_of(app):
+    return app.extensions[EXTENSION].shelf
+
+
 PLATE = {"kind": "plate", "value": "30A-123.45"}
 
 
@@ -92,10 +97,10 @@ def test_the_sweep_notes_who_never_came_once(app, begin, now, clock):
         asked = reserving(now)
         held = reserve(tx, asked, actor="t", now=now)
     clock.advance(timedelta(hours=1) + PATIENCE - timedelta(seconds=1))
-    assert parking_sweep.sweep(database, clock=clock).no_shows == 0
+    assert parking_sweep.sweep(database, shelf=shelf_of(app), clock=clock).no_shows == 0
     clock.advance(timedelta(seconds=1))
-    assert parking_sweep.sweep(database, clock=clock).no_shows == 1
-    assert parking_sweep.sweep(database, clock=clock).no_shows == 0
+    assert parking_sweep.sweep(database, shelf=shelf_of(app), clock=clock).no_shows == 1
+    assert parking_sweep.sweep(database, shelf=shelf_of(app), clock=clock).no_shows == 0
     with begin() as tx:
         late = enter(tx, entering(asked, clock.now()), actor="t", now=clock.now())
         assert late.row.stay_id != held.row.stay_id
@@ -114,8 +119,8 @@ def test_a_street_session_stops_when_its_paid_time_ends(client, app, begin, bear
     until = now + timedelta(hours=1)
     client.post(f"{url}/payments", headers=head, json=cash(25_000, until=until.isoformat()))
     clock.advance(timedelta(hours=1) + PATIENCE)
-    assert parking_sweep.sweep(database, clock=clock).stopped == 1
-    assert parking_sweep.sweep(database, clock=clock).stopped == 0
+    assert parking_sweep.sweep(database, shelf=shelf_of(app), clock=clock).stopped == 1
+    assert parking_sweep.sweep(database, shelf=shelf_of(app), clock=clock).stopped == 0
     found = client.get(url, headers=head).json
     assert (found["state"], found["left_at"]) == ("left", until.isoformat())
 

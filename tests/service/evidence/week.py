@@ -189,7 +189,7 @@ class Office:
             account = self.week.account(number)
             listed = list_taps(tx, [account], since=MORNING - 48 * HOUR, until=AFTER)
             taps = [fare_tap(tap) for tap in listed if is_fare_tap(tap)]
-            known = read_dated(tx, [account], book.zone)
+            known = read_dated(tx, [account], book)
             days = days_of(
                 account, taps, book, as_of=self.now, corrections=known.corrections.get(account, ())
             )
