@@ -43,6 +43,7 @@ MAY_UPDATE = {
 }
 MAY_DELETE = {
     "account_identity": "erased with its person",
+    "benefit_due": "a queue of bills to make anew",
     "device_unchained": "links that the head has passed",
     "ledger_notification_due": "outbox",
     "staff_role": "taken away",
