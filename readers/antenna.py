@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -36,8 +37,9 @@ def open_field(path: str) -> Field:
         from readers.pcsc import open_pcsc
 
         return open_pcsc(path)
-    from readers.frontend import open_frontend
+    from readers.frontend import open_frontend, speak_up
 
+    speak_up(sys.stderr)
     return open_frontend(path)
 
 

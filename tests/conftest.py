@@ -90,6 +90,27 @@ def pytest_terminal_summary(terminalreporter) -> None:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         terminalreporter.write_line(f"######## {report.nodeid} was SKIPPED: {reason}", yellow=True, bold=True)
 
+    _write_figures(terminalreporter)
+
+
+def _write_figures(terminalreporter) -> None:
+    """Each acceptance run with what it measured, failed ones too."""
+    measured = [
+        (report, figures)
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, ())
+        for name, figures in getattr(report, "user_properties", ())
+        if name == "figures" and report.when == "call"
+    ]
+    if measured:
+        terminalreporter.section("acceptance: what was measured")
+    for report, figures in measured:
+        terminalreporter.write_line(
+            f"{report.outcome.upper()}  {report.nodeid.rpartition('::')[2]}", bold=True
+        )
+        for name, value in figures.items():
+            terminalreporter.write_line(f"    {name:28} {value}")
+
 
 def pytest_report_header() -> str:
     return _urls.get("line", "servers: started by the first test that needs them")

@@ -65,7 +65,7 @@ class Fault(StrEnum):
     WRONG_MAC = "wrong_mac"
     """Answers the first MACed command with one bit of the MAC flipped."""
     HOSTILE_ATS = "hostile_ats"
-    """Answers RATS with a single byte, which makes nfcpy raise IndexError."""
+    """Answers RATS with an ATS that ends too early, which makes nfcpy raise IndexError."""
     GARBAGE = "garbage"
     """Answers every command with random bytes."""
     SLOW = "slow"

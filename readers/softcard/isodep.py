@@ -7,7 +7,8 @@ from typing import Final
 
 # TL, T0 (TA, TB, TC present; frames of 64 bytes), TA, TB, TC, one historical byte. nfcpy reads TA and TB blindly.
 ATS: Final = bytes.fromhex("067577A10280")
-HOSTILE_ATS: Final = b"\x01"
+# It announces TA, TB and TC, and ends.
+HOSTILE_ATS: Final = b"\x02\x75"
 FRAME_SIZES: Final = (16, 24, 32, 40, 48, 64, 96, 128, 256)
 
 _FRAME_OVERHEAD: Final = 3  # PCB and the two CRC bytes the air adds

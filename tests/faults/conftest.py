@@ -27,14 +27,12 @@ def size():
 
 
 @pytest.fixture
-def figures(request, capsys):
-    """Print what was measured, whatever pytest captures."""
+def figures(request):
+    """Keep what was measured; it is printed when the run ends, also where workers ran it (tests/conftest.py)."""
 
     def say(**numbers: object) -> None:
-        with capsys.disabled():
-            print(
-                f"\n{request.node.name}: " + ", ".join(f"{name} {value}" for name, value in numbers.items())
-            )
+        figures = {name.replace("_", " "): str(value) for name, value in numbers.items()}
+        request.node.user_properties.append(("figures", figures))
 
     return say
 

@@ -4,6 +4,8 @@
 and the work-around could go.
 """
 
+import errno
+import io
 import logging
 import socket
 import threading
@@ -12,16 +14,18 @@ from importlib.metadata import version
 
 import nfc
 import nfc.clf
+import nfc.clf.transport
 import nfc.clf.udp
 import nfc.tag.tt4
 import pytest
+import usb1
 
 from readers import card
 from readers.card import CardError, CardRefusedError
-from readers.frontend import Emulation, FieldLostError, _Bounded, open_frontend
+from readers.frontend import Emulation, FieldLostError, open_frontend, speak_up, whole_ats
 from readers.loopback import POLL_S, CardSide, ReaderSide
 from readers.softcard.isodep import ATS
-from tests.readers.test_frontend_udp import KEYS, free_port, on_air, raw_card
+from tests.readers.test_frontend_udp import KEYS, UID, free_port, on_air, raw_card
 
 CARD = nfc.clf.LocalTarget(
     "106A", sens_res=bytearray(b"\x44\x03"), sdd_res=bytearray(b"\x04" + bytes(6)), sel_res=bytearray(b"\x20")
@@ -124,50 +128,86 @@ class Air:
 SELECTED = nfc.clf.RemoteTarget("106A", sdd_res=bytearray(7), sel_res=bytearray(b"\x20"))
 
 
-@pytest.mark.parametrize("ats", [b"\x01", b"\x02\x75"])
+@pytest.mark.parametrize("ats", [b"\x02\x75", b"\x03\x75\x77"])
 def test_5_a_malformed_ats(ats):
     with pytest.raises(IndexError):
         nfc.tag.tt4.activate(Air(ats), SELECTED)
-    with raw_card(lambda frame: [on_air(ats)]) as field:
-        channel = field.wait_for_card(0.1)
-        assert channel is None or not isinstance(channel, _Bounded)
+    # With ours the daemon lives on, and the next card in the same field is served.
+    answers = [ats, ATS]
+    with raw_card(lambda frame: [on_air(answers[0])] if frame[0] == 0xE0 else [on_air(frame)]) as field:
+        assert field.wait_for_card(0.1) is None
+        del answers[0]
+        assert field.wait_for_card(5).transceive(b"hello", 0.2) == b"hello"
 
 
-def test_6_an_ats_without_ta_is_read_wrongly():
-    # T0 announces TB alone, 81: a waiting time of 77 ms. nfcpy takes the first byte after TB, the history, for it.
-    legal = bytes.fromhex("042581f280")
-    tag = nfc.tag.tt4.activate(Air(legal), SELECTED)
-    told = 4096 / 13.56e6 * 2 ** (legal[2] >> 4)
-    assert tag._dep.fwt != pytest.approx(told)
-    # Our cards send TA and TB, and what a card tells of its waiting time never counts: each exchange has a deadline.
-    assert ATS[1] & 0x30 == 0x30
-    tag = nfc.tag.tt4.activate(Air(ATS), SELECTED)
-    assert tag._dep.fwt == pytest.approx(4096 / 13.56e6 * 2 ** (ATS[3] >> 4))
-    with raw_card(lambda frame: [on_air(legal)] if frame[0] == 0xE0 else []) as field:
-        channel = field.wait_for_card(5)
-        with pytest.raises(CardError):
-            card.begin(channel, KEYS, timeout_s=0.02)
+def fwt(ats):
+    return nfc.tag.tt4.activate(Air(ats), SELECTED)._dep.fwt
 
 
-def test_7_cards_with_ten_byte_uids_are_never_selected():
-    port = free_port()
-    long = nfc.clf.LocalTarget(
-        "106A",
-        sens_res=bytearray(b"\x44\x03"),
-        sdd_res=bytearray(range(1, 11)),
-        sel_res=bytearray(b"\x20"),
+@pytest.mark.parametrize(
+    ("legal", "frames", "waits"),
+    [
+        ("042581f280", 64, 8),  # TB alone: stock takes history for it
+        ("0325f2", 64, 15),
+        ("047581f2", 64, None),  # announces more than it has
+        ("0215", None, None),
+        ("0205", 64, 4),  # nothing announced: the standard's own waiting time
+        ("01", 32, 4),  # not even a T0
+        ("067577a10280", 64, 10),
+    ],
+)
+def test_6_an_ats_without_ta_or_tb(legal, frames, waits):
+    ats = bytes.fromhex(legal)
+    if ats[0] != len(ats):
+        ats = bytes((len(ats),)) + ats[1:]
+    if waits is None:
+        with pytest.raises(nfc.clf.ProtocolError):
+            whole_ats(ats)
+        return
+    told = 4096 / 13.56e6 * 2 ** (4 if waits > 14 else waits)
+    mended = whole_ats(ats)
+    assert fwt(mended) == pytest.approx(told)
+    assert nfc.tag.tt4.activate(Air(mended), SELECTED)._dep.miu == frames - 3
+    if ats != ATS:
+        try:
+            stock = fwt(ats)
+        except IndexError:
+            stock = None
+        assert stock != pytest.approx(told), "stock reads what is not TB, or falls over"
+    with raw_card(lambda frame: [on_air(ats)] if frame[0] == 0xE0 else [on_air(frame)]) as field:
+        assert field.wait_for_card(5).transceive(b"hello", 0.2) == b"hello"
+
+
+@pytest.mark.parametrize("broken", [b"", b"\x00", b"\x03\x05", b"\x02", b"\x02\x10", b"\x03\x30\x00"])
+def test_6_what_is_no_ats_is_refused(broken):
+    with pytest.raises(nfc.clf.ProtocolError):
+        whole_ats(broken)
+
+
+LONG = bytes(range(1, 11))
+
+
+def selected(listener, reader):
+    """What the reader finds when this listener shows a card with a ten-byte UID."""
+    target = nfc.clf.LocalTarget(
+        "106A", sens_res=bytearray(b"\x44\x03"), sdd_res=bytearray(LONG), sel_res=bytearray(b"\x20")
     )
-    listener, reader = Stock(port), Stock(port)
-    thread = threading.Thread(target=listener.listen_tta, args=(long, 1.0))
+    thread = threading.Thread(target=listener.listen_tta, args=(target, 1.0))
     thread.start()
     found = reader.sense_tta(LOOK)
     thread.join()
     listener.mute()
     reader.mute()
-    assert found is None, (
-        "nobody's card is lost: ours have seven bytes, and others would be refused by length"
-    )
-    channel = type("Ten", (), {"uid": bytes(10), "transceive": None})()
+    return found
+
+
+def test_7_cards_with_ten_byte_uids_are_never_selected():
+    port = free_port()
+    assert selected(Stock(port), Stock(port)) is None
+    with closing(CardSide("127.0.0.1", port)) as ours, closing(ReaderSide("127.0.0.1", port)) as reader:
+        assert bytes(selected(ours, reader).sdd_res) == LONG
+    # Found, it is refused by a red light with words, instead of a reader that seems dead.
+    channel = type("Ten", (), {"uid": LONG, "transceive": None})()
     with pytest.raises(CardRefusedError):
         card.begin(channel, KEYS)
 
@@ -209,27 +249,47 @@ def test_9_a_second_card_on_a_port(stock):
             Emulation(stock.addr[1])
 
 
-def test_10_nothing_is_logged_unless_told():
-    # nfcpy leaves logging to the program; what ours has to say it says itself, as values and events.
-    assert all(isinstance(each, logging.NullHandler) for each in logging.getLogger("nfc").handlers)
-    assert logging.getLogger("nfc").getEffectiveLevel() > logging.DEBUG
+def unanswered(timeout_s=0.02):
     with raw_card(lambda frame: [on_air(ATS)] if frame[0] == 0xE0 else [on_air(b"\xff")]) as field:
         channel = field.wait_for_card(5)
-        with pytest.raises(CardError) as said:
-            card.begin(channel, KEYS, timeout_s=0.02)
-        assert said.value.reason
+        with pytest.raises(CardError):
+            card.begin(channel, KEYS, timeout_s=timeout_s)
+
+
+def test_10_nothing_is_logged_unless_told(capsys):
+    # Stock: its only handler drops everything, so that Python's own last resort is silent too.
+    assert all(isinstance(each, logging.NullHandler) for each in logging.getLogger("nfc").handlers)
+    unanswered()
+    assert capsys.readouterr().err == ""
+    heard = io.StringIO()
+    handler = speak_up(heard)
+    try:
+        unanswered()
+    finally:
+        logging.getLogger("nfc").removeHandler(handler)
+    assert heard.getvalue().startswith("nfcpy WARNING ISO-DEP")
+    assert UID.hex() not in heard.getvalue(), "no log names a card"
+
+
+@pytest.mark.parametrize("path", ["usb:054c:06c3", "usb"])
+def test_11_libusb_that_is_missing(monkeypatch, path):
+    def missing(*_):
+        raise FileNotFoundError(errno.ENOENT, "cannot find a suitable libusb-1.0: ['libusb-1.0.so.0']")
+
+    # What the wrapper's own loader says where the library is not installed, as on the machine of these tests.
+    monkeypatch.setattr(usb1, "loadLibrary", missing, raising=False)
+    monkeypatch.setattr(usb1.USBContext, "open", missing)
+    monkeypatch.setattr(nfc.clf.transport.USB, "find", classmethod(missing))
+    with pytest.raises(FileNotFoundError) as stock:
+        nfc.ContactlessFrontend(path)
+    assert "apt-get" not in str(stock.value), "it speaks of a file, not of what to do"
+    with pytest.raises(FieldLostError, match=r"apt-get install libusb-1\.0-0"):
+        open_frontend(path)
+    port = free_port()
+    open_frontend(f"udp:127.0.0.1:{port}").close()
 
 
 @pytest.mark.parametrize("path", ["usb:054c:06c3", "usb", "tty:NO-SUCH-PORT:pn532"])
-def test_11_a_device_or_its_library_that_is_missing(path):
+def test_11_a_device_that_is_missing(path):
     with pytest.raises(FieldLostError):
         open_frontend(path)
-
-
-def test_11_libusb_that_is_missing(monkeypatch):
-    def missing(*_):
-        raise OSError("libusb-1.0.so.0: cannot open shared object file")
-
-    monkeypatch.setattr(nfc.clf.ContactlessFrontend, "open", missing)
-    with pytest.raises(FieldLostError, match="libusb"):
-        open_frontend("usb:054c:06c3")
