@@ -6,6 +6,7 @@ Each takes its part of what the one before left, so the parts always sum to the 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from fare.rules.carried import PassStart
 from fare.rules.distance import rounded
@@ -70,20 +71,26 @@ class Passes:
     __slots__ = ("_book", "_held", "_service_day", "_starts")
 
     def __init__(
-        self, book: TariffBook, held: tuple[HeldPass, ...], starts: tuple[PassStart, ...], service_day: date
+        self, book: TariffBook, held: Iterable[HeldPass], starts: Iterable[PassStart], service_day: date
     ) -> None:
         self._book = book
-        self._held = sorted(held, key=lambda one: (one.valid_from, one.pass_id))
+        self._held = tuple(sorted(held, key=lambda one: (one.valid_from, one.pass_id)))
         self._starts = {one.pass_id: one.started_us for one in starts}
         self._service_day = service_day
 
+    def copy(self) -> "Passes":
+        other = Passes(self._book, (), (), self._service_day)
+        other._held, other._starts = self._held, dict(self._starts)
+        return other
+
     def covering(
         self, route: Route, networks: frozenset[str], operator: OperatorId, at: datetime, day: date
-    ) -> PassProduct | None:
-        """Return the product of the pass that covers a ride beginning at `at`, or None; it may start one."""
-        if not self._held:
-            return None
-        waiting: tuple[HeldPass, PassProduct] | None = None
+    ) -> list[tuple[HeldPass, PassProduct]]:
+        """Return the passes by which a ride beginning at `at` may be covered: one under way, else each that may start.
+
+        The first is the one to take where nothing is weighed; nothing starts here (see `start`).
+        """
+        waiting: list[tuple[HeldPass, PassProduct]] = []
         for held in self._held:
             product = product_on(self._book.passes.get(held.product_id, ()), day)
             if product is None or not covers(product, held.scope, route, networks, operator):
@@ -92,22 +99,41 @@ class Passes:
                 continue
             if not product.from_first_tap:
                 if held.valid_from <= at < held.valid_until:
-                    return product
+                    return [(held, product)]
                 continue
             started = self._starts.get(held.pass_id)
             if started is None:
-                if waiting is None and held.valid_from <= at < held.valid_until:
-                    waiting = held, product
+                if held.valid_from <= at < held.valid_until:
+                    waiting.append((held, product))
             elif micros(at) >= started and at < pass_end(product, from_micros(started), self._book):
-                return product
-        if waiting is None:
-            return None
-        self._starts[waiting[0].pass_id] = micros(at)
-        return waiting[1]
+                return [(held, product)]
+        return waiting
+
+    def start(self, held: HeldPass, product: PassProduct, at: datetime) -> None:
+        """Begin a pass that begins at its first tap, unless it has begun."""
+        if product.from_first_tap:
+            self._starts.setdefault(held.pass_id, micros(at))
+
+    @property
+    def may_start(self) -> int:
+        """How many of them are still to begin at their first tap."""
+        return sum(
+            one.pass_id not in self._starts and any(row.from_first_tap for row in self._book.passes.get(one.product_id, ()))
+            for one in self._held
+        )  # fmt: skip
 
     def carry(self) -> tuple[PassStart, ...]:
         held = {one.pass_id for one in self._held}
         return tuple(PassStart(name, at) for name, at in sorted(self._starts.items()) if name in held)
+
+    def over(self, end: datetime) -> frozenset[UUID]:
+        """Return the passes that began at a tap and cover nothing from `end` on."""
+        rows = {held.pass_id: self._book.passes.get(held.product_id, ()) for held in self._held}
+        return frozenset(
+            one.pass_id
+            for one in self.carry()
+            if all(pass_end(row, from_micros(one.started_us), self._book) <= end for row in rows[one.pass_id])
+        )
 
 
 def pass_end(product: PassProduct, started: datetime, book: TariffBook) -> datetime:

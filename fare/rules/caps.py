@@ -1,5 +1,6 @@
 """Caps: the most a period may cost, in money or paid rides."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -21,91 +22,94 @@ class CappedRide:
     categories: tuple[int, ...]
     at_us: int
     medium: str
+    day_before: bool = False  # it began on the service day before, to whose caps it counts
     from_areas: frozenset[str] = frozenset()
     to_areas: frozenset[str] = frozenset()
     frames: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True)
-class _Use:
-    period: str
-    minor: int
-    rides: int
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What a ride may be paid down to: the amount owed, the cap that covers the rest, and its use before.
+
+    The name is empty where no cap covers anything; the use is money, or rides for a cap on rides.
+    """
+
+    owed: int
+    cap_id: str = ""
+    before: int = 0
 
 
 class Caps:
-    """What the account's rides count towards its caps, within the periods that hold the service day."""
+    """What the account's rides count towards its caps, within the periods that hold the ride's service day."""
 
-    __slots__ = ("_day", "_uses")
+    __slots__ = ("_day", "uses")
 
-    def __init__(self, carried: tuple[CapUse, ...], service_day: date) -> None:
+    def __init__(self, carried: Iterable[CapUse], service_day: date) -> None:
         self._day = service_day
-        self._uses = {one.cap_id: _Use(one.period, one.minor, one.rides) for one in carried}
+        self.uses = {one.cap_id: one for one in carried}
 
-    def charge(self, tariff: Tariff, minor: int, ride: CappedRide) -> tuple[int, str, int]:
-        """Return what is still owed of `minor`, in [0, minor], the cap that covered the rest, and its use before.
+    def copy(self) -> "Caps":
+        return Caps(self.uses.values(), self._day)
 
-        The name is empty where no cap covers anything; the use is money, or rides for a cap on rides.
-        """
-        owed, binding, before = minor, "", 0
-        counted: list[_Use] = []
+    def levels(self, tariff: Tariff, minor: int, ride: CappedRide) -> list[Level]:
+        """Return what is owed of a `minor` above zero by each limit that its caps set, the least first, itself last."""
+        found = {minor: Level(minor)}
         for cap in tariff.caps:
             if not counts(cap, ride):
                 continue
-            use = self._use(cap, ride.at_us)
-            counted.append(use)
+            use = self._use(cap, ride)
             if cap.minor is not None:
-                left = max(0, cap.minor - use.minor)
+                left, before = max(0, cap.minor - use.minor), use.minor
             else:
-                left = owed if cap.rides is None or use.rides < cap.rides else 0
-            if left < owed:
-                owed, binding = left, cap.cap_id
-                before = use.rides if cap.minor is None else use.minor
-        for use in counted:
-            use.minor += owed
-            use.rides += owed > 0
-        return owed, binding, before
+                left, before = (minor if cap.rides is None or use.rides < cap.rides else 0), use.rides
+            if left < minor:
+                found.setdefault(left, Level(left, cap.cap_id, before))
+        return [found[owed] for owed in sorted(found)]
+
+    def count(self, tariff: Tariff, owed: int, ride: CappedRide) -> None:
+        """Count what is paid for a ride; below zero it is what a transfer gives back, money not spent after all."""
+        for cap in tariff.caps:
+            if counts(cap, ride):
+                use = self._use(cap, ride)
+                self.uses[cap.cap_id] = CapUse(
+                    cap.cap_id, use.period, max(0, use.minor + owed), use.rides + (owed > 0)
+                )
 
     def standing(self) -> tuple[CapUse, ...]:
         """Return what counts towards each cap so far, in id order."""
-        return tuple(
-            CapUse(name, use.period, use.minor, use.rides) for name, use in sorted(self._uses.items())
-        )
+        return tuple(use for _, use in sorted(self.uses.items()))
 
-    def give_back(self, tariff: Tariff, minor: int, ride: CappedRide) -> None:
-        """Count what a transfer gives back: money that was not spent after all."""
-        for cap in tariff.caps:
-            if counts(cap, ride):
-                use = self._use(cap, ride.at_us)
-                use.minor = max(0, use.minor - minor)
-
-    def _use(self, cap: Cap, at_us: int) -> _Use:
-        use = self._uses.get(cap.cap_id)
+    def _use(self, cap: Cap, ride: CappedRide) -> CapUse:
+        use = self.uses.get(cap.cap_id)
         if cap.period is Period.ROLLING:
-            if use is None or not int(use.period) <= at_us < int(use.period) + cap.period_us:
-                use = self._uses[cap.cap_id] = _Use(str(at_us), 0, 0)
+            if use is None or not int(use.period) <= ride.at_us < int(use.period) + cap.period_us:
+                use = self.uses[cap.cap_id] = CapUse(cap.cap_id, str(ride.at_us), 0, 0)
             return use
-        period = period_of(cap.period, self._day)
+        period = period_of(cap.period, self._day - _DAY if ride.day_before else self._day)
         if use is None or use.period != period:
-            use = self._uses[cap.cap_id] = _Use(period, 0, 0)
+            use = self.uses[cap.cap_id] = CapUse(cap.cap_id, period, 0, 0)
         return use
 
-    def carry(self, tariff: Tariff, end_us: int) -> tuple[CapUse, ...]:
-        """Return the uses whose period goes on after this service day, in id order."""
+    def carry(self, tariff: Tariff, end_us: int, *, days: bool) -> tuple[CapUse, ...]:
+        """Return the uses whose period goes on after this service day, in id order.
+
+        With `days` those of the day itself too: a ride of it is still to be priced.
+        """
         caps = {cap.cap_id: cap for cap in tariff.caps}
         kept: list[CapUse] = []
-        for name, use in sorted(self._uses.items()):
-            cap = caps.get(name)
+        for use in self.standing():
+            cap = caps.get(use.cap_id)
             if cap is None:
                 continue
             if cap.period is Period.ROLLING:
                 goes_on = int(use.period) + cap.period_us > end_us
             else:
-                goes_on = cap.period is not Period.DAY and use.period == period_of(
-                    cap.period, self._day + _DAY
+                goes_on = use.period == period_of(cap.period, self._day + _DAY) or (
+                    days and use.period == period_of(cap.period, self._day)
                 )
             if goes_on:
-                kept.append(CapUse(name, use.period, use.minor, use.rides))
+                kept.append(use)
         return tuple(kept)
 
 

@@ -1,5 +1,6 @@
 """What one service day hands to the next: small, comparable, and canonical as JSON (DESIGN §8.6)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -89,6 +90,17 @@ class PurseState:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherWay:
+    """A way of paying that was dearer up to now, and may yet come out cheaper: by how much, and its state."""
+
+    dearer_minor: int
+    run: TransferRun | None
+    windows: tuple[WindowUse, ...]
+    caps: tuple[CapUse, ...]
+    passes: tuple[PassStart, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Carried:
     """The summary between two days. Compare with `==`; equal values have equal JSON."""
 
@@ -100,6 +112,7 @@ class Carried:
     last_tap: FareTap | None = None
     habits: tuple[Habit, ...] = ()
     purse: PurseState | None = None
+    others: tuple[OtherWay, ...] = ()
 
     @property
     def must_bill_next(self) -> bool:
@@ -113,12 +126,11 @@ class Carried:
             body["open_ride"] = {"tap": self.open_ride.tap.to_json(), "priced": self.open_ride.priced}
             if self.open_ride.companions:
                 body["open_ride"]["companions"] = [tap.to_json() for tap in self.open_ride.companions]
-        if self.run is not None:
-            body["run"] = {name: getattr(self.run, name) for name in TransferRun.__slots__}
-        for field, names in _LISTS.items():
-            rows = getattr(self, field)
-            if rows:
-                body[field] = [{name: _plain(getattr(row, name)) for name in names} for row in rows]
+        body |= _state_json(self)
+        if self.habits:
+            body["habits"] = _rows(self.habits)
+        if self.others:
+            body["others"] = [{"dearer_minor": one.dearer_minor, **_state_json(one)} for one in self.others]
         if self.last_tap is not None:
             body["last_tap"] = self.last_tap.to_json()
         if self.purse is not None:
@@ -128,7 +140,7 @@ class Carried:
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> "Carried":
         """Return what `to_json` wrote; an empty object is the empty summary."""
-        opened, run, last = body.get("open_ride"), body.get("run"), body.get("last_tap")
+        opened, last = body.get("open_ride"), body.get("last_tap")
         return cls(
             open_ride=None
             if opened is None
@@ -137,19 +149,45 @@ class Carried:
                 bool(opened["priced"]),
                 tuple(FareTap.from_json(tap) for tap in opened.get("companions", ())),
             ),
-            run=None if run is None else TransferRun(**run),
-            windows=tuple(WindowUse(**row) for row in body.get("windows", ())),
-            caps=tuple(CapUse(**row) for row in body.get("caps", ())),
-            passes=tuple(
-                PassStart(UUID(row["pass_id"]), row["started_us"]) for row in body.get("passes", ())
-            ),
+            **_state(body),
             last_tap=None if last is None else FareTap.from_json(last),
             habits=tuple(
                 Habit(row["network"], row["from_stop"], row["to_stop"], tuple(row["days"]))
                 for row in body.get("habits", ())
             ),
             purse=PurseState(**body["purse"]) if "purse" in body else None,
+            others=tuple(
+                OtherWay(dearer_minor=one["dearer_minor"], **_state(one)) for one in body.get("others", ())
+            ),
         )
+
+
+def _state_json(one: Carried | OtherWay) -> dict[str, Any]:
+    body: dict[str, Any] = {}
+    if one.run is not None:
+        body["run"] = _fields(one.run)
+    for name, rows in (("windows", one.windows), ("caps", one.caps), ("passes", one.passes)):
+        if rows:
+            body[name] = _rows(rows)
+    return body
+
+
+def _state(body: dict[str, Any]) -> dict[str, Any]:
+    run = body.get("run")
+    return {
+        "run": None if run is None else TransferRun(**run),
+        "windows": tuple(WindowUse(**row) for row in body.get("windows", ())),
+        "caps": tuple(CapUse(**row) for row in body.get("caps", ())),
+        "passes": tuple(PassStart(UUID(row["pass_id"]), row["started_us"]) for row in body.get("passes", ())),
+    }
+
+
+def _rows(rows: Iterable[object]) -> list[dict[str, Any]]:
+    return [_fields(row) for row in rows]
+
+
+def _fields(row: object) -> dict[str, Any]:
+    return {name: _plain(getattr(row, name)) for name in type(row).__slots__}  # type: ignore[attr-defined]
 
 
 def _plain(value: object) -> object:
@@ -158,19 +196,4 @@ def _plain(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-_LISTS: Final[dict[str, tuple[str, ...]]] = {
-    "windows": (
-        "window_id",
-        "started_us",
-        "used",
-        "paid_minor",
-        "ended_us",
-        "network",
-        "route_id",
-        "metres",
-    ),
-    "caps": ("cap_id", "period", "minor", "rides"),
-    "passes": ("pass_id", "started_us"),
-    "habits": ("network", "from_stop", "to_stop", "days"),
-}
 EMPTY: Final = Carried()

@@ -9,9 +9,8 @@ from fare.rules.facts import HeldPass
 from fare.rules.quote import NO_AREAS
 from fare.rules.ride_quote import areas_of, capped_ride
 from fare.rules.tariff import TariffBook
-from fare.rules.terms import PassProduct, Settled
+from fare.rules.terms import Cap, PassProduct, Settled
 from fare.rules.trace import Trace
-from kernel.ids import OperatorId
 
 Step = dict[str, object]
 
@@ -26,6 +25,7 @@ WHY: Final[dict[str, tuple[str, str]]] = {
     "not_reached": ("chưa đạt mức trần", "the cap was not reached"),
     "not_earned": ("không có lượt gửi xe phù hợp trong ngày", "no parking of the day earns it"),
     "used_up": ("đã dùng hết số lượt trong ngày", "its rides of the day are used up"),
+    "not_cheapest": ("tính chung các chuyến thì không dùng sẽ rẻ hơn", "over all rides together it is cheaper left unused"),
     "nothing_left": ("không còn gì phải trả", "nothing was left to pay"),
 }  # fmt: skip
 
@@ -70,7 +70,7 @@ def _waivers(trace: Trace) -> list[Step]:
     start, end = areas_of(leg)
     found: list[Step] = []
     for one in tariff.waivers:
-        if one.waiver_id == trace.waiver:
+        if one is trace.waiver:
             continue
         fits = find_waiver((one,), leg.networks, start, end) is not None
         found.append({"rule": f"waivers:{one.waiver_id}", "why": "nothing_left" if fits else "other_place"})
@@ -82,11 +82,15 @@ def _discounts(trace: Trace) -> list[Step]:
         {
             "rule": f"concessions:{one.concession_id}",
             "percent": one.percent,
-            "why": "smaller" if trace.discount else "nothing_left" if trace.waived else "other_place",
+            "why": "smaller"
+            if trace.discount is not None
+            else "nothing_left"
+            if trace.waived
+            else "other_place",
         }
         for category in trace.categories
         for one in trace.leg.tariff.discounts.get(category, ())
-        if one.concession_id != trace.discount
+        if one is not trace.discount
     ]
 
 
@@ -102,8 +106,10 @@ def _passes(trace: Trace, book: TariffBook, held: Iterable[HeldPass]) -> list[St
 
 
 def _why_not(trace: Trace, held: HeldPass, product: PassProduct) -> str:
-    if not covers(product, held.scope, trace.leg.route, trace.leg.networks, _operator(trace)):
+    if not covers(product, held.scope, trace.leg.route, trace.leg.networks, trace.operator):
         return "other_place"
+    if f"passes:{held.product_id}" in trace.unused:
+        return "not_cheapest"
     left = trace.face - trace.waived - trace.discounted
     return "not_valid_then" if left and not trace.pass_product else "nothing_left"
 
@@ -119,13 +125,15 @@ def _caps(trace: Trace) -> list[Step]:
     leg = trace.leg
     if leg.companion or not trace.quote.counts:
         return []
-    ride = capped_ride(leg, _operator(trace), trace.categories)
+    ride = capped_ride(leg, trace.operator, trace.categories)
     return [
-        {"rule": f"caps:{cap.cap_id}", "why": "not_reached" if trace.charged or trace.cap else "nothing_left"}
+        {"rule": f"caps:{cap.cap_id}", "why": _why_no_cap(trace, cap)}
         for cap in leg.tariff.caps
         if cap.cap_id != trace.cap and counts(cap, ride)
     ]
 
 
-def _operator(trace: Trace) -> OperatorId:
-    return OperatorId(trace.leg.tap.operator_id or trace.leg.route.operator_id)
+def _why_no_cap(trace: Trace, cap: Cap) -> str:
+    if f"caps:{cap.cap_id}" in trace.unused:
+        return "not_cheapest"
+    return "not_reached" if trace.charged or trace.cap else "nothing_left"

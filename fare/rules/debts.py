@@ -23,6 +23,11 @@ class Debts:
         self._spent = 0 if carried is None else carried.spent_minor
         self._moves = None if moves is None else sorted((micros(move.at), move.minor) for move in moves)
 
+    def copy(self) -> "Debts":
+        other = Debts((), None, PurseState(self._spent))
+        other._known, other._moves = self._known, self._moves
+        return other
+
     def held(self, at_us: int, ends_us: int) -> bool:
         """Whether the account was in debt at one instant and stayed so up to another."""
         if any(start <= at_us < end and end > ends_us for start, end in self._known):

@@ -23,9 +23,9 @@ from fare.rules.facts import DayFacts
 from fare.rules.price import trace_day
 from fare.rules.ride_quote import capped_ride
 from fare.rules.tariff import TariffBook
+from fare.rules.terms import Cap
 from fare.rules.trace import Trace
 from kernel.clock import from_micros
-from kernel.ids import OperatorId
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +120,11 @@ def _leg(
         steps.append({"op": "withheld", "minor": trace.face, "rule": trace.window.withheld})
     left = trace.face
     if trace.waiver:
-        funder = next((one.funder for one in tariff.waivers if one.waiver_id == trace.waiver), "")
-        steps.append({"op": "waive", "minor": trace.waived, "rule": trace.waiver, "funder": funder})
+        one = trace.waiver
+        steps.append({"op": "waive", "minor": trace.waived, "rule": one.waiver_id, "funder": one.funder})
     left -= trace.waived
-    if trace.discount:
-        steps.append(discount_step(trace, tariff, left))
+    if trace.discount is not None:
+        steps.append(discount_step(trace, trace.discount, left))
     if trace.pass_product:
         steps.append({"op": "pass", "minor": trace.covered, "rule": trace.pass_product})
     left -= trace.discounted + trace.covered
@@ -137,6 +137,8 @@ def _leg(
             "op": "cap", "minor": trace.capped, "rule": trace.cap, "limit_minor": cap.minor, "limit_rides": cap.rides,
             "used_before": trace.cap_before, "owed_before": left,
         })  # fmt: skip
+    if trace.saved:
+        steps.append({"op": "best", "minor": trace.saved})
     steps.append({"op": "charge", "minor": trace.charged})
     if trace.share is not None:
         steps.append(share_step(trace.share, trace.charged))
@@ -145,7 +147,7 @@ def _leg(
         Component.WAIVED.value: trace.waived,
         Component.DISCOUNTED.value: trace.discounted + (0 if trace.parked is None else trace.parked.minor),
         Component.PASS_COVERED.value: trace.covered,
-        Component.CAP_COVERED.value: trace.capped,
+        Component.CAP_COVERED.value: trace.capped + trace.saved,
         Component.CHARGED.value: trace.charged,
     }
     caps = _caps(trace)
@@ -183,7 +185,7 @@ def _caps(trace: Trace) -> tuple[Step, ...]:
     leg = trace.leg
     if leg.companion or not trace.quote.counts:
         return ()
-    ride = capped_ride(leg, OperatorId(leg.tap.operator_id or leg.route.operator_id), trace.categories)
+    ride = capped_ride(leg, trace.operator, trace.categories)
     before = {one.cap_id: one for one in trace.before.caps}
     after = {one.cap_id: one for one in trace.after.caps}
     found: list[Step] = []
@@ -199,7 +201,17 @@ def _caps(trace: Trace) -> tuple[Step, ...]:
             "before": {"minor": earlier.minor, "rides": earlier.rides},
             "after": {"minor": now.minor, "rides": now.rides},
         })  # fmt: skip
+        if _passed_over(cap, earlier, trace):
+            found[-1]["left_unused"] = True
     return tuple(found)
+
+
+def _passed_over(cap: Cap, before: CapUse, trace: Trace) -> bool:
+    """Whether more was paid than the cap asks, because over all rides together that is cheaper."""
+    paid = trace.charged + trace.saved
+    if cap.minor is None:
+        return paid > 0 and cap.rides is not None and before.rides >= cap.rides
+    return paid > max(0, cap.minor - before.minor)
 
 
 def _windows(trace: Trace) -> tuple[Step, ...]:

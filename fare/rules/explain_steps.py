@@ -9,7 +9,7 @@ from fare.rules.quote import price_of
 from fare.rules.ride_quote import length_of
 from fare.rules.shares import Share
 from fare.rules.tariff import Tariff
-from fare.rules.terms import Settled, TransferRule
+from fare.rules.terms import Discount, Settled, TransferRule
 from fare.rules.trace import Trace
 
 _CLOSED_BY_RULE: Final = frozenset({Closed.MISSING_OFF, Closed.MISSING_ON, Closed.OVER_LONG})
@@ -85,16 +85,10 @@ def window_step(trace: Trace) -> Step:
     return step
 
 
-def discount_step(trace: Trace, tariff: Tariff, left: int) -> Step:
-    found = next(
-        one
-        for category in trace.categories
-        for one in tariff.discounts.get(category, ())
-        if one.concession_id == trace.discount
-    )
+def discount_step(trace: Trace, found: Discount, left: int) -> Step:
     return {
         **_coin(trace),
-        "op": "discount", "minor": trace.discounted, "rule": trace.discount, "percent": found.percent,
+        "op": "discount", "minor": trace.discounted, "rule": found.concession_id, "percent": found.percent,
         "rounding": found.rounding.value, "of_minor": left, "funder": found.funder,
     }  # fmt: skip
 

@@ -26,6 +26,10 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
     "park_and_ride": ("Gửi xe và đi tiếp ({rule}): {amount} do {funder} chi trả.", "Park and ride ({rule}): {funder} pays {amount}."),
     "pass": ("Vé {rule} đã bao gồm {amount}.", "Pass {rule} covers {amount}."),
     "cap": ("Đã đạt mức trần {rule}: bớt {amount}.", "Cap {rule} reached: {amount} less."),
+    "best": (
+        "Tính chung các vé, mức trần và chuyến đi của bạn thì có cách rẻ hơn: bớt {amount}.",
+        "Taken together, your rides, passes and caps come cheaper in another way: {amount} less.",
+    ),
     "share": ("Các đơn vị vận chuyển chia nhau {amount}.", "The operators share {amount}."),
     "charge": ("Bạn trả {amount}.", "You pay {amount}."),
 }  # fmt: skip

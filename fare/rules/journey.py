@@ -31,6 +31,11 @@ class Built:
     still_open: OpenRide | None = None
     last: FareTap | None = None
 
+    @property
+    def to_be_priced(self) -> bool:
+        """Whether a ride of this day is priced on the next one."""
+        return self.still_open is not None and not self.still_open.priced
+
 
 class Builder:
     """Walks a day's taps in card order and applies TRANSITIONS; `open_leg` is the ride under way."""

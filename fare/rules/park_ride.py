@@ -49,6 +49,16 @@ class ParkRide:
         self._grounds = sorted(grounds, key=lambda each: (each.since, each.ref.bytes))
         self._used: dict[str, int] = {}
 
+    def copy(self) -> ParkRide:
+        other = ParkRide((), self._starts, self._ends)
+        other._grounds, other._used = self._grounds, dict(self._used)
+        return other
+
+    @property
+    def used(self) -> tuple[tuple[str, int], ...]:
+        """Return how many rides of the day each benefit has helped."""
+        return tuple(sorted(self._used.items()))
+
     def take(
         self,
         tariff: Tariff,

@@ -11,6 +11,7 @@ _TAKES = {
     "park_and_ride": "discounted",
     "pass": "pass_covered",
     "cap": "cap_covered",
+    "best": "cap_covered",
 }
 
 
@@ -31,8 +32,9 @@ def check(explanation: Step) -> int:
         raise ValueError(f"the steps come to {charged}, the tap says {explanation['charged_minor']}")
     if explanation["parts"]:
         _check_parts(explanation, charged)
+    saved = sum(step["minor"] for step in steps if step["op"] == "best")
     for cap in explanation["caps"]:
-        _check_cap(cap, charged)
+        _check_cap(cap, charged + saved)
     for window in explanation["windows"]:
         _check_window(window, steps)
     _check_named(explanation)
@@ -79,6 +81,8 @@ def recompute(steps: Sequence[Step]) -> int:
             case "cap":
                 _check_cover(step, left)
                 left -= minor
+            case "best":
+                left -= minor  # the day's cheapest way, which no tap knows alone
             case "charge":
                 if minor != left:
                     raise ValueError(f"the steps come to {left}, the charge says {minor}")
@@ -228,6 +232,8 @@ def _check_cap(cap: Step, charged: int) -> None:
     before, after = cap["before"], cap["after"]
     if after != {"minor": max(0, before["minor"] + charged), "rides": before["rides"] + (charged > 0)}:
         raise ValueError(f"cap {cap['cap_id']} does not count this ride")
+    if cap.get("left_unused"):
+        return
     if cap["limit_minor"] is not None and charged > 0 and after["minor"] > cap["limit_minor"]:
         raise ValueError(f"cap {cap['cap_id']} is exceeded")
     if cap["limit_rides"] is not None and after["rides"] > max(cap["limit_rides"], before["rides"]):

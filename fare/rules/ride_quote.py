@@ -98,9 +98,11 @@ def capped_ride(leg: Leg, operator: OperatorId, categories: tuple[int, ...]) -> 
     tariff, tap = leg.tariff, leg.tap
     at_us = micros(tap.tapped_at)
     if not tariff.caps_by_place_or_time:
-        return CappedRide(leg.networks, operator, categories, at_us, tap.medium)
+        return CappedRide(leg.networks, operator, categories, at_us, tap.medium, leg.resumed)
     frames = tariff.frames_at(tap.tapped_at, tap.stop_id)
-    return CappedRide(leg.networks, operator, categories, at_us, tap.medium, *areas_of(leg), frames)
+    return CappedRide(
+        leg.networks, operator, categories, at_us, tap.medium, leg.resumed, *areas_of(leg), frames
+    )
 
 
 def length_of(leg: Leg) -> int | None:

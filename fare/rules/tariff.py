@@ -10,6 +10,7 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from fare.rules.match import LegIndex
+from fare.rules.nesting import plain, tangled
 from fare.rules.park_terms import ParkBenefit
 from fare.rules.sales import SaleRules
 from fare.rules.terms import (
@@ -76,6 +77,8 @@ class Tariff:
     places_and_times_do_not_matter: bool = field(init=False)
     measured: frozenset[str] = field(init=False)
     caps_by_place_or_time: bool = field(init=False)
+    caps_tangled: bool = field(init=False)
+    caps_plain: bool = field(init=False)
     windows_by_distance: bool = field(init=False)
     folds_purse: bool = field(init=False)
     remembers_days: int = field(init=False)
@@ -91,6 +94,8 @@ class Tariff:
         self.places_and_times_do_not_matter = not self.areas_of_stop and not self.timeframes.any_used
         self.measured = frozenset({*self.formulas, *self.matrix, *self.bands})
         self.caps_by_place_or_time = any(cap.areas or cap.timeframe for cap in self.caps)
+        self.caps_tangled = tangled(self.caps)
+        self.caps_plain = all(plain(cap) for cap in self.caps)
         self.windows_by_distance = any(window.dearer is Dearer.DISTANCE for window in self.windows)
         odd = (
             one for route in self.routes.values() for one in (route.rule.missing_off, route.rule.missing_on)

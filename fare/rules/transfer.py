@@ -4,24 +4,19 @@ A sub-journey is a run of legs joined by transfer rules. Its total S replaces th
 every further transfer, and limits are measured from its first leg (STANDARDS.md 8 and 9).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from fare.rules.carried import TransferRun
 from fare.rules.quote import price_of
 from fare.rules.tariff import Tariff
 from fare.rules.terms import Offer, TransferRule
 
-_MOST_STATES: Final = 64  # different offers a day's legs may be weighed by; more never change a real bill
-
 
 @dataclass(frozen=True, slots=True)
 class PricedLeg:
-    """A leg with its offers, ready to be chained; times are µs, `arrived_us` None without a tap-off."""
+    """A leg ready to be chained; times are µs, `arrived_us` None without a tap-off."""
 
     tariff: Tariff
-    offers: tuple[Offer, ...]
     departed_us: int
     arrived_us: int | None
     medium: str
@@ -38,38 +33,11 @@ class Charge:
     transferred: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Path:
-    total: int
-    charges: tuple[Charge, ...]
-    run: TransferRun | None
+def ways_on(leg: PricedLeg, offer: Offer, run: TransferRun | None) -> list[tuple[Charge, TransferRun]]:
+    """Return the ways a leg may follow a run by one of its offers: its own price, or the transfer where a rule allows one.
 
-
-def chain_legs(
-    legs: Sequence[PricedLeg], run: TransferRun | None
-) -> tuple[tuple[Charge, ...], TransferRun | None]:
-    """Return what each leg adds, for the offers that make the day cheapest, and the run under way.
-
-    Every combination of offers is weighed, keeping the cheapest way into each state; a leg with one offer
-    costs one step.
+    Where a rule matches it applies; several that do are all offers (`fare.rules.search` weighs them).
     """
-    paths = [_Path(0, (), run)]
-    for leg in legs:
-        best: dict[TransferRun | None, _Path] = {}
-        for path in paths:
-            for offer in leg.offers:
-                for charge, after in _step(leg, offer, path.run):
-                    total = path.total + charge.minor
-                    known = best.get(after)
-                    if known is None or total < known.total:
-                        best[after] = _Path(total, (*path.charges, charge), after)
-        paths = sorted(best.values(), key=lambda one: one.total)[:_MOST_STATES]
-    cheapest = paths[0]
-    return cheapest.charges, cheapest.run
-
-
-def _step(leg: PricedLeg, offer: Offer, run: TransferRun | None) -> list[tuple[Charge, TransferRun]]:
-    """Return the ways a leg may follow a run: its own price, or the transfer where a rule allows one."""
     transferred = [] if run is None else _transfers(leg, offer, run)
     if transferred:
         return transferred

@@ -50,6 +50,9 @@ class Windows:
     def __init__(self, carried: tuple[WindowUse, ...]) -> None:
         self._open = {one.window_id: one for one in carried}
 
+    def copy(self) -> "Windows":
+        return Windows(tuple(self._open.values()))
+
     def charge(self, leg: WindowLeg, minor: int, held: Held) -> Granted:
         """Return what a leg of `minor` costs; the cheapest of the windows that grant it something decides."""
         best: Granted | None = None
@@ -80,6 +83,8 @@ class Windows:
 
     def carry(self, tariff: Tariff, end_us: int) -> tuple[WindowUse, ...]:
         """Return the windows that reach past the day's end, in id order."""
+        if not self._open:
+            return ()
         lengths = {window.window_id: window.duration_us for window in tariff.windows}
         return tuple(
             use for name, use in sorted(self._open.items()) if use.started_us + lengths.get(name, 0) >= end_us
