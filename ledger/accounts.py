@@ -157,6 +157,14 @@ def read_balances(
     return balances
 
 
+def read_open_balances(
+    tx: Connection, account_ids: Iterable[LedgerAccountId], now: datetime
+) -> dict[LedgerAccountId, Balance]:
+    """Return the balances of those accounts that were ever opened, without locking; strangers are left out."""
+    opened = [account.spec.account_id for account in store.list_accounts(tx, set(account_ids))]
+    return read_balances(tx, opened, now)
+
+
 def freeze(tx: Connection, account_id: LedgerAccountId, now: datetime) -> AccountState:
     """Stop postings to an account; reading goes on. AccountStateError unless it is open."""
     return _step(tx, account_id, AccountEvent.FROZEN, now)

@@ -61,13 +61,21 @@ class Rates:
         place = bisect_right(self._versions, instant, key=lambda each: each[0])
         return self.version(self._versions[place - 1][1]) if place else None
 
+    def published_until(self, instant: datetime) -> list[tuple[datetime, str]]:
+        """Return (effective_at, version) of every publication that was in force by an instant, oldest first."""
+        return [each for each in self._versions if each[0] <= instant]
+
+    def files(self, version: str) -> Mapping[str, bytes]:
+        """Return a published version's files, by name."""
+        packed = store.find_files(self._tx, version)
+        assert packed is not None, f"stays name versions that were published, not {version}"
+        return _unpack(packed)
+
     def version(self, version: str) -> RateBook:
         """Return the book of a published version."""
         found = _remembered(version)
         if not found:
-            packed = store.find_files(self._tx, version)
-            assert packed is not None, f"stays name versions that were published, not {version}"
-            found.append(load_rates(_unpack(packed)))
+            found.append(load_rates(self.files(version)))
         return found[0]
 
 

@@ -141,6 +141,11 @@ def tell(
     return find_session(tx, row.stay_id, now=now)
 
 
+def is_told(tx: Connection, row: StayRow, event_id: UUID) -> bool:
+    """Return whether a session was told an event of this id before."""
+    return event_store.find_event(tx, row.fare_account_id, event_id) is not None
+
+
 def is_again(tx: Connection, account: FareAccountId, event: StayEvent) -> bool:
     """Return whether the account has this event already; SessionIdReusedError where it tells of something else."""
     known = event_store.find_event(tx, account, event.event_id)

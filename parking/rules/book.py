@@ -65,8 +65,8 @@ class RateBook:
     rights: Mapping[str, tuple[Dated[RightSpecification], ...]]
     earned: tuple[str, ...]  # products that rides earn on some date, by id; most books have none
     holidays: frozenset[date]
+    assigned: Mapping[tuple[str, str, str], tuple[Dated[str], ...]]
     _tables: Mapping[str, TableParts]
-    _assigned: Mapping[tuple[str, str, str], tuple[Dated[str], ...]]
     _compiled: dict[tuple[str, str, date | None], RateTable | None] = field(
         default_factory=dict, compare=False, repr=False
     )
@@ -134,7 +134,7 @@ class RateBook:
         zone = place.zone
         on = local_date(entered_at, zone)
         while place is not None:
-            for dated in self._assigned.get((place.place_id, vehicle_class, user), ()):
+            for dated in self.assigned.get((place.place_id, vehicle_class, user), ()):
                 if not dated.dates.holds(on):
                     reason = f"no row of rate_assignments.csv holds on {on}"
                     continue
@@ -305,5 +305,5 @@ def _book(rows: Mapping[str, list[Row]], version: str) -> RateBook:
         ),
         holidays=frozenset(day for day in holidays if day is not None),
         _tables=tables,
-        _assigned={key: tuple(each) for key, each in assigned.items()},
+        assigned={key: tuple(each) for key, each in assigned.items()},
     )

@@ -79,3 +79,35 @@ def list_observations(
         {"place": place_id, "since": since, "until": until, "limit": limit},
     )
     return tuple(Observation(**dict(zip(_NAMES, row, strict=True))) for row in rows)
+
+
+def list_recorded(
+    tx: Connection,
+    operators: Iterable[str] | None,
+    *,
+    since: datetime,
+    until: datetime,
+    place_ids: Iterable[str] | None = None,
+    offset: int = 0,
+    limit: int,
+) -> tuple[tuple[Observation, ...], int]:
+    """Return a page of what was recorded in [since, until) for operators (None: all), the latest first, and its number."""
+    asked = {
+        "operators": None if operators is None else list(operators),
+        "places": None if place_ids is None else list(place_ids),
+        "since": since,
+        "until": until,
+    }
+    where = (
+        " FROM parking_observation WHERE recorded_at >= :since AND recorded_at < :until"
+        " AND (CAST(:operators AS text[]) IS NULL OR operator_id = ANY (CAST(:operators AS text[])))"
+        " AND (CAST(:places AS text[]) IS NULL OR place_id = ANY (CAST(:places AS text[])))"
+    )
+    total = tx.execute(text(f"SELECT count(*){where}"), asked).scalar_one()
+    rows = tx.execute(
+        text(
+            f"SELECT {_COLUMNS}{where} ORDER BY recorded_at DESC, observation_id LIMIT :limit OFFSET :offset"
+        ),
+        {**asked, "limit": limit, "offset": offset},
+    )
+    return tuple(Observation(**dict(zip(_NAMES, row, strict=True))) for row in rows), int(total)

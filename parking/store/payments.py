@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from uuid import UUID
@@ -52,6 +53,27 @@ def list_payments(tx: Connection, account: FareAccountId, stay_id: UUID) -> tupl
         {"account": account, "stay": stay_id},
     )
     return tuple(Payment(**dict(zip(_NAMES, row, strict=True))) for row in rows)
+
+
+def list_of_stays(tx: Connection, stay_ids: Iterable[UUID]) -> tuple[tuple[Payment, datetime | None], ...]:
+    """Return (payment, when the shift that counted its cash was closed) of stays, oldest first."""
+    columns = ", ".join(f"p.{name}" for name in _NAMES)
+    rows = tx.execute(
+        text(
+            f"""
+            SELECT {columns}, (
+                SELECT min(closed.at) FROM parking_shift AS s
+                JOIN parking_shift_event AS closed ON closed.shift_id = s.shift_id AND closed.kind = 'closed'
+                WHERE p.till <> '' AND s.till = p.till AND EXISTS (
+                    SELECT FROM parking_shift_event AS c
+                    WHERE c.shift_id = s.shift_id AND c.kind = 'counted' AND c.at >= p.paid_at))
+            FROM parking_payment AS p WHERE p.stay_id = ANY (CAST(:stays AS uuid[]))
+            ORDER BY p.paid_at, p.payment_id
+            """
+        ),
+        {"stays": list(stay_ids)},
+    )
+    return tuple((Payment(**dict(zip(_NAMES, row[:-1], strict=True))), row[-1]) for row in rows)
 
 
 def insert_asked(

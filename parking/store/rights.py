@@ -144,6 +144,48 @@ def list_rights(
     return tuple((RightRow(**dict(zip(_RIGHT, row[:-1], strict=True))), row[-1]) for row in rows)
 
 
+def list_assigned(
+    tx: Connection,
+    operators: Iterable[str] | None,
+    *,
+    since: datetime,
+    until: datetime,
+    place_ids: Iterable[str] | None = None,
+    offset: int = 0,
+    limit: int,
+) -> tuple[tuple[tuple[RightRow, datetime | None], ...], int]:
+    """Return a page of (right, when it ended early) that changed in [since, until), and how many there are.
+
+    Rights of operators (None: all), the latest change first: it was assigned, or ended.
+    """
+    asked = {
+        "operators": None if operators is None else list(operators),
+        "places": None if place_ids is None else list(place_ids),
+        "since": since,
+        "until": until,
+    }
+    columns = ", ".join(f"held.{name}" for name in _RIGHT)
+    where = (
+        " FROM parking_right AS held LEFT JOIN parking_right_end AS ended"
+        "   ON ended.fare_account_id = held.fare_account_id AND ended.right_id = held.right_id"
+        " WHERE greatest(held.assigned_at, ended.recorded_at) >= :since"
+        " AND greatest(held.assigned_at, ended.recorded_at) < :until"
+        " AND (CAST(:operators AS text[]) IS NULL OR held.operator_id = ANY (CAST(:operators AS text[])))"
+        " AND (CAST(:places AS text[]) IS NULL OR held.place_id = ANY (CAST(:places AS text[])))"
+    )
+    total = tx.execute(text(f"SELECT count(*){where}"), asked).scalar_one()
+    rows = tx.execute(
+        text(
+            f"SELECT {columns}, ended.ended_at{where}"
+            " ORDER BY greatest(held.assigned_at, ended.recorded_at) DESC, held.right_id"
+            " LIMIT :limit OFFSET :offset"
+        ),
+        {**asked, "limit": limit, "offset": offset},
+    )
+    found = tuple((RightRow(**dict(zip(_RIGHT, row[:-1], strict=True))), row[-1]) for row in rows)
+    return found, int(total)
+
+
 def insert_pool(tx: Connection, new: Pool) -> bool:
     """Write a pool; False when its id is taken."""
     written = tx.execute(

@@ -5,6 +5,9 @@ from typing import Final
 from apiflask import APIBlueprint
 
 from service.api.accounts import blueprint as accounts
+from service.api.apds_places import blueprint as apds_places
+from service.api.apds_rights import blueprint as apds_rights
+from service.api.apds_sessions import blueprint as apds_sessions
 from service.api.bundles import blueprint as bundles
 from service.api.cards import blueprint as cards
 from service.api.cases import blueprint as cases
@@ -65,6 +68,9 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     rider_parking,
     parking_shifts,
     parking_meters,
+    apds_places,
+    apds_rights,
+    apds_sessions,
     topups,
     notifications,
     fares,

@@ -13,9 +13,11 @@ from parking import enter as verbs
 from parking.places import place_in_force
 from parking.rules.park_proof import cuts_json
 from parking.sessions import Session, find_session, operator_of
+from parking.settled import list_settled
 from service import audit, parks
 from service.auth import principal, public, require_operator, requires
 from service.services import services
+from service.settled_words import settled_body
 from service.staff import Role
 
 blueprint: Final = APIBlueprint("parking", __name__, tag="Parking", url_prefix="/v1/parking")
@@ -163,11 +165,17 @@ def leave_session(session_id: UUID, json_data: LeaveAsked) -> tuple[dict[str, An
 @blueprint.get("/sessions/<uuid:session_id>")
 @requires(OPERATOR, Role.AUDITOR)
 def get_session(session_id: UUID) -> dict[str, Any]:
-    """Return a session with the proof of its price; while it runs, of what leaving now would cost."""
+    """Return a session with the proof of its price (while it runs, of what leaving now would cost).
+
+    `settlement` says whether its money is settled or held, since when, by whose word, and why it is held.
+    """
     running = services()
+    now = running.clock.now()
     with running.database.read() as tx:
         require_operator(operator_of(tx, session_id))
-        return session_body(find_session(tx, session_id, now=running.clock.now()))
+        found = find_session(tx, session_id, now=now)
+        settled = list_settled(tx, [found.row], now=now)[session_id]
+    return {**session_body(found), "settlement": settled_body(settled)}
 
 
 def actor_text() -> str:

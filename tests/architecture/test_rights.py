@@ -39,6 +39,8 @@ MAY_UPDATE = {
     "ledger_goodwill": "state; its steps are append-only",
     "legacy_import": "ended once",
     "legacy_card": "moved once to the holder's new card",
+    "parking_webhook": "where, what, the secret's generation, ended",
+    "parking_webhook_event": "sent, put off or dead; an outbox",
     "parking_stay": "the newest revision of a stay; its lines are append-only",
 }
 MAY_DELETE = {

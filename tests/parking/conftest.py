@@ -26,6 +26,7 @@ from service import staff
 from service.audit import Actor, ActorKind
 from service.services import EXTENSION
 from service.staff import Grant, Role
+from tests.parking.apds_bodies import BASE, right
 
 TWO = {"prepared_by": "mai", "approved_by": "tuan"}
 _uids = itertools.count(0x04_00_00_00_00_00_01)
@@ -209,3 +210,35 @@ def bearer(begin, now):
 def clock(app):
     """The service's clock, which stands until a test moves it."""
     return app.extensions[EXTENSION].clock
+
+
+@pytest.fixture
+def apds(client, begin, bearer):
+    """Call a route as the operator of dong-da-01."""
+    head = bearer()
+
+    def call(method, path, body=None, **query):
+        return client.open(f"{BASE}{path}", method=method, headers=head, json=body, query_string=query)
+
+    return call
+
+
+@pytest.fixture
+def holder(begin, keyring, now):
+    """An account with five million đồng."""
+    with begin() as tx:
+        card = issue_card(
+            tx, keyring=keyring, uid=bytes(6) + b"\1", concession=Concession.NORMAL,
+            expiry=now.date() + timedelta(days=99), now=now - timedelta(days=9),
+        )  # fmt: skip
+        load(tx, card.fare_account_id, 5_000_000, now)
+    return card.fare_account_id
+
+
+@pytest.fixture
+def sold(client, bearer, holder, now):
+    """A month's pass of Hoàn Kiếm, sold to an account through the door."""
+    body = right(now, holder)
+    made = client.post(f"{BASE}/rights/assigned", headers=bearer("hoankiem-parking"), json=body)
+    assert made.status_code == 201, made.text
+    return body
