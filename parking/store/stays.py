@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import date, datetime
-from typing import Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -81,15 +80,7 @@ class BookDayRow:
     stays: int
 
 
-class Between(NamedTuple):
-    """A stretch of time `[after, before)`; None has no bound."""
-
-    after: datetime | None = None
-    before: datetime | None = None
-
-
-EVER: Final = Between()
-_STAY = ", ".join(each.name for each in fields(StayRow))
+STAY_COLUMNS = ", ".join(each.name for each in fields(StayRow))
 _LINE = ", ".join(each.name for each in fields(LineRow))
 _KEY = ("fare_account_id", "stay_day", "stay_id")
 _CHANGES = ", ".join(
@@ -132,77 +123,34 @@ def list_stays(tx: Connection, since: Mapping[FareAccountId, datetime]) -> tuple
     rows = tx.execute(
         text(
             f"""
-            SELECT {_STAY} FROM parking_stay
+            SELECT {STAY_COLUMNS} FROM parking_stay
             JOIN unnest(CAST(:accounts AS uuid[]), CAST(:sinces AS timestamptz[])) AS asked(account, since)
               ON fare_account_id = account AND first_at >= since
             """
         ),
         {"accounts": list(since), "sinces": list(since.values())},
     )
-    return tuple(_stay(row) for row in rows)
+    return tuple(stay_of(row) for row in rows)
 
 
 def list_newest(tx: Connection, account: FareAccountId, *, limit: int) -> tuple[StayRow, ...]:
     """Return an account's stays, the newest first."""
     rows = tx.execute(
         text(
-            f"SELECT {_STAY} FROM parking_stay WHERE fare_account_id = :account"
+            f"SELECT {STAY_COLUMNS} FROM parking_stay WHERE fare_account_id = :account"
             " ORDER BY first_at DESC, stay_id LIMIT :limit"
         ),
         {"account": account, "limit": limit},
     )
-    return tuple(_stay(row) for row in rows)
-
-
-def list_changed(
-    tx: Connection,
-    operators: Iterable[str] | None,
-    *,
-    since: datetime,
-    until: datetime,
-    place_ids: Iterable[str] | None = None,
-    began: Between = EVER,
-    ended: Between = EVER,
-    offset: int = 0,
-    limit: int,
-) -> tuple[tuple[StayRow, ...], int]:
-    """Return a page of the stays of operators (None: all) whose newest revision is of [since, until), and their number.
-
-    The latest change first; `place_ids` None is any place. A stay that has not ended has no end between any two.
-    """
-    asked = {
-        "operators": None if operators is None else list(operators),
-        "places": None if place_ids is None else list(place_ids),
-        "since": since,
-        "until": until,
-        "began_after": began.after,
-        "began_before": began.before,
-        "ended_after": ended.after,
-        "ended_before": ended.before,
-    }
-    where = (
-        " FROM parking_stay WHERE billed_at >= :since AND billed_at < :until"
-        " AND (CAST(:operators AS text[]) IS NULL OR operator_id = ANY (CAST(:operators AS text[])))"
-        " AND (CAST(:places AS text[]) IS NULL OR place_id = ANY (CAST(:places AS text[])))"
-        " AND (CAST(:began_after AS timestamptz) IS NULL OR first_at >= :began_after)"
-        " AND (CAST(:began_before AS timestamptz) IS NULL OR first_at < :began_before)"
-        " AND (CAST(:ended_after AS timestamptz) IS NULL OR left_at >= :ended_after)"
-        " AND (CAST(:ended_before AS timestamptz) IS NULL OR left_at < :ended_before)"
-    )
-    total = tx.execute(text(f"SELECT count(*){where}"), asked).scalar_one()
-    rows = tx.execute(
-        text(f"SELECT {_STAY}{where} ORDER BY billed_at DESC, stay_id LIMIT :limit OFFSET :offset"),
-        {**asked, "limit": limit, "offset": offset},
-    )
-    return tuple(_stay(row) for row in rows), int(total)
+    return tuple(stay_of(row) for row in rows)
 
 
 def find_stay(tx: Connection, stay_id: UUID) -> StayRow | None:
     """Return a stay by its id alone."""
     row = tx.execute(
-        text(f"SELECT {_STAY} FROM parking_stay WHERE stay_id = :stay_id"), {"stay_id": stay_id}
+        text(f"SELECT {STAY_COLUMNS} FROM parking_stay WHERE stay_id = :stay_id"), {"stay_id": stay_id}
     ).first()
-    return _stay(row) if row else None
+    return stay_of(row) if row else None
 
 
 def find_stay_at(tx: Connection, account: FareAccountId, subject: UUID, at: datetime) -> UUID | None:
@@ -246,12 +194,12 @@ def find_reserved(tx: Connection, place_id: str, subject: UUID, *, at: datetime)
     """Return the reservation that holds a space for a subject at a place at an instant."""
     row = tx.execute(
         text(
-            f"SELECT {_STAY} FROM parking_stay WHERE place_id = :place AND subject = :subject"
+            f"SELECT {STAY_COLUMNS} FROM parking_stay WHERE place_id = :place AND subject = :subject"
             " AND held_until > :at ORDER BY held_until LIMIT 1"
         ),
         {"place": place_id, "subject": subject, "at": at},
     ).first()
-    return _stay(row) if row else None
+    return stay_of(row) if row else None
 
 
 def list_lapsed_holds(tx: Connection, *, before: datetime, limit: int) -> tuple[UUID, ...]:
@@ -295,7 +243,7 @@ def upsert_stays(tx: Connection, rows: Sequence[StayRow]) -> None:
     tx.execute(
         text(
             f"""
-            INSERT INTO parking_stay ({_STAY}) VALUES ({values})
+            INSERT INTO parking_stay ({STAY_COLUMNS}) VALUES ({values})
             ON CONFLICT ({", ".join(_KEY)}) DO UPDATE SET {_CHANGES}
             """
         ),
@@ -357,7 +305,8 @@ def list_book_day(tx: Connection, book_day: date) -> tuple[BookDayRow, ...]:
     return tuple(BookDayRow(*row) for row in rows)
 
 
-def _stay(row: Iterable[object]) -> StayRow:
+def stay_of(row: Iterable[object]) -> StayRow:
+    """Return the stay of a row of STAY_COLUMNS."""
     names = [each.name for each in fields(StayRow)]
     return StayRow(**dict(zip(names, row, strict=True)))  # type: ignore[arg-type]  # the columns are the fields
 

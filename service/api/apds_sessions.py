@@ -22,8 +22,8 @@ from parking.rules.settled import Settled
 from parking.sessions import AHEAD, find_session, is_told, lock_session, operator_of
 from parking.settled import list_settled
 from parking.store import observations as observation_store
-from parking.store import stays as stay_store
-from parking.store.stays import Between, StayRow
+from parking.store.changes import Between, list_changed
+from parking.store.stays import StayRow
 from service.api.apds_places import READERS, elements
 from service.api.apds_words import (
     Filter,
@@ -60,7 +60,7 @@ def list_sessions(asked: TimedFilter) -> Response:
     """Return the sessions of the caller's places, the latest change first, each with where its money stands."""
     with services().database.read() as tx:
         seen = elements(tx)
-        rows, total = stay_store.list_changed(
+        rows, total = list_changed(
             tx,
             scope(),
             since=asked.since(),

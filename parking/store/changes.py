@@ -1,0 +1,64 @@
+"""SQL of what changed for an operator since an instant. Takes `tx`, decides nothing, commits nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection, text
+
+from parking.store.stays import STAY_COLUMNS, StayRow, stay_of
+
+
+class Between(NamedTuple):
+    """A stretch of time `[after, before)`; None has no bound."""
+
+    after: datetime | None = None
+    before: datetime | None = None
+
+
+EVER: Final = Between()
+
+
+def list_changed(
+    tx: Connection,
+    operators: Iterable[str] | None,
+    *,
+    since: datetime,
+    until: datetime,
+    place_ids: Iterable[str] | None = None,
+    began: Between = EVER,
+    ended: Between = EVER,
+    offset: int = 0,
+    limit: int,
+) -> tuple[tuple[StayRow, ...], int]:
+    """Return a page of the stays of operators (None: all) whose newest revision is of [since, until), and their number.
+
+    The latest change first; `place_ids` None is any place. A stay that has not ended has no end between any two.
+    """
+    asked = {
+        "operators": None if operators is None else list(operators),
+        "places": None if place_ids is None else list(place_ids),
+        "since": since,
+        "until": until,
+        "began_after": began.after,
+        "began_before": began.before,
+        "ended_after": ended.after,
+        "ended_before": ended.before,
+    }
+    where = (
+        " FROM parking_stay WHERE billed_at >= :since AND billed_at < :until"
+        " AND (CAST(:operators AS text[]) IS NULL OR operator_id = ANY (CAST(:operators AS text[])))"
+        " AND (CAST(:places AS text[]) IS NULL OR place_id = ANY (CAST(:places AS text[])))"
+        " AND (CAST(:began_after AS timestamptz) IS NULL OR first_at >= :began_after)"
+        " AND (CAST(:began_before AS timestamptz) IS NULL OR first_at < :began_before)"
+        " AND (CAST(:ended_after AS timestamptz) IS NULL OR left_at >= :ended_after)"
+        " AND (CAST(:ended_before AS timestamptz) IS NULL OR left_at < :ended_before)"
+    )
+    total = tx.execute(text(f"SELECT count(*){where}"), asked).scalar_one()
+    rows = tx.execute(
+        text(f"SELECT {STAY_COLUMNS}{where} ORDER BY billed_at DESC, stay_id LIMIT :limit OFFSET :offset"),
+        {**asked, "limit": limit, "offset": offset},
+    )
+    return tuple(stay_of(row) for row in rows), int(total)
