@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.measure import ROUNDS, Bench, Result, Stage
-from service import launcher, migrate
+from service import collector, launcher, migrate
 
 # name of the results: module under bench/. A module that needs more than Stage gives starts it itself.
 BENCHES: Final[dict[str, str]] = {
@@ -116,6 +116,8 @@ def main() -> int:
             print(servers.line, file=sys.stderr)
             migrate.migrate(servers.owner_url)
             stage = Stage(servers, folder, given.rounds)
+            # As in the service's own processes.
+            collector.calm()
             for name, run in chosen.items():
                 print(f"measuring {name} …", file=sys.stderr)
                 results += [one for one in run(stage) if one.name.startswith(given.only)]

@@ -26,6 +26,7 @@ from bench.measure import Result, Stage, Work, judged, race
 from ledger import post
 from ledger.rules.entry import Entry, Posted
 from ledger.store.connection import driver
+from service import collector
 
 CLIENTS: Final = 32
 PROCESSES: Final = 4
@@ -134,6 +135,7 @@ def _serve(pipe: Pipe, url: str, world: World, number: int) -> None:
     clients = range(number * share, (number + 1) * share)
     engine = create_engine(url, pool_size=share)
     world.chance.seed(number)
+    collector.calm()
     with ThreadPoolExecutor(share) as pool:
         prepared: dict[str, list[list[Entry]]] = {}
         while (order := pipe.recv()) != "end":

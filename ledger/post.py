@@ -21,6 +21,7 @@ from kernel.service_day import local_date
 from ledger.rules import batch
 from ledger.rules.book_day import ZONE, booked_day, carries_time, home_days
 from ledger.rules.entry import Entry, Outcome, Posted, Reason, Refused
+from ledger.rules.errors import BadEntryError
 from ledger.rules.judge import Booked, EntryKey, judge
 from ledger.store import accounts as account_store
 from ledger.store import holds as hold_store
@@ -126,29 +127,24 @@ def _book(
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Entries in a row of one book day and currency, and what they move."""
+    """Entries in a row of one book day and currency."""
 
     day: date
     currency: str
     entries: Sequence[Entry]
-    sums: batch.Sums
 
 
 def _groups(entries: Sequence[Entry], days: Sequence[date]) -> list[_Group]:
-    if len(set(days)) == 1:
-        sums = batch.sums_of(entries)
-        if len(sums.units) == 1:
-            return [_Group(days[0], entries[0].lines[0].amount.currency.code, entries, sums)]
+    unit = entries[0].lines[0].amount.currency
+    # An identity test is cheaper than a hash, and a currency is one object.
+    if len(set(days)) == 1 and all(entry.lines[0].amount.currency is unit for entry in entries):
+        return [_Group(days[0], unit.code, entries)]
     # Runs, not classes: after each run every balance is one that the judge has seen, so no floor is passed
     # on the way by an entry whose cover stands in a later part.
     runs = groupby(
         zip(entries, days, strict=True), key=lambda pair: (pair[1], pair[0].lines[0].amount.currency.code)
     )
-    groups = []
-    for (day, code), pairs in runs:
-        part = [entry for entry, _ in pairs]
-        groups.append(_Group(day, code, part, batch.sums_of(part)))
-    return groups
+    return [_Group(day, code, [entry for entry, _ in pairs]) for (day, code), pairs in runs]
 
 
 def _book_group(connection: Driver, group: _Group, now: datetime, *, judged: bool) -> tuple[Posted, ...]:
@@ -157,46 +153,66 @@ def _book_group(connection: Driver, group: _Group, now: datetime, *, judged: boo
     except (_InTheWayError, *store.RETRYABLE) as error:
         store.undo(connection)
         raise _InTheWayError from error
+    except BadEntryError:
+        store.undo(connection)
+        raise
 
 
 def _write_group(connection: Driver, group: _Group, now: datetime, *, judged: bool) -> tuple[Posted, ...]:
-    sums, day, currency = group.sums, group.day, group.currency
-    few = len(group.entries) <= _FEW and sum(len(entry.lines) for entry in group.entries) <= _FEW
-    lines = derived = None
-    with store.moving(connection, sums, currency=currency, book_day=day, judged=judged) as moved:
-        # While the server moves balances, this side encodes.
-        if few:
+    entries, day, currency = group.entries, group.day, group.currency
+    if len(entries) <= _FEW and sum(len(entry.lines) for entry in entries) <= _FEW:
+        sums = batch.sums_of(entries)
+        move = store.move_of(sums, currency=currency, book_day=day, judged=judged)
+        with store.moving(connection, move) as moved:
             store.insert_few(
                 connection,
-                batch.derived_keys(group.entries, day),
-                [line for entry in group.entries for line in batch.rows_of(entry, day, now)],
+                batch.derived_keys(entries, day),
+                [line for entry in entries for line in batch.rows_of(entry, day, now)],
             )
-        else:
-            lines = batch.copy_lines(group.entries, day, now)
-            derived = batch.copy_derived(group.entries, day)
-        outcomes = tuple([Posted(entry.entry_id, day, now) for entry in group.entries])
+            outcomes = _posted(entries, day, now)
+    else:
+        # This side and the server work at the same time: each block does what the server does not wait for.
+        with store.beginning(connection, day) as day_is_open:
+            ordered = batch.in_key_order(entries)
+            pieces = batch.copy_lines(ordered, day, now)
+            piece = next(pieces)
+        if not day_is_open():
+            raise _InTheWayError
+        with store.copying_lines(connection) as write:
+            write(piece)
+            for piece in pieces:
+                write(piece)
+            sums = batch.sums_of(entries)
+            move = store.move_of(sums, currency=currency, book_day=day, judged=judged)
+            derived = batch.copy_derived(ordered, day)
+        if derived is not None:
+            store.copy_derived(connection, derived)
+        with store.moving(connection, move, begun=True) as moved:
+            outcomes = _posted(entries, day, now)
     append_only: dict[int, UUID] = {}
     for account in moved():
         if account.state != "open" or account.guarded or account.currency != currency:
             raise _InTheWayError
         assert account.owner_id is not None
-        misowned = account.account in sums.shared or sums.owner[account.account] != account.owner_id.int
+        misowned = (
+            account.account in sums.shared or sums.moved[account.account][batch.OWNER] != account.owner_id.int
+        )
         if account.owner_kind == "rider" and misowned:
             raise _InTheWayError
         append_only[account.account] = account.owner_id
-    if derived is not None:
-        store.copy_derived(connection, derived)
-    if lines is not None:
-        store.copy_lines(connection, lines)
     if sums.service_day is None:
         store.roll_up(
             connection,
-            batch.rollup_deltas(group.entries, append_only.keys()),
+            batch.rollup_deltas(entries, append_only.keys()),
             append_only,
             book_day=day,
         )
     store.keep(connection)
     return outcomes
+
+
+def _posted(entries: Sequence[Entry], day: date, now: datetime) -> tuple[Posted, ...]:
+    return tuple([Posted(entry.entry_id, day, now) for entry in entries])
 
 
 def _judge_and_book(

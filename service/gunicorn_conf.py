@@ -1,6 +1,5 @@
 """How gunicorn runs the service. Every number comes from the settings (`lienthong env`)."""
 
-import gc
 import logging
 import os
 import shutil
@@ -10,7 +9,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
-from service import logs
+from service import collector, logs
 from service.settings import Settings
 
 _settings = Settings()
@@ -53,10 +52,8 @@ logger_class = JsonLogger
 
 
 def post_worker_init(_worker: Any) -> None:
-    """Let the collector leave what is loaded alone, and look less often: half the time of a large upload was its."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    """Set the collector when everything is loaded."""
+    collector.calm()
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -6,13 +6,13 @@ the rest of the loop (LIBRARIES.md: a line has 7.5 µs for everything, the serve
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Final
 from uuid import UUID
 
-from kernel.money import Currency
 from ledger.rules import row
 from ledger.rules.book_day import carries_time
 from ledger.rules.entry import MAX_CAUSE, Entry, canonical_metadata
@@ -21,23 +21,33 @@ from ledger.rules.row import Row
 
 MAX_SUM: Final = 2**63 - 1
 _SIXTEEN: Final = b"\x00\x00\x00\x10"
+_OWNER_ID: Final = attrgetter("owner_id.int")
+# Lines encoded before they are handed on: the server then reads the first while the next are encoded.
+CHUNK: Final = 250
+# How many pieces `copy_lines` makes of a line.
+_PARTS: Final = 14
 # The length in bytes of any cause, as COPY writes it.
 _SIZES: Final = tuple(size.to_bytes(4, "big") for size in range(4 * MAX_CAUSE + 1))
 
 
-@dataclass(slots=True)
-class Sums:
-    """Debits and credits by account of a batch on one book day, as integers of the account ids.
+# An account's owner, debits and credits. A list, because one look-up then serves all three; the look-ups are most of
+# what summing costs.
+Moved = list[int]
+OWNER: Final = 0
+DEBITS: Final = 1
+CREDITS: Final = 2
 
-    `owner` has the owner under whom each account was first met; `shared` the accounts met under several.
-    `units` and `service_days` are those of all its entries.
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What a batch on one book day moves by account, as integers of the account ids.
+
+    `moved` has the owner under whom each account was first met, and its debits and credits; `shared` the accounts
+    met under several. `service_days` are those of all its entries.
     """
 
-    owner: dict[int, int]
-    debits: dict[int, int]
-    credits: dict[int, int]
+    moved: dict[int, Moved]
     shared: set[int]
-    units: set[Currency]
     service_days: set[date]
 
     @property
@@ -58,35 +68,45 @@ class RollupDelta:
 
 def sums_of(entries: Sequence[Entry]) -> Sums:
     """Return debits and credits by account of one entry or more; BadEntryError when one passes 64 bits."""
-    owners: dict[int, int] = {}
-    debits: dict[int, int] = {}
-    credits_: dict[int, int] = {}
+    moved: dict[int, Moved] = {}
+    known = moved.get
     shared: set[int] = set()
-    units: set[Currency] = set()
     service_days: set[date] = set()
-    unit = service_day = None
+    service_day = None
     for entry in entries:
         owner = entry.owner_id.int
-        lines = entry.lines
-        # Most entries share these with the one before: an identity test is cheaper than a hash.
+        # Most entries share it with the one before: an identity test is cheaper than a hash.
         if entry.service_day is not service_day:
             service_day = entry.service_day
             service_days.add(service_day)
-        if lines[0].amount.currency is not unit:
-            unit = lines[0].amount.currency
-            units.add(unit)
-        for line in lines:
+        for line in entry.lines:
             minor = line.amount.minor
-            debit, credit = line.debit.int, line.credit.int
-            debits[debit] = debits.get(debit, 0) + minor
-            credits_[credit] = credits_.get(credit, 0) + minor
-            if owners.setdefault(debit, owner) != owner:
-                shared.add(debit)
-            if owners.setdefault(credit, owner) != owner:
-                shared.add(credit)
-    if max(*debits.values(), *credits_.values()) > MAX_SUM:
+            account = line.debit.int
+            if (cell := known(account)) is None:
+                moved[account] = [owner, minor, 0]
+            else:
+                cell[DEBITS] += minor
+                if cell[OWNER] != owner:
+                    shared.add(account)
+            account = line.credit.int
+            if (cell := known(account)) is None:
+                moved[account] = [owner, 0, minor]
+            else:
+                cell[CREDITS] += minor
+                if cell[OWNER] != owner:
+                    shared.add(account)
+    if any(debits > MAX_SUM or credits_ > MAX_SUM for _, debits, credits_ in moved.values()):
         raise BadEntryError(field="lines", value="a batch", why=f"no account may move by more than {MAX_SUM}")
-    return Sums(owners, debits, credits_, shared, units, service_days)
+    return Sums(moved, shared, service_days)
+
+
+def in_key_order(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries by owner, who leads the table's key; those of one owner as they came.
+
+    Neighbours in the key land on one page of its index: a quarter less of the server's time for a large batch. And
+    two batches that share ids write them in one order, so neither waits for the other in turn.
+    """
+    return sorted(entries, key=_OWNER_ID)
 
 
 def rollup_deltas(entries: Sequence[Entry], accounts: Container[int]) -> tuple[RollupDelta, ...]:
@@ -102,8 +122,8 @@ def rollup_deltas(entries: Sequence[Entry], accounts: Container[int]) -> tuple[R
     return tuple(RollupDelta(*key, *pair) for key, pair in sorted(by_day.items()))
 
 
-def copy_lines(entries: Sequence[Entry], book_day: date, now: datetime) -> bytes:
-    """Return the lines of entries in one currency as a binary COPY; `now` becomes posted_at.
+def copy_lines(entries: Sequence[Entry], book_day: date, now: datetime) -> Iterator[bytes]:
+    """Yield the lines of entries in one currency as a binary COPY, in pieces; `now` becomes posted_at.
 
     Everything that repeats within a batch is encoded once: what all lines of a day and place have in common,
     currency, kinds and narratives. Riders' ids hardly repeat: encoding one again is cheaper than looking it up.
@@ -116,8 +136,12 @@ def copy_lines(entries: Sequence[Entry], book_day: date, now: datetime) -> bytes
     ends: dict[str, bytes] = {}
     plain_end = row.text_field("") + row.uuid_field(None)
     middle, middle_day, middle_count = b"", None, 0
+    most = CHUNK * _PARTS
     parts = [row.COPY_HEADER]
     for entry in entries:
+        if len(parts) > most:
+            yield b"".join(parts)
+            parts = []
         head = heads.get(entry.kind)
         if head is None:
             head = heads[entry.kind] = currency + row.text_field(entry.kind)
@@ -163,7 +187,7 @@ def copy_lines(entries: Sequence[Entry], book_day: date, now: datetime) -> bytes
                 end,
             )
     parts.append(row.COPY_TRAILER)
-    return b"".join(parts)
+    yield b"".join(parts)
 
 
 def derived_keys(entries: Sequence[Entry], book_day: date) -> list[tuple[UUID, UUID, date]]:

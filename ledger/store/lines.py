@@ -6,26 +6,31 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import psycopg
 from sqlalchemy import Connection, text
 
 from ledger.rules import row
-from ledger.rules.batch import RollupDelta, Sums
+from ledger.rules.batch import CREDITS, DEBITS, OWNER, RollupDelta, Sums
 from ledger.rules.row import COLUMNS, Row
 from ledger.store import arrays
 from ledger.store.connection import Driver, as_sqlalchemy, driver
 
 SAVEPOINT: Final = "ledger_post"
+_SET_SAVEPOINT: Final = f"SAVEPOINT {SAVEPOINT}"
+_SHARE: Final = "SELECT ledger_share_days(%s::integer[])"
+# How long a batch whose lines are written waits for balances that another holds. Undone by the savepoint's rollback.
+_PATIENCE: Final = "SET LOCAL lock_timeout = '250ms'"
+_NO_PATIENCE: Final = "SET LOCAL lock_timeout TO DEFAULT"
 SELECT_COLUMNS: Final = ", ".join(f"l.{name}" for name in COLUMNS)
-_COPY_LINES: Final = f"COPY ledger_line ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
+_COPY_LINES: Final = f"COPY ledger_line ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)".encode()
 _INSERT_LINE: Final = (
     f"INSERT INTO ledger_line ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
 )
 _INSERT_DERIVED: Final = "INSERT INTO ledger_derived (owner_id, entry_id, book_day) VALUES (%s, %s, %s)"
-_COPY_DERIVED: Final = "COPY ledger_derived (owner_id, entry_id, book_day) FROM STDIN (FORMAT BINARY)"
+_COPY_DERIVED: Final = b"COPY ledger_derived (owner_id, entry_id, book_day) FROM STDIN (FORMAT BINARY)"
 _MOVE: Final = f"SELECT * FROM ledger_move({', '.join(['%s'] * 7)}, %s::text, %s::date, %s::date, %s::bool)"
 _ROLL_UP: Final = """
 INSERT INTO ledger_rollup AS r (owner_id, account_id, book_day, service_day, slot, debits, credits)
@@ -50,6 +55,22 @@ class RestAccount:
     guarded: bool | None
 
 
+class Move(NamedTuple):
+    """What `ledger_move` is called with."""
+
+    owners: arrays.UuidArray
+    accounts: arrays.UuidArray
+    debits: arrays.BigintArray
+    credits: arrays.BigintArray
+    shared: arrays.UuidArray
+    shared_debits: arrays.BigintArray
+    shared_credits: arrays.BigintArray
+    currency: str
+    book_day: date
+    about: date | None
+    judged: bool
+
+
 def share_days(tx: Connection, days: Iterable[date]) -> date:
     """Hold these book days open until the transaction ends, in date order; return the last closed day.
 
@@ -61,10 +82,7 @@ def share_days(tx: Connection, days: Iterable[date]) -> date:
     connection = driver(tx)
     # In a pipeline the transaction's BEGIN travels along instead of being waited for.
     with as_sqlalchemy(), connection.pipeline():
-        found = connection.execute("SELECT ledger_share_days(%s::integer[])", (numbers,)).fetchone()
-    assert found is not None
-    closed: date = found[0]
-    return closed
+        return _day(connection.execute(_SHARE, (numbers,)))
 
 
 def _numbers(values: Iterable[int]) -> str:
@@ -72,42 +90,73 @@ def _numbers(values: Iterable[int]) -> str:
 
 
 @contextmanager
-def moving(
-    connection: Driver, sums: Sums, *, currency: str, book_day: date, judged: bool
-) -> Iterator[Callable[[], list[RestAccount]]]:
-    """Set a savepoint, share the book day, lock the batch's guarded balances in id order and move them, while the caller's block works on.
+def beginning(connection: Driver, book_day: date) -> Iterator[Callable[[], bool]]:
+    """Set the savepoint and share the book day, while the caller's block works on.
 
-    Yields what returns, after the block, the accounts that are not such; its end waits for the server. Not
-    `judged`, an account whose debits alone (taken first) would pass its floor is left as it is, so that what
-    passes here passes in every order. Judged, the floor constraint has the last word. Whatever stands in the
-    way (a floor, a closed book day) is returned as an account without a state. The roll-ups of the others are
-    added to when all entries are about one service day.
+    Yields what returns, after the block, whether the day is open.
     """
-    arrays.teach(connection)
-    accounts, shared = sorted(sums.owner.keys() - sums.shared), sorted(sums.shared)
-    debits, credits_, owner = sums.debits, sums.credits, sums.owner
-    values = (
-        arrays.uuids([owner[a] for a in accounts]),
+    # In a pipeline the transaction's BEGIN travels along instead of being waited for.
+    with connection.pipeline():
+        connection.execute(_SET_SAVEPOINT)
+        shared = connection.execute(_SHARE, ([row.era_days(book_day)],))
+        yield lambda: _day(shared) < book_day
+
+
+def _day(found: psycopg.Cursor[tuple[Any, ...]]) -> date:
+    (day,) = found.fetchone() or (None,)
+    assert isinstance(day, date)
+    return day
+
+
+def move_of(sums: Sums, *, currency: str, book_day: date, judged: bool) -> Move:
+    """Return what `moving` sends for these sums.
+
+    Not `judged`, an account whose debits alone (taken first) would pass its floor is left as it is, so that what
+    passes here passes in every order. Judged, the floor constraint has the last word.
+    """
+    moved = sums.moved
+    accounts, shared = sorted(moved.keys() - sums.shared), sorted(sums.shared)
+    single, several = [moved[account] for account in accounts], [moved[account] for account in shared]
+    return Move(
+        arrays.uuids([cell[OWNER] for cell in single]),
         arrays.uuids(accounts),
-        arrays.bigints([debits.get(a, 0) for a in accounts]),
-        arrays.bigints([credits_.get(a, 0) for a in accounts]),
+        arrays.bigints([cell[DEBITS] for cell in single]),
+        arrays.bigints([cell[CREDITS] for cell in single]),
         arrays.uuids(shared),
-        arrays.bigints([debits.get(a, 0) for a in shared]),
-        arrays.bigints([credits_.get(a, 0) for a in shared]),
+        arrays.bigints([cell[DEBITS] for cell in several]),
+        arrays.bigints([cell[CREDITS] for cell in several]),
         currency,
         book_day,
         sums.service_day,
         judged,
     )
+
+
+@contextmanager
+def moving(
+    connection: Driver, move: Move, *, begun: bool = False
+) -> Iterator[Callable[[], list[RestAccount]]]:
+    """Lock a batch's guarded balances in id order and move them, while the caller's block works on.
+
+    Yields what returns, after the block, the accounts that are not such; its end waits for the server. Whatever
+    stands in the way (a floor, a closed book day) is returned as an account without a state. The roll-ups of the
+    others are added to when all entries are about one service day.
+
+    Not `begun`, it first does what `beginning` does. Begun, the lines are written already and whoever holds a balance
+    may be waiting for one of their ids: the wait for balances is bounded then, and ends in LockNotAvailable.
+    """
+    arrays.teach(connection)
     # In a pipeline the transaction's BEGIN travels along instead of being waited for.
     with connection.pipeline():
-        connection.execute(f"SAVEPOINT {SAVEPOINT}")
-        running = connection.execute(_MOVE, values)
+        connection.execute(_PATIENCE if begun else _SET_SAVEPOINT)
+        running = connection.execute(_MOVE, move)
+        if begun:
+            connection.execute(_NO_PATIENCE)
         yield lambda: [RestAccount(found[0].int, *found[1:]) for found in running.fetchall()]
 
 
 def insert_few(connection: Driver, derived: Iterable[tuple[UUID, UUID, date]], lines: Iterable[Row]) -> None:
-    """Register derived ids and append lines, as `copy_derived` and `copy_lines` do.
+    """Register derived ids and append lines, as `copy_derived` and `copying_lines` do.
 
     For a few in a pipeline: they travel with the statements before them, where a COPY takes two more round trips.
     """
@@ -117,23 +166,24 @@ def insert_few(connection: Driver, derived: Iterable[tuple[UUID, UUID, date]], l
         connection.execute(_INSERT_LINE, row.values(line))
 
 
-def copy_lines(connection: Driver, payload: bytes) -> None:
-    """Append line rows, a binary COPY; UniqueViolation when an id is booked on that day."""
-    _copy(connection, _COPY_LINES, payload)
+@contextmanager
+def copying_lines(connection: Driver) -> Iterator[Callable[[bytes], None]]:
+    """Append line rows: yields what takes the pieces of a binary COPY, and waits for the server at the end.
+
+    UniqueViolation when an id is booked on that day.
+    """
+    with connection.cursor() as cursor, cursor.copy(_COPY_LINES) as copy:
+        yield copy.write
 
 
 def copy_derived(connection: Driver, payload: bytes) -> None:
     """Register derived ids, a binary COPY; UniqueViolation when one is booked on any day."""
-    _copy(connection, _COPY_DERIVED, payload)
-
-
-def _copy(connection: Driver, statement: str, payload: bytes) -> None:
-    with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+    with connection.cursor() as cursor, cursor.copy(_COPY_DERIVED) as copy:
         copy.write(payload)
 
 
 def keep(connection: Driver) -> None:
-    """End the savepoint that `moving` set and keep what was written since."""
+    """End the savepoint that `beginning` or `moving` set and keep what was written since."""
     connection.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
 
 
@@ -168,7 +218,7 @@ def all_or_nothing(connection: Driver) -> Iterator[None]:
 
 
 def undo(connection: Driver) -> None:
-    """Go back to the savepoint that `moving` set, and end it."""
+    """Go back to the savepoint that `beginning` or `moving` set, and end it."""
     with connection.pipeline():
         connection.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
         connection.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
@@ -235,4 +285,5 @@ RETRYABLE: Final = (
     psycopg.errors.CheckViolation,
     psycopg.errors.NumericValueOutOfRange,
     psycopg.errors.DeadlockDetected,
+    psycopg.errors.LockNotAvailable,
 )

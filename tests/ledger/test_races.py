@@ -2,6 +2,7 @@
 
 import os
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from ledger import accounts, close_period, post, prove, reserve, reverse
 from ledger.rules import chart
 from ledger.rules.entry import Duplicate, Entry, Line, Posted, Refused
 from ledger.rules.hold import Held, Hold, StoredHold
+from ledger.store import accounts as account_store
 from service import metrics
 from service.database import Database
 
@@ -33,6 +35,10 @@ TURNS = 40 if FULL else 3
 # 8 clients of so many transactions, of 1 to 12 operations each: full is more than 10,000 operations.
 TRANSACTIONS = 210 if FULL else 15
 ANSWERS = {Posted: "booked", Duplicate: "again", StoredHold: "voided"}
+WAITING = text(
+    "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
+    " WHERE NOT l.granted AND a.datname = current_database()"
+)
 SIGNER = SigningKey.generate()
 
 
@@ -72,6 +78,37 @@ def test_one_id_from_all_sides_is_booked_once(live) -> None:
         kinds = Counter(type(answer[place]) for answer in answers)
         assert kinds == {Posted: 1, Duplicate: CLIENTS - 1}
     assert len({answer[0].posted_at for answer in answers}) == 1
+
+
+def test_large_batches_of_the_same_ids_are_booked_once(live) -> None:
+    """Half of them hold an entry that the floor refuses, and so lock balances before they write a line."""
+    books, database = live
+    shared = [books.fare(rider, 1) for rider in (3, 1, 2, 0) for _ in range(5)]
+    beyond = books.fare(0, 5_000)
+
+    def work(number: int) -> Any:
+        batch = [*shared, beyond] if number % 2 else shared[::-1]
+        return database.run(lambda tx: post.post(tx, batch, NOW))
+
+    answers = at_once(work)
+    kinds = Counter(type(outcome) for answer in answers for outcome in answer)
+    booked = len(shared)
+    assert kinds == {Posted: booked, Duplicate: booked * (CLIENTS - 1), Refused: CLIENTS // 2}
+
+
+def test_whoever_holds_the_balances_need_not_wait_for_a_batch_that_is_written(live) -> None:
+    """A large batch writes its lines before it asks for balances; their holder then wants the same ids."""
+    books, database = live
+    batch = [books.fare(0, 1) for _ in range(20)]
+    with ThreadPoolExecutor(1) as pool, database.begin() as holder:
+        account_store.lock_balances(holder, {books.purse(0)})
+        other = pool.submit(lambda: database.run(lambda tx: post.post(tx, batch, NOW)))
+        while not database.run(lambda tx: tx.execute(WAITING).scalar_one()):
+            time.sleep(0.005)
+        mine = post.post(holder, batch, NOW)
+        # Committed at the end of the block, before the other is asked for its answer.
+        assert {type(outcome) for outcome in mine} == {Posted}
+    assert {type(outcome) for outcome in other.result()} == {Duplicate}
 
 
 def test_a_floor_race_takes_exactly_what_is_there(live) -> None:
