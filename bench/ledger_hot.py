@@ -1,8 +1,9 @@
-"""ledger.hot: 32 clients post single taps at once, all to one operator.
+"""ledger.hot: 32 clients post single taps at once, all to one operator, through `service.posting`.
 
-Against the same load spread over 32 operators (no row may be hot), and against the ledger that most people write:
-a stored balance of the operator, updated in each tap's transaction. Once as the disk is, once with 2 ms added to
-every flush of the log by `commit_delay` (with `commit_siblings = 0` PostgreSQL then sleeps before each flush).
+Against the same load spread over 32 operators (no row may be hot), against the ledger that most people write (a
+stored balance of the operator, updated in each tap's transaction), and beside it, without a goal, against `ledger.post`
+in a transaction of its own for each tap. Once as the disk is, once with 2 ms added to every flush of the log by
+`commit_delay` (with `commit_siblings = 0` PostgreSQL then sleeps before each flush).
 
 The clients are threads of a few processes, because one Python process would be the limit.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
@@ -23,16 +24,20 @@ from sqlalchemy import Engine, create_engine, make_url
 from bench import ledger_world
 from bench.ledger_world import NOW, TODAY, World
 from bench.measure import Result, Stage, Work, judged, race
+from kernel.clock import FixedClock
 from ledger import post
 from ledger.rules.entry import Entry, Posted
 from ledger.store.connection import driver
 from service import collector
+from service.database import Database
+from service.posting import Postings
 
 CLIENTS: Final = 32
-PROCESSES: Final = 4
+PROCESSES: Final = 2
 EACH: Final = 30
 DELAY_US: Final = 2_000
 UNIT: Final = "taps/s"
+_KINDS: Final = ("hot", "spread", "stored", "alone")
 _TABLES: Final = (
     (
         "CREATE TABLE bench_hot_balance (account_id uuid PRIMARY KEY, posted bigint NOT NULL, floor bigint,"
@@ -42,6 +47,7 @@ _TABLES: Final = (
     "CREATE TABLE bench_hot_line (LIKE ledger_line, PRIMARY KEY (owner_id, entry_id, line_no, book_day))",
     "GRANT SELECT, INSERT, UPDATE ON bench_hot_balance, bench_hot_line TO lienthong_app",
 )
+Client = Callable[[Sequence[Entry]], int]
 _LINE: Final = (
     "INSERT INTO bench_hot_line VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 1, 1, %s, %s, %s, %s, '', NULL)"
 )
@@ -63,7 +69,7 @@ def run(stage: Stage) -> list[Result]:
     with _crowd(stage.servers.database_url, world) as crowd:
         for suffix, delay, times in (("", 0, 5), ("_slow_disk", DELAY_US, 10)):
             _delay(stage, delay)
-            speeds = race({kind: crowd(kind) for kind in ("hot", "spread", "stored")}, rounds=stage.rounds)
+            speeds = race({kind: crowd(kind) for kind in _KINDS}, rounds=stage.rounds)
             if not delay:
                 results.append(
                     judged("ledger.hot_spread", UNIT, speeds["hot"], speeds["spread"], at_least=0.95)
@@ -71,6 +77,7 @@ def run(stage: Stage) -> list[Result]:
             results.append(
                 judged(f"ledger.hot_stored{suffix}", UNIT, speeds["hot"], speeds["stored"], at_least=times)
             )
+            results.append(judged(f"ledger.hot_alone{suffix}", UNIT, speeds["hot"], speeds["alone"]))
         _delay(stage, 0)
     engine.dispose()
     owner.dispose()
@@ -133,7 +140,13 @@ def _serve(pipe: Pipe, url: str, world: World, number: int) -> None:
     """One process: (kind, False) prepares a round of hot, spread or stored; (kind, True) runs it and says how many."""
     share = CLIENTS // PROCESSES
     clients = range(number * share, (number + 1) * share)
-    engine = create_engine(url, pool_size=share)
+    database = Database(url, pool_size=share)
+    works = {
+        "hot": _together(database),
+        "spread": _together(database),
+        "stored": _stored(database.engine),
+        "alone": _alone(database.engine),
+    }
     world.chance.seed(number)
     collector.calm()
     with ThreadPoolExecutor(share) as pool:
@@ -141,12 +154,11 @@ def _serve(pipe: Pipe, url: str, world: World, number: int) -> None:
         while (order := pipe.recv()) != "end":
             kind, go = order
             if go:
-                work = _stored(engine) if kind == "stored" else _posted(engine)
-                pipe.send(sum(pool.map(work, prepared[kind])))
+                pipe.send(sum(pool.map(works[kind], prepared[kind])))
             else:
                 prepared[kind] = [_taps(world, client, spread=kind == "spread") for client in clients]
                 pipe.send(0)
-    engine.dispose()
+    database.dispose()
 
 
 def _taps(world: World, client: int, *, spread: bool) -> list[Entry]:
@@ -154,7 +166,19 @@ def _taps(world: World, client: int, *, spread: bool) -> list[Entry]:
     return [world.fare(client * 100 + world.chance.randrange(100), operator) for _ in range(EACH)]
 
 
-def _posted(engine: Engine) -> object:
+def _together(database: Database) -> Client:
+    postings = Postings(database, FixedClock(NOW))
+
+    def work(entries: Sequence[Entry]) -> int:
+        for entry in entries:
+            outcome = postings.post(entry)
+            assert isinstance(outcome, Posted), outcome
+        return len(entries)
+
+    return work
+
+
+def _alone(engine: Engine) -> Client:
     def work(entries: Sequence[Entry]) -> int:
         for entry in entries:
             with engine.begin() as tx:
@@ -165,7 +189,7 @@ def _posted(engine: Engine) -> object:
     return work
 
 
-def _stored(engine: Engine) -> object:
+def _stored(engine: Engine) -> Client:
     def work(entries: Sequence[Entry]) -> int:
         for entry in entries:
             (line,) = entry.lines
