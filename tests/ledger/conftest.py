@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
+from threading import Barrier
+from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import Connection
 
 from kernel.crypto.ed25519 import VerifyKey
+from kernel.errors import DomainError
 from kernel.ids import EntryId, LedgerAccountId, uuid7
 from kernel.money import VND, Money
 from ledger import accounts, post, prove
@@ -19,9 +24,12 @@ from ledger.rules.account import AccountSpec
 from ledger.rules.entry import Entry, Line, Outcome, Posted
 from ledger.rules.proof import Fault
 from ledger.store import proofs, seals
+from service.database import Database
 
 NOW = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 18)
+# Connections at once in the races.
+CLIENTS = 8
 
 
 def vnd(minor: int) -> Money:
@@ -114,3 +122,31 @@ def books(tx: Connection) -> Books:
     made = Books()
     made.open(tx)
     return made
+
+
+@pytest.fixture
+def live(database):
+    """Committed books with 1,000 on every purse, and a Database of the service on them."""
+    books = Books()
+    opened = Database(database.url, pool_size=CLIENTS + 1)
+    with opened.begin() as tx:
+        books.open(tx)
+        books.posted(tx, *(books.topup(rider, 1_000) for rider in range(4)))
+    yield books, opened
+    assert not [fault for step in prove.prove(opened.begin) for fault in step.faults]
+    opened.dispose()
+
+
+def at_once(work: Callable[[int], Any], clients: int = CLIENTS) -> list[Any]:
+    """Run `work(n)` on n threads that start together; a refusal counts as an answer."""
+    together = Barrier(clients)
+
+    def run(number: int) -> Any:
+        together.wait()
+        try:
+            return work(number)
+        except DomainError as refused:
+            return refused
+
+    with ThreadPoolExecutor(clients) as pool:
+        return list(pool.map(run, range(clients)))

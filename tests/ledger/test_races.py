@@ -2,10 +2,8 @@
 
 import os
 import random
-import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
@@ -13,61 +11,23 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
 
 from kernel.crypto.ed25519 import SigningKey
-from kernel.errors import DomainError
 from kernel.ids import LedgerAccountId, uuid7
-from ledger import accounts, close_period, post, prove, reserve, reverse
+from ledger import accounts, close_period, post, reserve, reverse
 from ledger.rules import chart
 from ledger.rules.entry import Duplicate, Entry, Line, Posted, Refused
 from ledger.rules.hold import Held, Hold, StoredHold
-from ledger.store import accounts as account_store
-from service import metrics
-from service.database import Database
 
-from .conftest import NOW, TODAY, Books, vnd
+from .conftest import CLIENTS, NOW, TODAY, at_once, vnd
 
-CLIENTS = 8
 FULL = os.environ.get("LIENTHONG_TEST_FAULTS") == "full"
 # Each turn deals the ends to other clients.
 TURNS = 40 if FULL else 3
 # 8 clients of so many transactions, of 1 to 12 operations each: full is more than 10,000 operations.
 TRANSACTIONS = 210 if FULL else 15
 ANSWERS = {Posted: "booked", Duplicate: "again", StoredHold: "voided"}
-WAITING = text(
-    "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
-    " WHERE NOT l.granted AND a.datname = current_database()"
-)
 SIGNER = SigningKey.generate()
-
-
-@pytest.fixture
-def live(database):
-    """Committed books with 1,000 on every purse, and a Database of the service on them."""
-    books = Books()
-    opened = Database(database.url, pool_size=CLIENTS + 1)
-    with opened.begin() as tx:
-        books.open(tx)
-        books.posted(tx, *(books.topup(rider, 1_000) for rider in range(4)))
-    yield books, opened
-    assert not [fault for step in prove.prove(opened.begin) for fault in step.faults]
-    opened.dispose()
-
-
-def at_once(work: Callable[[int], Any], clients: int = CLIENTS) -> list[Any]:
-    """Run `work(n)` on n threads that start together; a refusal counts as an answer."""
-    together = Barrier(clients)
-
-    def run(number: int) -> Any:
-        together.wait()
-        try:
-            return work(number)
-        except DomainError as refused:
-            return refused
-
-    with ThreadPoolExecutor(clients) as pool:
-        return list(pool.map(run, range(clients)))
 
 
 def test_one_id_from_all_sides_is_booked_once(live) -> None:
@@ -78,37 +38,6 @@ def test_one_id_from_all_sides_is_booked_once(live) -> None:
         kinds = Counter(type(answer[place]) for answer in answers)
         assert kinds == {Posted: 1, Duplicate: CLIENTS - 1}
     assert len({answer[0].posted_at for answer in answers}) == 1
-
-
-def test_large_batches_of_the_same_ids_are_booked_once(live) -> None:
-    """Half of them hold an entry that the floor refuses, and so lock balances before they write a line."""
-    books, database = live
-    shared = [books.fare(rider, 1) for rider in (3, 1, 2, 0) for _ in range(5)]
-    beyond = books.fare(0, 5_000)
-
-    def work(number: int) -> Any:
-        batch = [*shared, beyond] if number % 2 else shared[::-1]
-        return database.run(lambda tx: post.post(tx, batch, NOW))
-
-    answers = at_once(work)
-    kinds = Counter(type(outcome) for answer in answers for outcome in answer)
-    booked = len(shared)
-    assert kinds == {Posted: booked, Duplicate: booked * (CLIENTS - 1), Refused: CLIENTS // 2}
-
-
-def test_whoever_holds_the_balances_need_not_wait_for_a_batch_that_is_written(live) -> None:
-    """A large batch writes its lines before it asks for balances; their holder then wants the same ids."""
-    books, database = live
-    batch = [books.fare(0, 1) for _ in range(20)]
-    with ThreadPoolExecutor(1) as pool, database.begin() as holder:
-        account_store.lock_balances(holder, {books.purse(0)})
-        other = pool.submit(lambda: database.run(lambda tx: post.post(tx, batch, NOW)))
-        while not database.run(lambda tx: tx.execute(WAITING).scalar_one()):
-            time.sleep(0.005)
-        mine = post.post(holder, batch, NOW)
-        # Committed at the end of the block, before the other is asked for its answer.
-        assert {type(outcome) for outcome in mine} == {Posted}
-    assert {type(outcome) for outcome in other.result()} == {Duplicate}
 
 
 def test_a_floor_race_takes_exactly_what_is_there(live) -> None:
@@ -261,48 +190,6 @@ def test_many_operations_in_both_directions_keep_every_sum(live) -> None:
     assert booked == 4 + done["Posted"] + posted_holds
     assert min(done["Posted"], done["Duplicate"], done["Refused"], done["holds"]) > 0
     assert done.total() > (10_000 if FULL else 600)
-
-
-def test_a_provoked_deadlock_is_repeated_and_counted(live) -> None:
-    books, database = live
-    before = metrics.TRANSACTION_RETRIES.labels("deadlock")._value.get()
-    crossing = Barrier(2)
-    tries: Counter[int] = Counter()
-
-    def work(number: int) -> Any:
-        def cross(tx: Connection) -> Any:
-            tries[number] += 1
-            post.post(tx, [books.topup(number, 1)], NOW)
-            if tries[number] == 1:
-                crossing.wait()
-            return post.post(tx, [books.topup(1 - number, 1)], NOW)
-
-        return database.run(cross)
-
-    answers = at_once(work, 2)
-    assert all(isinstance(answer[0], Posted) for answer in answers)
-    assert metrics.TRANSACTION_RETRIES.labels("deadlock")._value.get() > before
-    with database.begin() as tx:
-        assert books.balance(tx, books.purse(0)) == 1_002
-
-
-def test_a_deadlock_that_stays_is_given_up_after_the_set_number(live, monkeypatch) -> None:
-    """Retries are bounded: the database's own error comes up, and every repeat was counted."""
-    books, database = live
-    counter = metrics.TRANSACTION_RETRIES.labels("deadlock")._value
-    before, tries = counter.get(), []
-    monkeypatch.setattr(database, "retries", 3)
-
-    def deadlocked(tx: Connection) -> None:
-        post.post(tx, [books.topup(0, 1)], NOW)
-        tries.append(1)
-        tx.execute(text("DO $$ BEGIN RAISE EXCEPTION 'again' USING ERRCODE = 'deadlock_detected'; END $$"))
-
-    with pytest.raises(DBAPIError, match="again"):
-        database.run(deadlocked)
-    assert (len(tries), counter.get() - before) == (4, 3)
-    with database.begin() as tx:
-        assert books.balance(tx, books.purse(0)) == 1_000
 
 
 def test_a_freeze_waits_for_posters_under_way(live) -> None:
