@@ -25,6 +25,7 @@ from service.errors import (
     NotAuthenticatedError,
     NotYoursError,
     OtherOperatorError,
+    RiderSignInError,
 )
 from service.services import services
 from service.staff import Grant, Role
@@ -48,11 +49,12 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """A route's rule; `why` is the reason a route may be public."""
+    """A route's rule; `why` is the reason a route may be public, or the rider app's server may act for any rider."""
 
     kind: Kind
     roles: frozenset[Role] = frozenset()
     why: str = ""
+    app_server: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,11 @@ class Principal:
         """Return whether any grant is of one of these roles."""
         return any(grant.role in roles for grant in self.grants)
 
+    def is_for_nobody(self, roles: frozenset[Role]) -> bool:
+        """Return whether, of these roles, the caller is a rider alone, and signed in for no account."""
+        held = {grant.role for grant in self.grants} & roles
+        return self.fare_account_id is None and held == {Role.RIDER}
+
     def operators(self, roles: frozenset[Role]) -> frozenset[OperatorId] | None:
         """Return the operators that these roles are limited to, or None for no limit."""
         held = {grant.operator_id for grant in self.grants if grant.role in roles}
@@ -80,10 +87,14 @@ def public(why: str) -> Callable[[View], View]:
     return _mark(Marker(Kind.PUBLIC, why=why))
 
 
-def requires(*roles: Role) -> Callable[[View], View]:
-    """Mark a route for staff sign-ins and API credentials of any of these roles; no role stands for another."""
+def requires(*roles: Role, app_server: str = "") -> Callable[[View], View]:
+    """Mark a route for staff sign-ins and API credentials of any of these roles; no role stands for another.
+
+    A rider route is for riders signed in for their own account. `app_server` says why the rider app's own server (a
+    credential of role rider) may call it too, for any rider.
+    """
     assert roles, "name the roles"
-    return _mark(Marker(Kind.ROLES, frozenset(roles)))
+    return _mark(Marker(Kind.ROLES, frozenset(roles), why=app_server, app_server=bool(app_server)))
 
 
 def device_envelope(view: View) -> View:
@@ -129,7 +140,7 @@ def require_operator(operator_id: str) -> None:
 
 
 def acting_for() -> FareAccountId | None:
-    """Return the account that a rider is signed in for; None for staff and credentials, which no account limits."""
+    """Return the account that a rider is signed in for; None for staff, agents and the rider app's server."""
     return principal().fare_account_id
 
 
@@ -168,6 +179,12 @@ def enforce() -> None:
                 raise NotAuthenticatedError
             if not caller.holds(marker.roles):
                 raise NotAllowedError(roles=sorted(marker.roles))
+            if caller.is_for_nobody(marker.roles) and not marker.app_server:
+                raise RiderSignInError
+            # Before any body is read; the views ask once more by `require_own`.
+            named = (request.view_args or {}).get("fare_account_id")
+            if caller.fare_account_id is not None and named not in {None, caller.fare_account_id}:
+                raise NotYoursError
             g.principal = caller
         case Kind.DEVICE_SIGNED:
             g.signing_device = device_auth.verify_request(services())

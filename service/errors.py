@@ -27,6 +27,12 @@ class NotYoursError(DomainError):
     detail = "This belongs to another account than the one you are signed in for."
 
 
+class RiderSignInError(DomainError):
+    """The rider app's server asked for what only a rider who is signed in may do or see."""
+
+    detail = "This takes a rider's own sign-in (POST /v1/riders/sign-in): the rider app's server may not do it for anybody."
+
+
 class BalanceShortError(DomainError):
     """The balance does not pay for it: nothing was sold."""
 

@@ -33,6 +33,7 @@ TABLE: Final[dict[str, Row]] = {
     "not-allowed": Row(403, "Not allowed"),
     "other-operator": Row(403, "Another operator's"),
     "not-yours": Row(403, "Another rider's"),
+    "rider-sign-in": Row(403, "Rider's sign-in needed"),
     "form-expired": Row(403, "Form expired"),
     "request-signature": Row(401, "Request signature not accepted"),
     "malformed-request": Row(422, "Malformed request"),

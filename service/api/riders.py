@@ -121,9 +121,10 @@ def list_notices(fare_account_id: UUID) -> dict[str, Any]:
 @blueprint.get("/me")
 @requires(Role.RIDER)
 def get_me() -> dict[str, Any]:
-    """Return the account that the caller is signed in for; null for the rider app's own credential."""
+    """Return the account that the caller is signed in for."""
     account = acting_for()
-    return {"fare_account_id": None if account is None else str(account)}
+    assert account is not None, "only a rider who is signed in comes here"
+    return {"fare_account_id": str(account)}
 
 
 def _account(tx: Connection, asked: CardOrAccount) -> FareAccountId:

@@ -144,6 +144,8 @@ def credential() -> None:
 def add_credential(name: str, grant: Grant, days: int) -> None:
     """Make an API credential and print its token, once. Only a hash of it is kept.
 
+    Of role rider it is the rider app's own server, which only asks for top-ups; riders sign in themselves.
+
     \b
     Example:
       lienthong credential add "ERP export" --role auditor --days 90

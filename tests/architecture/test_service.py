@@ -9,9 +9,10 @@ from uuid import UUID
 
 import pytest
 
+from access import issue
 from kernel.errors import DomainError
-from kernel.ids import OperatorId
-from service import auth, problems, staff
+from kernel.ids import FareAccountId, OperatorId
+from service import auth, problems, riders, staff
 from service.audit import Actor, ActorKind
 from service.auth import Kind
 from service.settings import PREFIX, Settings
@@ -150,12 +151,44 @@ def test_routes_by_role(app, client, tokens, role):
         if marker.kind is not Kind.ROLES:
             continue
         answer = client.open(address, method=method, headers=bearer(tokens[role]))
-        if role in marker.roles:
+        if role is Role.RIDER and role in marker.roles and not marker.app_server:
+            assert answer.json["type"] == "/problems/rider-sign-in", (endpoint, method)
+        elif role in marker.roles:
             outside = answer.is_json and answer.json.get("type") == "/problems/other-operator"
             assert answer.status_code not in {401, 403} or outside, (endpoint, method, answer.text)
             assert answer.status_code < 500, (endpoint, method, answer.text)
         else:
             assert answer.json["type"] == "/problems/not-allowed", (endpoint, method)
+
+
+def test_the_riders_app_server_asks_for_top_ups_and_nothing_else(app):
+    """What a credential of role rider may do for anybody, with the reason; all else takes the rider's own sign-in."""
+    found = {endpoint: marker.why for endpoint, _, _, marker in routes(app) if marker.app_server}
+    assert set(found) == {"topups.create_topup", "topups.get_topup"}
+    assert all(found.values())
+
+
+def test_a_signed_in_rider_reaches_nobody_elses(app, client, now):
+    """Route by route: the addresses name another account (or nothing of anybody's), and none of them answers."""
+    services = app.extensions["lienthong"]
+    account = FareAccountId(UUID(int=7))
+    with services.database.begin() as tx:
+        issue.open_guest(tx, account, now)
+        code = riders.make_code(
+            tx, account, keyring=services.keyring, by=Actor(ActorKind.COMMAND, "test"), now=now
+        )
+        token = riders.sign_in(tx, account, code, keyring=services.keyring, now=now)
+    reached = set()
+    for endpoint, method, address, marker in routes(app):
+        if Role.RIDER in marker.roles:
+            answer = client.open(address, method=method, headers=bearer(token))
+            if str(UUID(int=0)) in address and not address.startswith(("/v1/taps/", "/v1/topups/")):
+                assert answer.json["type"] == "/problems/not-yours", (endpoint, method)
+            elif answer.status_code < 300:
+                reached.add(endpoint)
+            else:
+                assert answer.status_code in {400, 403, 404, 422}, (endpoint, method, answer.text)
+    assert reached == {"riders.get_me"}, "nothing of account 0 is shown to account 7"
 
 
 def test_every_rider_route_asks_whose_it_is(app):

@@ -22,6 +22,7 @@ from service.audit import Actor, ActorKind
 from service.services import EXTENSION
 from service.settings import Settings
 from service.staff import Grant, Role
+from tests.service.sellers import Shop
 from tests.simulation import World
 
 HANOI = Path(fare.__file__).parent / "tariffs" / "hanoi"
@@ -181,7 +182,8 @@ def test_an_inspector_is_told_three_things_and_is_in_the_riders_list(ask, client
     reader.tap(card, purpose=Purpose.ALIGHT, stop_id="26-04", at=now - timedelta(minutes=1))
     client.post("/v1/taps", json=reader.upload(2, 2).to_json())
     assert inspect(ask, card)[1] == nothing
-    looks = ask("GET", f"/v1/riders/{card.issued.fare_account_id}/data-access", role=Role.RIDER)[1]
+    me = Shop(running, client).rider(card.issued)
+    looks = client.get(f"/v1/riders/{card.issued.fare_account_id}/data-access", headers=me).json
     assert [row["purpose"] for row in looks["data_access"]] == ["inspection at 29B-101.26"] * 3
 
 

@@ -51,7 +51,9 @@ def test_a_lost_card_is_replaced_in_the_middle_of_the_day(town: Town, fleet):
         charged = components(town, account)["charged"]
         assert charged > 0
         bought = {"pass_id": str(uuid.uuid4()), "product_id": "bus_month_one_route_normal", "scope": "26"}
-        town.ask("POST", f"/v1/riders/{account}/passes", bought, role="rider")
+        code = town.ask("POST", "/v1/riders/codes", {"card_serial": old.serial}, role="agent")["code"]
+        told = town.city.ask("POST", "/v1/riders/sign-in", "", {"card_serial": old.serial, "code": code})
+        town.city.ask("POST", f"/v1/riders/{account}/passes", told["token"], bought)
         before = town.purse(account)
         assert before.stored < 300_000 - charged
 
