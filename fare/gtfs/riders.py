@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 from fare.gtfs.fact_rows import amount_of, category_of, day_of, instant_of, read_facts
 from fare.gtfs.table import Notice
+from fare.rules.adjust import pass_end, product_on
 from fare.rules.facts import Entitlement, HeldPass, PurseMove
 from fare.rules.tariff import TariffBook
 from kernel.ground import Ground, GroundKind
@@ -15,9 +16,19 @@ from kernel.ids import CardId, FareAccountId, uuid8
 RIDER_COLUMNS: Final = (
     "rider", "category", "category_from", "category_to", "pass_product", "pass_scope", "pass_from", "pass_until",
     "debt_from", "debt_until", "money_at", "money_amount", "parked_at", "parked_from", "parked_until", "parked_by",
-    "parked_card",
+    "parked_card", "said_on_at", "said_stop", "said_off_at",
 )  # fmt: skip
+_FOREVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _GROUNDS: Final = {"": GroundKind.STAY, "stay": GroundKind.STAY, "right": GroundKind.RIGHT}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The rider's word on a ride without its tap-off, named by the instant of its tap-on: where and when it ended."""
+
+    on_at: datetime
+    stop_id: str
+    left_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +40,13 @@ class Rider:
     in_debt: tuple[tuple[datetime, datetime], ...] = ()
     purse: tuple[PurseMove, ...] | None = None
     parked: tuple[Ground, ...] = ()
+    said: tuple[Said, ...] = ()
 
 
 def read_riders(
     text: str, book: TariffBook, file: str = "riders.csv"
 ) -> tuple[dict[str, Rider], tuple[Notice, ...]]:
-    """Return what a CSV text says of riders, one row a fact: categories with dates, passes, debts, money, parking."""
+    """Return what a CSV text says of riders, one row a fact: docs/tariff-authors.md lists them."""
     notices: list[Notice] = []
     riders: dict[str, Rider] = defaultdict(Rider)
     for number, row in read_facts(text, file, RIDER_COLUMNS, ("rider",), notices):
@@ -44,10 +56,15 @@ def read_riders(
         if row["category"]:
             category = category_of(row["category"], book)
             start, end = day_of(row["category_from"]), day_of(row["category_to"])
+            wrong = [
+                (field, "invalid_date")
+                for field, found in (("category_from", start), ("category_to", end))
+                if row[field] and found is None
+            ]
             if category is None:
-                notices.append(
-                    Notice(file, number, "category", "unexpected_enum_value", f"“{row['category']}”")
-                )
+                wrong.append(("category", "unexpected_enum_value"))
+            if category is None or wrong:
+                notices += [Notice(file, number, field, code, f"“{row[field]}”") for field, code in wrong]
                 continue
             entitlements = (*entitlements, Entitlement(category, start or date.min, end))
         if row["pass_product"]:
@@ -56,10 +73,11 @@ def read_riders(
                 detail = f"“{row['pass_product']}” is not in passes.txt"
                 notices.append(Notice(file, number, "pass_product", "foreign_key_violation", detail))
                 continue
+            if since is not None and not row["pass_until"]:
+                until = _pass_until(row["pass_product"], since, book)
             if since is None or until is None:
-                notices.append(
-                    Notice(file, number, "pass_from", "invalid_date", "a pass has its two instants")
-                )
+                field = "pass_from" if since is None else "pass_until"
+                notices.append(Notice(file, number, field, "invalid_date", f"“{row[field]}”"))
                 continue
             name = uuid8("pass-file", row["rider"], number)
             passes = (*passes, HeldPass(name, row["pass_product"], row["pass_scope"], since, until))
@@ -90,8 +108,24 @@ def read_riders(
                 notices.append(Notice(file, number, field, code, f"“{row[field]}”"))
                 continue
             parked = (*parked, ground)
-        riders[row["rider"]] = Rider(passes, entitlements, debts, purse, parked)
+        said = known.said
+        if row["said_on_at"]:
+            on_at, left_at = instant_of(row["said_on_at"], book), instant_of(row["said_off_at"], book)
+            if on_at is None or left_at is None or not row["said_stop"]:
+                field = "said_on_at" if on_at is None else "said_off_at" if left_at is None else "said_stop"
+                code = "missing_required_field" if field == "said_stop" else "invalid_date"
+                notices.append(Notice(file, number, field, code, f"“{row[field]}”"))
+                continue
+            said = (*said, Said(on_at, row["said_stop"], left_at))
+        riders[row["rider"]] = Rider(passes, entitlements, debts, purse, parked, said)
     return dict(riders), tuple(notices)
+
+
+def _pass_until(name: str, since: datetime, book: TariffBook) -> datetime:
+    """Return when a pass ends by its own validity; one that begins at its first tap waits for it without an end."""
+    product = product_on(book.passes[name], book.local_date(since))
+    assert product is not None, "a pass of the book has rows"
+    return _FOREVER if product.from_first_tap else pass_end(product, since, book)
 
 
 def _parked(row: dict[str, str], number: int, book: TariffBook) -> tuple[Ground | None, str]:

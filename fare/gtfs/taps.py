@@ -2,16 +2,15 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Final
-from uuid import UUID
 
 from fare.gtfs.fact_rows import category_of, instant_of, read_facts
 from fare.gtfs.riders import Rider
 from fare.gtfs.table import Notice
 from fare.rules.bill import Bill
 from fare.rules.carried import Carried
-from fare.rules.facts import CARD_MEDIUM, DayFacts, FareTap
+from fare.rules.facts import CARD_MEDIUM, Correction, DayFacts, FareTap
 from fare.rules.fold import days_of, fold_days
 from fare.rules.simulation import History
 from fare.rules.tariff import TariffBook
@@ -52,13 +51,26 @@ def read_taps(
     """Return the taps of a CSV text and what is wrong with it.
 
     Columns: TAP_COLUMNS, of which rider, at and purpose are required. `at` is an ISO instant; without an
-    offset it is local to the tariff's zone. Without counters a rider's taps count up in file order.
+    offset it is local to the tariff's zone. A card none of whose rows has a counter counts its taps by their time,
+    those of one time as they stand; otherwise a row without one is the next after the row before.
     """
     notices: list[Notice] = []
     taps: list[NamedTap] = []
     counts: dict[str, int] = defaultdict(int)
-    for number, row in read_facts(text, file, TAP_COLUMNS, ("rider", "at", "purpose"), notices):
-        at = instant_of(row["at"], book)
+    rows = read_facts(text, file, TAP_COLUMNS, ("rider", "at", "purpose"), notices)
+    counted = {row["card"] or row["rider"] for _, row in rows if row["counter"]}
+    times = {number: instant_of(row["at"], book) for number, row in rows}
+    by_time = sorted(
+        (number for number, row in rows if (row["card"] or row["rider"]) not in counted),
+        key=lambda number: (times[number] or datetime.max.replace(tzinfo=UTC), number),
+    )
+    cards = {number: row["card"] or row["rider"] for number, row in rows}
+    places: dict[int, int] = {}
+    for number in by_time:
+        counts[cards[number]] += 1
+        places[number] = counts[cards[number]]
+    for number, row in rows:
+        at = times[number]
         purpose, phase = _PURPOSES.get(row["purpose"]), _PHASES.get(row["phase"])
         category = category_of(row["category"], book)
         for field, found, code in (
@@ -76,8 +88,9 @@ def read_taps(
         if at is None or purpose is None or phase is None or category is None:
             continue
         rider, card = row["rider"], row["card"] or row["rider"]
-        counts[card] += 1
-        counter = int(row["counter"]) if row["counter"] else counts[card]
+        if card in counted:
+            counts[card] = int(row["counter"]) if row["counter"] else counts[card] + 1
+        counter = counts[card] if card in counted else places[number]
         taps.append(
             NamedTap(
                 rider,
@@ -116,9 +129,15 @@ def price_taps(
     for name in sorted(by_rider):
         rider = riders.get(name, Rider())
         account = FareAccountId(uuid8("rider-file", name))
+        said = tuple(
+            Correction(tap.tap_id, one.stop_id, one.left_at)
+            for one in rider.said
+            for tap in by_rider[name]
+            if tap.tapped_at == one.on_at and tap.purpose is not Purpose.ALIGHT
+        )
         days = days_of(
             account, by_rider[name], book, passes=rider.passes, entitlements=rider.entitlements, as_of=as_of,
-            in_debt=rider.in_debt, purse=rider.purse, parked=rider.parked,
+            in_debt=rider.in_debt, purse=rider.purse, parked=rider.parked, corrections=said,
         )  # fmt: skip
         found.append(PricedRider(name, fold_days(days, book)))
     return tuple(found)
@@ -142,8 +161,3 @@ def histories_of(
         )
         for name in sorted(by_rider)
     )
-
-
-def tap_rows(taps: tuple[NamedTap, ...]) -> dict[UUID, int]:
-    """Return each tap's row in its file."""
-    return {one.tap.tap_id: one.row for one in taps}

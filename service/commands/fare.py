@@ -9,13 +9,12 @@ from uuid import UUID
 
 import click
 
+from fare.gtfs.answer import answer, charged
 from fare.gtfs.riders import read_riders
 from fare.gtfs.table import Notice
 from fare.gtfs.taps import PricedRider, price_taps, read_taps
-from fare.rules.bill import Component
 from fare.rules.explain import explain
 from fare.rules.tariff import TariffBook
-from kernel.money import Money
 from service.commands.read_tariff import read
 
 if TYPE_CHECKING:
@@ -76,25 +75,26 @@ def price(
 ) -> None:
     """Price the taps of a CSV file under a tariff, with an explanation for each.
 
-    docs/tariff-authors.md describes both files. Ends with 1 when a tap has no known fare.
+    docs/tariff-authors.md describes both files and the answer. Ends with 1 when a tap has no known fare, or when a file
+    holds an error (each named by file, row, field and code).
 
     \b
     Example:
       lienthong fare price --tariff fare/tariffs/hanoi --taps taps.csv --json
     """  # noqa: D301  (click reads \b)
     checked = read(source)
-    _stop_on(checked.errors)
+    _stop_on(checked.errors, as_json=as_json)
     assert checked.book is not None, "a tariff without errors compiles"
     book = checked.book
     taps, wrong = read_taps(taps_file.read_text("utf-8-sig"), book, taps_file.name)
-    _stop_on(wrong)
+    _stop_on(wrong, as_json=as_json)
     riders, wrong = ({}, ()) if riders_file is None else read_riders(
         riders_file.read_text("utf-8-sig"), book, riders_file.name
     )  # fmt: skip
-    _stop_on(wrong)
+    _stop_on(wrong, as_json=as_json)
     priced = price_taps(taps, riders, book, as_of)
     if as_json:
-        click.echo(json.dumps(_document(priced, book), ensure_ascii=False, indent=1))
+        click.echo(json.dumps(answer(priced, taps, book), ensure_ascii=False, indent=1))
     else:
         _print(priced, book)
     if any(bill.unpriced for rider in priced for _, _, bill in rider.days):
@@ -161,41 +161,14 @@ def _tell(story: "TapStory") -> None:
         click.echo("  The evidence now prices this otherwise than it is booked: it waits to be billed again.")
 
 
-def _stop_on(notices: tuple[Notice, ...]) -> None:
-    if notices:
-        for notice in notices:
-            click.echo(str(notice), err=True)
-        raise click.ClickException(f"{len(notices)} errors")
-
-
-def _document(priced: tuple[PricedRider, ...], book: TariffBook) -> dict[str, object]:
-    return {
-        "tariff_version": book.version,
-        "currency": book.currency.code,
-        "riders": [
-            {
-                "rider": rider.rider,
-                "charged": _charged(rider, book).to_json(),
-                "days": [
-                    {**bill.to_json(), "explanations": explain(facts, book, carried).to_json()["taps"]}
-                    for facts, carried, bill in rider.days
-                ],
-            }
-            for rider in priced
-        ],
-    }
-
-
-def _charged(rider: PricedRider, book: TariffBook) -> Money:
-    return sum(
-        (
-            line.amount
-            for _, _, bill in rider.days
-            for line in bill.lines
-            if line.component is Component.CHARGED
-        ),
-        Money.zero(book.currency),
-    )
+def _stop_on(notices: tuple[Notice, ...], *, as_json: bool) -> None:
+    if not notices:
+        return
+    if as_json:
+        click.echo(json.dumps({"notices": [one.to_json() for one in notices]}, ensure_ascii=False, indent=1))
+    for notice in () if as_json else notices:
+        click.echo(str(notice), err=True)
+    raise click.ClickException(f"{len(notices)} errors")
 
 
 def _print(priced: tuple[PricedRider, ...], book: TariffBook) -> None:
@@ -210,4 +183,4 @@ def _print(priced: tuple[PricedRider, ...], book: TariffBook) -> None:
                     continue
                 at = ride.started_at.astimezone(book.zone).strftime("%H:%M")
                 click.echo(f"  {at}  {ride.route_id:<6} {one.closed:<11} {' '.join(one.en)}")
-        click.echo(f"{rider.rider}  charged {_charged(rider, book)}")
+        click.echo(f"{rider.rider}  charged {charged(rider, book)}")
