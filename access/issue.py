@@ -22,11 +22,9 @@ from access.vault import Vault, unwrapped
 from kernel.crypto.card_keys import UID_SIZE, Role
 from kernel.errors import DomainError
 from kernel.ids import CardId, FareAccountId, uuid7, uuid8
-from kernel.wire.cardinfo import CardInfo, Concession, encode
+from kernel.wire.cardinfo import PRODUCT_ACCOUNT, PRODUCT_PURSE, CardInfo, Concession, encode
 
 ISSUER: Final = 1
-PRODUCT_ACCOUNT: Final = 1
-"""CardInfo's product for the account-based profile: no purse on the card (READERS.md)."""
 RANDOM_UID: Final = 1
 """CardInfo's flag for a card that shows a UID of the moment."""
 _UID: Final = b"uid"
@@ -61,6 +59,8 @@ class NewCard:
     active: bool = True
     fare_account_id: FareAccountId | None = None
     random_uid: bool = False
+    stored_value: bool = False
+    """It has a purse that pays by itself; its UID is kept, sealed, for what is loaded onto it later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +140,7 @@ def issue_cards(
             MediumState.ACTIVE if each.active else MediumState.ISSUED,
             now,
             each.kind,
-            vault.seal(account, each.uid, hashed) if each.random_uid else None,
+            vault.seal(account, each.uid, hashed) if each.random_uid or each.stored_value else None,
         )
         for each, hashed, account, serial in zip(
             asked, hashes, accounts, serials or cards.next_serials(tx, len(asked)), strict=True
@@ -177,7 +177,9 @@ def _open_accounts(
 def _vault(
     tx: Connection, keyring: Keyring, asked: Sequence[NewCard], accounts: Sequence[FareAccountId]
 ) -> Vault:
-    owners = {account for each, account in zip(asked, accounts, strict=True) if each.random_uid}
+    owners = {
+        account for each, account in zip(asked, accounts, strict=True) if each.random_uid or each.stored_value
+    }
     return unwrapped(keyring, cards.list_data_keys(tx, owners) if owners else {})
 
 
@@ -251,7 +253,7 @@ def _issued(row: Card, asked: NewCard) -> IssuedCard:
     info = CardInfo(
         issuer=ISSUER,
         serial=row.serial,
-        product=PRODUCT_ACCOUNT,
+        product=PRODUCT_PURSE if asked.stored_value else PRODUCT_ACCOUNT,
         concession=asked.concession,
         expires_on=asked.expires_on,
         key_generation=row.key_generation,

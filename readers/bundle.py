@@ -4,7 +4,8 @@
 
 The document: version, made_at, device_id, tariff_version, deny_version, deny_digest, deny (base64 of a deny list
 snapshot, or a list of serials) or deny_delta (base64 of what leads there from the list that is held), generations,
-actions (base64 of an action list), passback_s, risk, keys (base64 box to this device of {"AUTH": {generation: hex}}).
+actions (base64 of an action list), passback_s, risk, purse_fares ({route: {concession: đồng}}), keys (base64 box to this device of {"AUTH" and, for
+purses, "DEBIT": {generation: hex}, "LOAD": {serial: hex}}).
 Keys are opened in memory only; on disk the bundle stays as it came, and the deny list that a delta led to lies beside it
 (`readers.denials`), good only for the digest that the signed bundle names.
 """
@@ -27,6 +28,7 @@ from access.rules.denylist import DenyList
 from kernel.clock import Clock
 from kernel.crypto.sealing import open_box
 from kernel.errors import DomainError
+from kernel.wire.cardinfo import Concession
 from readers import denials
 from readers.errors import BundleError, ServerError
 from readers.identity import Identity, write_private
@@ -64,6 +66,12 @@ class Bundle:
     passback_s: int
     risk: Risk
     auth_keys: Mapping[int, bytes] = field(repr=False)
+    debit_keys: Mapping[int, bytes] = field(default_factory=dict, repr=False)
+    """The DEBIT masters by generation, where this reader may take money from purses."""
+    load_keys: Mapping[int, bytes] = field(default_factory=dict, repr=False)
+    """The LOAD keys of those cards alone that an action shall load, by serial."""
+    purse_fares: Mapping[tuple[str, Concession], int] = field(default_factory=dict)
+    """What one ride by itself costs, in đồng, by route and concession."""
     action_version: int = 0
     actions: Mapping[int, tuple[Action, ...]] = field(default_factory=dict)
     """What shall be done when a card of this serial taps; some may have ended."""
@@ -80,6 +88,7 @@ def open_bundle(envelope: bytes, identity: Identity, held: DenyList | None = Non
         if document["device_id"] != str(identity.device_id):
             raise BundleError("the bundle is meant for another device")
         actions = ActionList.decode(_base64(document["actions"])) if "actions" in document else _NO_ACTIONS
+        keys = json.loads(open_box(identity.keys.box, _base64(document["keys"])))
         return Bundle(
             version=_count(document["version"]),
             made_at=_instant(document["made_at"]),
@@ -88,7 +97,10 @@ def open_bundle(envelope: bytes, identity: Identity, held: DenyList | None = Non
             generations=frozenset(_count(each) for each in document["generations"]),
             passback_s=_count(document["passback_s"]),
             risk=_risk(document.get("risk", {})),
-            auth_keys=_auth_keys(document["keys"], identity),
+            auth_keys=_keys(keys["AUTH"]),
+            debit_keys=_keys(keys.get("DEBIT", {})),
+            load_keys=_keys(keys.get("LOAD", {})),
+            purse_fares=_fares(document.get("purse_fares", {})),
             action_version=actions.version,
             actions={
                 serial: tuple(found) for serial, found in groupby(actions.actions, key=lambda one: one.serial)
@@ -209,12 +221,20 @@ def _risk(raw: Mapping[str, Any]) -> Risk:
     )
 
 
-def _auth_keys(box: object, identity: Identity) -> dict[int, bytes]:
-    opened = json.loads(open_box(identity.keys.box, _base64(box)))
-    keys = {int(generation): bytes.fromhex(key) for generation, key in opened["AUTH"].items()}
+def _keys(raw: Mapping[str, str]) -> dict[int, bytes]:
+    keys = {int(number): bytes.fromhex(key) for number, key in raw.items()}
     if any(len(key) != _KEY_SIZE for key in keys.values()):
         raise ValueError("a card key has 16 bytes")
     return keys
+
+
+def _fares(raw: Mapping[str, Mapping[str, int]]) -> dict[tuple[str, Concession], int]:
+    return {
+        (_name(route), Concession[concession]): _count(amount)
+        for route, by_concession in raw.items()
+        for concession, amount in by_concession.items()
+        if concession in Concession.__members__  # a later server's word
+    }
 
 
 def _instant(text: str) -> datetime:

@@ -18,6 +18,7 @@ from readers import lamp as lights
 from readers.antenna import Antenna, Field, open_field
 from readers.bundle import Bundle, load_bundle
 from readers.config import Config
+from readers.desk import Desk
 from readers.errors import BundleError, ConfigError, FieldLostError, JournalError
 from readers.gate import Gate
 from readers.health import Tally, ailments, describe_bundle, describe_journal, free_mb
@@ -28,7 +29,7 @@ from readers.links import Links
 from readers.notify import tell_systemd
 from readers.scan import remember, scan
 from readers.states import Event, Machine, State
-from readers.tap import Desk, tap
+from readers.tap import tap
 from readers.timekeeping import Timekeeper
 from readers.validator import DutyBook
 
@@ -140,7 +141,7 @@ class Daemon:
             self._break(str(error))
             return
         self._repair_s = _REPAIR_MIN_S
-        self._why = self._ailments(desk)
+        self._why = desk.ailing = self._ailments(desk)
         self.machine.on(Event.TEST_POOR if self._why else Event.TEST_GOOD)
         self._report()
         tell_systemd("READY=1")
@@ -254,7 +255,7 @@ class Daemon:
         if self._taps_untidied:
             desk.journal.tidy()
             self._taps_untidied = 0
-        self._why = self._ailments(desk)
+        self._why = desk.ailing = self._ailments(desk)
         if bool(self._why) != (self.machine.state is State.DEGRADED):
             self.machine.on(Event.TEST_POOR if self._why else Event.TEST_GOOD)
         return desk

@@ -29,6 +29,9 @@ class Reason(StrEnum):
     COUNTER_EXHAUSTED = "counter-exhausted"
     EXPOSURE = "exposure"
     PASSBACK = "passback"
+    PURSE_UNSAFE = "purse-unsafe"
+    PURSE_UNPRICED = "purse-unpriced"
+    PURSE_SHORT = "purse-short"
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ ACTED: Final[dict[ActionKind, Message]] = {
     ActionKind.RE_KEY: _green(
         "Mời quý khách đến quầy để làm mới thẻ", "Please have this card renewed at a desk"
     ),
+    ActionKind.LOAD_PURSE: _green("Đã nạp tiền vào thẻ", "Your card was topped up"),
 }
 assert ACTED.keys() == set(ActionKind), "every action has its words"
 TRY_AGAIN: Final = _amber("Xin quét lại thẻ", "Please tap again")
@@ -87,9 +88,40 @@ REFUSALS: Final[dict[Reason, Message]] = {
     Reason.EXPIRED: _red("Thẻ đã hết hạn", "This card has expired"),
     Reason.COUNTER_EXHAUSTED: _red("Thẻ cần được đổi mới", "This card must be renewed"),
     Reason.PASSBACK: _amber("Thẻ vừa được quét", "Already tapped"),
+    Reason.PURSE_UNSAFE: _red(
+        "Máy chưa nhận thẻ trả trước lúc này", "Stored-value cards cannot pay here just now"
+    ),
+    Reason.PURSE_UNPRICED: _red("Thẻ trả trước không dùng được ở đây", "Stored-value cards cannot pay here"),
+    Reason.PURSE_SHORT: _red("Số dư trên thẻ không đủ", "Not enough on this card"),
 }
 assert WELCOME.keys() == set(Purpose), "every purpose greets"
 assert REFUSALS.keys() == set(Reason), "every refusal has its words"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """What a ride cost and what is left, in whole đồng, as far as it is known for certain; `as_of` is when.
+
+    Only a stored-value card knows by itself, and only an answer of the back office that came in time knows for others.
+    """
+
+    fare: int | None
+    balance: int
+    as_of: str
+
+    def words(self) -> tuple[str, str]:
+        """Return both languages' lines."""
+        vi, en = (
+            f"Số dư {_dong(self.balance, '.')} đ (lúc {self.as_of})",
+            (f"Balance {_dong(self.balance, ',')} VND (as of {self.as_of})"),
+        )
+        if self.fare is None:
+            return vi, en
+        return f"Giá vé {_dong(self.fare, '.')} đ · {vi}", f"Fare {_dong(self.fare, ',')} VND · {en}"
+
+
+def _dong(amount: int, mark: str) -> str:
+    return f"{amount:,}".replace(",", mark)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +134,7 @@ class Shown:
     reason: str = ""
     sequence: int = 0
     card: int = 0
+    money: Money | None = None
     timing_ms: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -136,7 +169,10 @@ class TerminalLamp:
             light = f"\x1b[{self._COLOURS[shown.message.light]}m{light}\x1b[0m"
         reason = f" [{shown.reason}]" if shown.reason else ""
         beeps = "♪" * shown.message.beeps
-        line = f"{shown.at:%H:%M:%S} {self._name} {light} {shown.message.vi} / {shown.message.en}{reason} {beeps}"
+        words = f"{shown.message.vi} / {shown.message.en}"
+        if shown.money is not None:
+            words += f" | {' / '.join(shown.money.words())}"
+        line = f"{shown.at:%H:%M:%S} {self._name} {light} {words}{reason} {beeps}"
         print(line, file=self._out, flush=True)
 
     def note(self, at: datetime, event: str, fields: Mapping[str, object]) -> None:
@@ -168,6 +204,7 @@ class EventFile:
             "light",
             words
             | {"phase": shown.phase, "reason": shown.reason, "sequence": shown.sequence, "card": shown.card}
+            | ({"money": shown.money.words()} if shown.money else {})
             | {"timing_ms": timing},
         )
 

@@ -1,95 +1,163 @@
 """The stored-value profile: the tap pays from the card's own purse, decidable offline.
 
-    SELECT, AuthenticateEV2First under DEBIT (2), ReadData 01, ReadData 0F, GetValue, Debit, WriteRecord,
-    CommitReaderID, CommitTransaction
+    SELECT, AuthenticateEV2First under AUTH (2), ReadData 01, ReadData 0F       as for every card (`readers.card.begin`)
+    AuthenticateEV2NonFirst under DEBIT (2), GetValue
+    [AuthenticateEV2NonFirst under LOAD (2), Credit                             where an action loads it
+     AuthenticateEV2NonFirst under DEBIT (2)]
+    Debit, WriteRecord, CommitReaderID, CommitTransaction
 
-One APDU more than the shortest exchange: file 0F is what a torn tap is recovered by. Debit, record and reader id count
-together with the commit or not at all. The daemon serves account-based cards; this is the exchange alone.
+NonFirst keeps the session's identifier and counter, and the transaction: CardInfo as it was read under AUTH is in the
+transaction MAC. Load, debit, record and reader id count together with the commit or not at all.
 """
 
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 
-from kernel.crypto.card_keys import FILE_LOG, FILE_PURSE, RECORD_SIZE, Role
-from kernel.crypto.ev2 import CommMode
-from kernel.crypto.tmac import DEBIT, GET_VALUE, WRITE_RECORD, sv_tmi
+from kernel.crypto.card_keys import FILE_LOG, FILE_PURSE, KEY_NUMBER, Role, card_key
+from kernel.crypto.ev2 import CommMode, ReaderAuth, Session
+from kernel.crypto.tmac import CREDIT, DEBIT, GET_VALUE, WRITE_RECORD, sv_tmi
+from kernel.wire.purse import RECORD_SIZE, PurseMove
 from readers.card import (
     APDU_TIMEOUT_S,
-    CardChannel,
     CardForgedError,
     CardRead,
     CardRefusedError,
     Prepared,
     Random,
     Steps,
+    native,
     prepare_steps,
-    read_steps,
     run,
     secured,
 )
 
 _VALUE_SIZE: Final = 4
+_AUTHENTICATE_NON_FIRST: Final = 0x77
+_CONTINUE: Final = 0xAF
+_MORE: Final = b"\x91\xaf"
+_OK: Final = b"\x91\x00"
+_LOG: Final = struct.Struct(">III4s")
+assert _LOG.size == RECORD_SIZE, "one record of the card's log"
 
 
 @dataclass(frozen=True, slots=True)
 class PurseRead:
-    """A genuine stored-value card, and what its purse held in whole đồng."""
+    """A genuine stored-value card, its session under DEBIT, and what its purse held in whole đồng."""
 
     card: CardRead
     before: int
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What an action puts onto this card, and this card's own LOAD key; no reader holds that master."""
+
+    amount: int
+    key: bytes = field(repr=False)
 
 
 def begin(
-    channel: CardChannel,
+    read: CardRead,
     debit_masters: Mapping[int, bytes],
     *,
     timeout_s: float = APDU_TIMEOUT_S,
     random: Random = os.urandom,
 ) -> PurseRead:
-    """Return the card and its purse (6 APDUs); the errors are those of `readers.card.begin`."""
-    return run(channel, _begin_steps(channel, debit_masters, random), timeout_s)
+    """Return the purse of a card that was just read (3 APDUs); the errors are those of `readers.card.begin`.
+
+    CardRefusedError `unknown_key` where the reader holds no DEBIT master of the card's generation.
+    """
+    return run(read.channel, _begin_steps(read, debit_masters, random), timeout_s, read.session)
 
 
 def prepare(
-    read: PurseRead, reader_id: bytes, *, amount: int, record: bytes, timeout_s: float = APDU_TIMEOUT_S
-) -> Prepared:
-    """Return the payment made ready (3 APDUs), to be committed by `readers.card.commit`.
+    read: PurseRead,
+    reader_id: bytes,
+    *,
+    amount: int,
+    record: bytes,
+    load: Load | None = None,
+    timeout_s: float = APDU_TIMEOUT_S,
+    random: Random = os.urandom,
+) -> tuple[Prepared, PurseMove]:
+    """Return the payment made ready (3 APDUs; 8 with a load), to be committed by `readers.card.commit`.
 
-    CardRefusedError `purse` where the purse does not hold the amount; nothing was changed then.
+    CardRefusedError `purse` where the purse would not hold the amount; nothing was changed then.
     """
     assert amount >= 0, "a payment takes"
     assert len(record) == RECORD_SIZE, "a log record has 16 bytes"
-    if amount > read.before:
+    loaded = load.amount if load is not None else 0
+    move = PurseMove(before=read.before, loaded=loaded, paid=amount, record=record)
+    if move.after < 0:
         raise CardRefusedError("purse")
-    steps = _prepare_steps(read, reader_id, amount, record)
-    return run(read.card.channel, steps, timeout_s, read.card.session)
+    steps = _prepare_steps(read, reader_id, move, load, random)
+    return run(read.card.channel, steps, timeout_s, read.card.session), move
 
 
-def _begin_steps(channel: CardChannel, masters: Mapping[int, bytes], random: Random) -> Steps[PurseRead]:
-    card = yield from read_steps(channel, masters, random, Role.DEBIT)
-    value = yield from secured(card.session, GET_VALUE, bytes((FILE_PURSE,)))
+def log_record(at: datetime, move_paid: int, after: int, device: bytes) -> bytes:
+    """Return the card's own log record: seconds since 1970, paid, left, the device's first four bytes."""
+    return _LOG.pack(int(at.timestamp()), move_paid, after, device[:4])
+
+
+def _begin_steps(read: CardRead, masters: Mapping[int, bytes], random: Random) -> Steps[PurseRead]:
+    master = masters.get(read.key_generation)
+    if master is None:
+        raise CardRefusedError("unknown_key")
+    key = card_key(master, read.uid, read.key_generation)
+    session = yield from _again(read.session, Role.DEBIT, key, random)
+    value = yield from secured(session, GET_VALUE, bytes((FILE_PURSE,)))
     if len(value) != _VALUE_SIZE:
         raise CardForgedError("value_length")
-    return PurseRead(card, int.from_bytes(value, "little", signed=True))
+    before = int.from_bytes(value, "little", signed=True)
+    if before < 0:
+        raise CardForgedError("value")
+    return PurseRead(replace(read, session=session), before, key)
 
 
-def _prepare_steps(read: PurseRead, reader_id: bytes, amount: int, record: bytes) -> Steps[Prepared]:
-    session = read.card.session
-    money = amount.to_bytes(_VALUE_SIZE, "little")
-    yield from secured(session, DEBIT, bytes((FILE_PURSE,)), money, sent=CommMode.FULL)
-    place = bytes((FILE_LOG,)) + bytes(3) + len(record).to_bytes(3, "little")
-    yield from secured(session, WRITE_RECORD, place, record, sent=CommMode.FULL)
-    prepared = yield from prepare_steps(read.card, reader_id)
+def _prepare_steps(
+    read: PurseRead, reader_id: bytes, move: PurseMove, load: Load | None, random: Random
+) -> Steps[Prepared]:
+    card = read.card
+    session = card.session
+    if load is not None:
+        session = yield from _again(session, Role.LOAD, load.key, random)
+        yield from _moved(session, CREDIT, load.amount)
+        session = yield from _again(session, Role.DEBIT, read.key, random)
+    yield from _moved(session, DEBIT, move.paid)
+    place = bytes((FILE_LOG,)) + bytes(3) + len(move.record).to_bytes(3, "little")
+    yield from secured(session, WRITE_RECORD, place, move.record, sent=CommMode.FULL)
+    prepared = yield from prepare_steps(replace(card, session=session), reader_id)
     tmi = sv_tmi(
-        read.card.data_read,
-        before=read.before,
-        amount=amount,
-        record=record,
+        card.data_read,
+        before=move.before,
+        amount=move.paid,
+        record=move.record,
         reader_id=reader_id,
         enc_reader_id=prepared.enc_tmri,
+        loaded=move.loaded,
     )
     return replace(prepared, tmi=tmi)
+
+
+def _moved(session: Session, code: int, amount: int) -> Steps[None]:
+    money = amount.to_bytes(_VALUE_SIZE, "little")
+    yield from secured(session, code, bytes((FILE_PURSE,)), money, sent=CommMode.FULL)
+
+
+def _again(session: Session, role: Role, key: bytes, random: Random) -> Steps[Session]:
+    """Return the session under another key of the card; identifier, counter and transaction go on."""
+    auth = ReaderAuth(key, random(16), session)
+    challenge = yield native(_AUTHENTICATE_NON_FIRST, bytes((KEY_NUMBER[role],)))
+    if challenge[-2:] != _MORE:
+        raise CardRefusedError("status", challenge[-2:])
+    proof = yield native(_CONTINUE, auth.answer(challenge[:-2]))
+    if proof[-2:] != _OK:
+        raise CardRefusedError("unknown_key", proof[-2:])
+    return auth.finish(proof[:-2])

@@ -18,12 +18,12 @@ from kernel.wire.shown import ShownKind, encode_shown, is_shown
 from kernel.wire.tap import ClockState, Decision, Phase, TapRecord
 from readers import lamp
 from readers.decide import Reason, reader_refuses, within_passback
+from readers.desk import Desk, blank
 from readers.errors import JournalError
 from readers.lamp import Light, Message, Shown
 from readers.laps import Laps
 from readers.scanner import CodeSeen, Scanned, TokenRefused, TokenSeen, Unheard
 from readers.states import Event
-from readers.tap import Desk, blank
 
 NEW_CODE: Final = Message(
     Light.AMBER, "Mã đã hết hạn, xin hiện mã mới", "Code expired, please show a new one", 2

@@ -7,65 +7,27 @@ the reader's own trouble (JournalError, FieldLostError): then the light is red a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final, assert_never
-from uuid import UUID
 
 from access.rules.actionlist import REASON, Action, ActionKind
-from access.rules.qr import ReplayWindow
-from kernel.clock import Clock
-from kernel.wire.shown import NO_UID
-from kernel.wire.tap import NO_HASH, NO_TMV, Decision, Phase, TapRecord
-from readers import card, lamp
-from readers.bundle import Bundle
+from access.rules.mac import purse_of
+from kernel.wire.purse import encode_purse
+from kernel.wire.tap import Decision, Phase, TapRecord
+from readers import card, lamp, pay
+from readers import purse as purses
 from readers.card import CardChannel, CardError, CardLostError, CardRead, Prepared
-from readers.config import Config
-from readers.decide import Accept, Moment, Reason, Recover, Refused, Repeat, decide
+from readers.decide import Accept, Reason, Recover, Refused, Repeat, decide
+from readers.desk import Desk, blank
 from readers.errors import FieldLostError, JournalError
-from readers.gate import Gate
-from readers.identity import Identity
-from readers.journal import Journal
-from readers.lamp import Lamp, Message, Shown
+from readers.lamp import Light, Message, Money, Shown
 from readers.laps import Laps, TimedChannel
-from readers.memory import Memory
-from readers.states import Event, Machine
-from readers.timekeeping import Timekeeper
-from readers.validator import DutyBook
+from readers.pay import Pay
+from readers.purse import Load
+from readers.states import Event
 
 _NO_KEYS: Final[Mapping[int, bytes]] = {}
 _LATENCY_MAX: Final = 0xFFFFFFFF
-
-
-@dataclass(slots=True, kw_only=True)
-class Desk:
-    """What a tap needs at hand. The daemon replaces `journal`, `memory` and `bundle` between taps."""
-
-    config: Config
-    identity: Identity
-    clock: Clock
-    time: Timekeeper
-    duty: DutyBook
-    lamp: Lamp
-    gate: Gate
-    machine: Machine
-    journal: Journal
-    memory: Memory
-    bundle: Bundle | None = None
-    unsent: int = 0
-    acted: set[UUID] = field(default_factory=set)
-    """Actions carried out by this run; the server hears of one twice without harm."""
-    codes: ReplayWindow = field(default_factory=ReplayWindow)
-    """QR codes and vouchers that were taken here: each once."""
-
-    def moment(self) -> Moment:
-        """Return when, and in what condition, the reader decides."""
-        return Moment(
-            now=self.time.now(),
-            monotonic_ms=self.clock.monotonic_ms(),
-            clock_state=self.time.state(),
-            zone=self.config.device.zone,
-            unsent=self.unsent,
-        )
 
 
 def tap(desk: Desk, channel: CardChannel) -> Shown:
@@ -134,19 +96,36 @@ class _Visit:
         return read
 
     def _accept(self, read: CardRead) -> Shown:
-        desk = self._desk
+        desk, draft = self._desk, self._draft(read)
+        assert desk.bundle is not None, "a bundle was decided by"
+        priced = pay.price(
+            read.info,
+            purpose=draft.purpose,
+            route_id=draft.route_id,
+            fares=desk.bundle.purse_fares,
+            ailing=bool(desk.ailing),
+        )
+        if isinstance(priced, Refused):
+            return self._refuse(read, priced.reason)
+        action = self._action(read, pays=isinstance(priced, Pay))
         try:
-            prepared = card.prepare(read, desk.identity.device_id.bytes)
+            if isinstance(priced, Pay):
+                ready = self._pays(read, priced.amount, action)
+            else:
+                ready = card.prepare(read, desk.identity.device_id.bytes), b""
         except FieldLostError:
             raise
         except Exception as error:  # noqa: BLE001 - a hostile card must never end the daemon
             return self._bad_card(error)
+        if ready is None:
+            return self._refuse(read, Reason.PURSE_SHORT)
+        prepared, purse = ready
         self._laps.lap("prepare")
         self._on(Event.ACCEPTED)
-        action = self._action(read.info.serial)
         # For an account-based card the pass and the block are the account's: to carry one out is to prove the card here.
         reason = f"{REASON}{action.action_id}" if action and action.kind is not ActionKind.RE_KEY else ""
-        intent = desk.journal.begin(self._draft(read, prepared, reason=reason))
+        draft = self._torn(draft, prepared, purse, reason)
+        intent = desk.journal.begin(draft)
         self._laps.lap("intent")
         self._on(Event.INTENT_SAVED)
         try:
@@ -170,11 +149,35 @@ class _Visit:
             desk.acted.add(action.action_id)
         return self._proven(done, lamp.ACTED[action.kind] if action else lamp.WELCOME[done.purpose])
 
-    def _action(self, serial: int) -> Action | None:
-        desk = self._desk
-        waiting = desk.bundle.actions.get(serial, ()) if desk.bundle is not None else ()
+    def _pays(self, read: CardRead, amount: int, action: Action | None) -> tuple[Prepared, bytes] | None:
+        """Return the payment made ready and what the record tells of it; None where the purse does not hold it."""
+        desk, load = self._desk, None
+        assert desk.bundle is not None, "a bundle was decided by"
+        purse = purses.begin(read, desk.bundle.debit_keys)
+        if action is not None and action.kind is ActionKind.LOAD_PURSE:
+            load = Load(int(action.detail["amount"]), desk.bundle.load_keys[read.info.serial])
+        after = purse.before + (load.amount if load else 0) - amount
+        if after < 0:
+            return None
+        reader_id = desk.identity.device_id.bytes
+        log = purses.log_record(desk.time.now(), amount, after, reader_id)
+        prepared, move = purses.prepare(purse, reader_id, amount=amount, record=log, load=load)
+        return prepared, encode_purse(move)
+
+    def _action(self, read: CardRead, *, pays: bool) -> Action | None:
+        desk, serial = self._desk, read.info.serial
+        assert desk.bundle is not None, "a bundle was decided by"
         now = desk.time.now()
-        return next((one for one in waiting if now < one.until_at and one.action_id not in desk.acted), None)
+        return next(
+            (
+                one
+                for one in desk.bundle.actions.get(serial, ())
+                if now < one.until_at
+                and one.action_id not in desk.acted
+                and (one.kind is not ActionKind.LOAD_PURSE or (pays and serial in desk.bundle.load_keys))
+            ),
+            None,
+        )
 
     def _recover(self, read: CardRead, torn: TapRecord) -> Shown:
         desk = self._desk
@@ -205,7 +208,7 @@ class _Visit:
 
     def _refuse(self, read: CardRead, reason: Reason) -> Shown:
         desk = self._desk
-        record = desk.journal.append(self._draft(read, None, reason=reason))
+        record = desk.journal.append(self._draft(read, reason))
         self._laps.lap("done")
         self._on(Event.REFUSED)
         return self._end(self.show(lamp.REFUSALS[reason], tap=record, reason=reason.value))
@@ -224,10 +227,18 @@ class _Visit:
             reason=reason,
             sequence=tap.sequence if tap else 0,
             card=tap.card_serial if tap else 0,
+            money=self._money(tap) if tap and message.light is Light.GREEN else None,
             timing_ms=self._laps.timing(),
         )
         self._desk.lamp.show(shown)
         return shown
+
+    def _money(self, tap: TapRecord) -> Money | None:
+        move = purse_of(tap)
+        if move is None:
+            return None
+        as_of = tap.tapped_at.astimezone(self._desk.config.device.zone)
+        return Money(fare=move.paid, balance=move.after, as_of=f"{as_of:%H:%M}")
 
     def _end(self, shown: Shown) -> Shown:
         self._on(Event.SHOWN)
@@ -236,59 +247,28 @@ class _Visit:
     def _latency_ms(self) -> int:
         return min(round(self._laps.total_ms()), _LATENCY_MAX)
 
-    def _draft(self, read: CardRead, prepared: Prepared | None, *, reason: str = "") -> TapRecord:
+    def _draft(self, read: CardRead, reason: str = "") -> TapRecord:
         return replace(
             blank(self._desk, self._desk.moment(), latency_ms=self._latency_ms()),
-            phase=Phase.TORN if prepared else Phase.REFUSED,
             uid=read.uid,
             card_serial=read.info.serial,
             key_generation=read.info.key_generation,
-            tmc=prepared.expected_tmc if prepared else 0,
-            enc_tmri=prepared.enc_tmri if prepared else bytes(16),
             prior_tmc=read.prior_tmc,
             prior_tmv=read.prior_tmv,
             reason=str(reason),
             data_read=read.data_read,
         )
 
-
-def blank(desk: Desk, moment: Moment, *, latency_ms: int) -> TapRecord:
-    """Return a record of this reader, place and moment that names nobody yet; the journal numbers and chains it."""
-    assert desk.bundle is not None, "without a bundle there is no key to authenticate a card with"
-    here = desk.duty.at(moment.now)
-    return TapRecord(
-        device_id=desk.identity.device_id,
-        key_id=desk.identity.key_id,
-        journal_id=desk.journal.journal_id,
-        sequence=0,
-        previous_hash=NO_HASH,
-        tapped_at=moment.now,
-        monotonic_ms=moment.monotonic_ms,
-        clock_state=moment.clock_state,
-        purpose=here.purpose,
-        phase=Phase.REFUSED,
-        decision=Decision.REFUSE,
-        direction=here.direction,
-        deny_version=desk.bundle.denied.version,
-        uid=NO_UID,
-        card_serial=0,
-        key_generation=0,
-        tmc=0,
-        tmv=NO_TMV,
-        enc_tmri=bytes(16),
-        reader_id=desk.identity.device_id.bytes,
-        prior_tmc=0,
-        prior_tmv=NO_TMV,
-        latency_ms=latency_ms,
-        reason="",
-        place=here.place,
-        stop_id=here.stop_id,
-        route_id=here.route_id,
-        trip_id=here.trip_id,
-        vehicle_class=here.vehicle_class,
-        tariff_version=desk.bundle.tariff_version,
-        data_read=b"",
-    )
+    def _torn(self, draft: TapRecord, prepared: Prepared, purse: bytes, reason: str) -> TapRecord:
+        return replace(
+            draft,
+            phase=Phase.TORN,
+            tmc=prepared.expected_tmc,
+            enc_tmri=prepared.enc_tmri,
+            latency_ms=self._latency_ms(),
+            reason=reason,
+            purse=purse,
+        )
 
 
 def _words(error: Exception) -> str:

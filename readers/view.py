@@ -54,7 +54,8 @@ class Screen:
         """Return the screen's lines. A light fades after four seconds; cards are never named."""
         fresh = self.light and now - datetime.fromisoformat(self.light["at"]) <= _FADES_AFTER
         if fresh:
-            words, tone = (self.light["vi"], self.light["en"]), _COLOURS[self.light["light"]]
+            words = (self.light["vi"], self.light["en"], *self.light.get("money", ()))
+            tone = _COLOURS[self.light["light"]]
         else:
             words, tone = _STATES.get(self.state, (self.state, "")), "41;97" if self._broken() else "7"
         body = ["", *(line.center(_WIDTH) for line in words), ""]

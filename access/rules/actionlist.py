@@ -21,6 +21,8 @@ REASON: Final = "action:"
 """How a tap's record begins its reason when the tap carried out an action; the action's id follows."""
 MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_ACTIONS: Final = 20_000
+LARGEST_LOAD: Final = 5_000_000
+"""What one action may put onto a card, in đồng: a typing mistake is no fortune."""
 
 
 class ActionKind(Enum):
@@ -29,14 +31,21 @@ class ActionKind(Enum):
     LOAD_PASS = "load_pass"  # noqa: S105  (a transit pass)
     UNBLOCK = "unblock"
     RE_KEY = "re_key"
+    LOAD_PURSE = "load_purse"
 
 
 NEEDS: Final[Mapping[ActionKind, frozenset[str]]] = {
     ActionKind.LOAD_PASS: frozenset({"pass_id", "product_id", "valid_from", "valid_until"}),
     ActionKind.UNBLOCK: frozenset(),
     ActionKind.RE_KEY: frozenset({"generation"}),
+    ActionKind.LOAD_PURSE: frozenset({"amount"}),
 }
 """Which details each kind carries: all of them, and no others."""
+
+
+def is_amount(text: str) -> bool:
+    """Return whether a text is an amount that may be loaded onto a purse."""
+    return text.isascii() and text.isdecimal() and len(text) <= 8 and 0 < int(text) <= LARGEST_LOAD
 
 
 class BadActionError(DomainError):
@@ -67,6 +76,8 @@ class Action:
             raise BadActionError(action=self.kind.value, why=f"it takes {needs}")
         if self.kind is ActionKind.RE_KEY and not self.detail["generation"].isdecimal():
             raise BadActionError(action=self.kind.value, why="a generation is a number")
+        if self.kind is ActionKind.LOAD_PURSE and not is_amount(self.detail["amount"]):
+            raise BadActionError(action=self.kind.value, why=f"an amount is 1 to {LARGEST_LOAD} đồng")
         if self.until_at.tzinfo is None:
             raise BadActionError(action=self.kind.value, why="its end is an aware instant")
 

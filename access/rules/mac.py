@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from kernel.crypto.tmac import TmacKey, abt_tmi, open_tmri, tmv, verify_tmv
+from kernel.crypto.tmac import TmacKey, abt_tmi, open_tmri, sv_tmi, tmv, verify_tmv
 from kernel.wire.cardinfo import SIZE
+from kernel.wire.codec import MalformedRecordError
+from kernel.wire.purse import PurseMove, decode_purse
 from kernel.wire.tap import Phase, TapRecord
+
+_LARGEST: Final = 2**31 - 1  # a value file's upper limit
 
 NOBODY: Final = UUID(int=0)
 """The previous reader of a card's first transaction: its EncTMRI hides zeros."""
@@ -32,8 +36,8 @@ def check_mac(record: TapRecord, key: TmacKey) -> Proof | None:
     """
     if record.phase not in PROVEN_PHASES or len(record.data_read) != SIZE or record.tmc == 0:
         return None
-    tmi = abt_tmi(record.data_read, record.reader_id, record.enc_tmri)
-    if not verify_tmv(key, uid=record.uid, tmc=record.tmc, tmi=tmi, claimed=record.tmv):
+    tmi = _tmi(record)
+    if tmi is None or not verify_tmv(key, uid=record.uid, tmc=record.tmc, tmi=tmi, claimed=record.tmv):
         return None
     previous = open_tmri(key, uid=record.uid, tmc=record.tmc, enc_reader_id=record.enc_tmri)
     return Proof(UUID(bytes=previous))
@@ -47,5 +51,32 @@ def torn_value(torn: TapRecord, key: TmacKey) -> bytes | None:
     """
     if torn.phase is not Phase.TORN or len(torn.data_read) != SIZE or torn.tmc == 0:
         return None
-    tmi = abt_tmi(torn.data_read, torn.reader_id, torn.enc_tmri)
-    return tmv(key, uid=torn.uid, tmc=torn.tmc, tmi=tmi)
+    tmi = _tmi(torn)
+    return None if tmi is None else tmv(key, uid=torn.uid, tmc=torn.tmc, tmi=tmi)
+
+
+def purse_of(record: TapRecord) -> PurseMove | None:
+    """Return what the record says of the card's purse; None for an account-based tap, or for bytes that say nothing."""
+    if not record.purse:
+        return None
+    try:
+        return decode_purse(record.purse)
+    except MalformedRecordError:
+        return None
+
+
+def _tmi(record: TapRecord) -> bytes | None:
+    if not record.purse:
+        return abt_tmi(record.data_read, record.reader_id, record.enc_tmri)
+    move = purse_of(record)
+    if move is None or move.after < 0 or move.before > _LARGEST:
+        return None
+    return sv_tmi(
+        record.data_read,
+        before=move.before,
+        amount=move.paid,
+        record=move.record,
+        reader_id=record.reader_id,
+        enc_reader_id=record.enc_tmri,
+        loaded=move.loaded,
+    )

@@ -97,12 +97,20 @@ def abt_tmi(read: bytes, reader_id: bytes, enc_reader_id: bytes) -> bytes:
 
 
 def sv_tmi(
-    read: bytes, *, before: int, amount: int, record: bytes, reader_id: bytes, enc_reader_id: bytes
+    read: bytes,
+    *,
+    before: int,
+    amount: int,
+    record: bytes,
+    reader_id: bytes,
+    enc_reader_id: bytes,
+    loaded: int = 0,
 ) -> bytes:
-    """Return the whole input of a stored-value tap: CardInfo and purse read, debit, log record, reader id committed."""
+    """Return the whole input of a stored-value tap: CardInfo and purse read, load if any, debit, log record, reader id."""
     return (
         tmi_read(FILE_CARD_INFO, read)
         + tmi_get_value(FILE_PURSE, before)
+        + (tmi_credit(FILE_PURSE, loaded) if loaded else b"")
         + tmi_debit(FILE_PURSE, amount)
         + tmi_write_record(FILE_LOG, record)
         + tmi_commit_reader(reader_id, enc_reader_id)

@@ -12,6 +12,10 @@ from kernel.wire.codec import MalformedRecordError
 
 SIZE: Final = 32
 VERSION: Final = 1
+PRODUCT_ACCOUNT: Final = 1
+"""CardInfo's product for the account-based profile: no purse on the card (READERS.md)."""
+PRODUCT_PURSE: Final = 2
+"""CardInfo's product for the stored-value profile: file 03 is a purse that pays by itself."""
 _DAY_ZERO: Final = date(2020, 1, 1)
 _LAYOUT: Final = struct.Struct(">BHQBBHBB")
 _SPARE: Final = bytes(SIZE - _LAYOUT.size)

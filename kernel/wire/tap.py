@@ -97,11 +97,13 @@ class TapRecord:
     vehicle_class: str
     tariff_version: str
     data_read: bytes
+    purse: bytes = b""
+    """A `PurseMove` where a stored-value card paid; empty for account-based cards."""
 
 
 TAP: Final = RecordType(
     tag=0x54,
-    version=1,
+    version=2,
     fields=(
         Field("device_id", IDENTIFIER),
         Field("key_id", fixed(8)),
@@ -134,6 +136,7 @@ TAP: Final = RecordType(
         Field("vehicle_class", TEXT),
         Field("tariff_version", TEXT),
         Field("data_read", BLOB),
+        Field("purse", BLOB, since=2, default=b""),
     ),
 )
 

@@ -9,6 +9,7 @@ from kernel.clock import FixedClock
 from kernel.wire.tap import ClockState, Phase, decode_tap
 from readers.bundle import load_bundle
 from readers.config import load_config
+from readers.desk import Desk
 from readers.gate import Gate
 from readers.identity import load_identity
 from readers.journal import Journal
@@ -19,7 +20,7 @@ from readers.replay import replay
 from readers.server import Server
 from readers.softcard.direct import DirectChannel
 from readers.states import Event, Machine
-from readers.tap import Desk, tap
+from readers.tap import tap
 from readers.timekeeping import Timekeeper
 from readers.validator import DutyBook
 from tests.faults.test_server_faults import soft

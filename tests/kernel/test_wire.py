@@ -28,6 +28,7 @@ from kernel.wire.codec import (
     choice,
     fixed,
 )
+from kernel.wire.purse import PurseMove, decode_purse, encode_purse
 from kernel.wire.tap import (
     HEAD_CONTEXT,
     TAP,
@@ -103,6 +104,11 @@ REFUSED_TAP = replace(
 )
 
 
+MOVE = PurseMove(before=20_000, loaded=0, paid=7_000, record=bytes(range(16)))
+PURSE_TAP = replace(PLAIN_TAP, purse=encode_purse(MOVE))
+OLDER = ("tap.v1.plain", "tap.v1.refused", "tap.v1.plain.sha256")
+
+
 def _vectors():
     """One record a line: its name, a space, its bytes in hexadecimal."""
     lines = (Path(__file__).parent / "wire_vectors").read_text().splitlines()
@@ -111,9 +117,11 @@ def _vectors():
 
 VECTORS = _vectors()
 MADE = {
-    "tap.v1.plain": lambda: encode_tap(PLAIN_TAP),
-    "tap.v1.refused": lambda: encode_tap(REFUSED_TAP),
-    "tap.v1.plain.sha256": lambda: record_hash(encode_tap(PLAIN_TAP)),
+    "tap.v2.plain": lambda: encode_tap(PLAIN_TAP),
+    "tap.v2.refused": lambda: encode_tap(REFUSED_TAP),
+    "tap.v2.purse": lambda: encode_tap(PURSE_TAP),
+    "tap.v2.plain.sha256": lambda: record_hash(encode_tap(PLAIN_TAP)),
+    "purse.v1": lambda: encode_purse(MOVE),
     "head.v1": lambda: head_message(PLAIN_TAP.device_id, PLAIN_TAP.journal_id, 7, bytes(range(32))),
     "cardinfo.v1": lambda: cardinfo.encode(INFO),
 }
@@ -125,8 +133,12 @@ def test_layouts_are_those_of_the_vectors(name):
 
 
 def test_vectors_decode_to_what_they_were_made_from():
-    assert set(VECTORS) == set(MADE)
-    assert decode_tap(VECTORS["tap.v1.plain"]) == PLAIN_TAP
+    assert set(VECTORS) == {*MADE, *OLDER}
+    assert decode_tap(VECTORS["tap.v2.plain"]) == decode_tap(VECTORS["tap.v1.plain"]) == PLAIN_TAP
+    assert decode_tap(VECTORS["tap.v2.refused"]) == REFUSED_TAP
+    assert decode_tap(VECTORS["tap.v2.purse"]) == PURSE_TAP
+    assert decode_purse(VECTORS["purse.v1"]) == MOVE
+    assert MOVE.after == 13_000
     assert decode_tap(VECTORS["tap.v1.refused"]) == REFUSED_TAP
     assert cardinfo.decode(VECTORS["cardinfo.v1"]) == INFO
 
@@ -205,12 +217,12 @@ def test_a_decoded_tap_is_frozen_and_replaceable():
 
 @given(st.data())
 def test_a_mutated_tap_decodes_or_is_malformed(data):
-    raw = bytearray(VECTORS["tap.v1.plain"])
+    raw = bytearray(VECTORS["tap.v2.purse"])
     for _ in range(data.draw(st.integers(1, 4))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     with suppress(MalformedRecordError):
         tap = decode_tap(bytes(raw))
-        assert raw[1] != 1 or encode_tap(tap) == raw
+        assert raw[1] != 2 or encode_tap(tap) == raw
 
 
 @given(st.binary(max_size=400))
@@ -239,7 +251,7 @@ def test_every_cut_of_a_tap_is_malformed():
     ],
 )
 def test_a_malformed_tap_names_its_field(place, value, field):
-    raw = bytearray(VECTORS["tap.v1.plain"])
+    raw = bytearray(VECTORS["tap.v2.purse"])
     raw[place] = value
     with pytest.raises(MalformedRecordError) as refused:
         decode_tap(bytes(raw))

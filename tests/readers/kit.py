@@ -20,6 +20,7 @@ from kernel.wire.cardinfo import CardInfo, Concession
 from kernel.wire.tap import Phase, TapRecord, decode_tap
 from readers.bundle import CONTEXT, FILE, Bundle, load_bundle, open_bundle
 from readers.config import Config, load_config
+from readers.desk import Desk
 from readers.gate import Gate
 from readers.identity import Identity, Keys, save_identity
 from readers.journal import Journal
@@ -29,7 +30,7 @@ from readers.records import JournalReader
 from readers.softcard.card import Eeprom, Secrets, SoftCard
 from readers.softcard.direct import DirectChannel
 from readers.states import Event, Machine
-from readers.tap import Desk, tap
+from readers.tap import tap
 from readers.timekeeping import Timekeeper
 from readers.validator import DutyBook
 
@@ -234,7 +235,7 @@ def draft(**changes) -> TapRecord:
         "key_generation": 1, "tmc": 1, "tmv": bytes(8), "enc_tmri": bytes(16), "reader_id": DEVICE.bytes,
         "prior_tmc": 0, "prior_tmv": bytes(8), "latency_ms": 3, "reason": "", "place": "p", "stop_id": "s",
         "route_id": "r", "trip_id": "t", "vehicle_class": "", "tariff_version": "hanoi-1",
-        "data_read": cardinfo.encode(info_of(1)),
+        "data_read": cardinfo.encode(info_of(1)), "purse": b"",
     } | changes  # fmt: skip
     kinds = TapRecord.__annotations__
     assert values.keys() == kinds.keys()

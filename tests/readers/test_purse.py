@@ -14,9 +14,13 @@ from tests.readers.test_station import READER, UID, Cut, keys_of, made, masters
 RECORD = b"bus 26, 7000 VND"
 
 
-def pay(soft, amount, record=RECORD):
-    read = purse.begin(DirectChannel(soft), masters(Role.DEBIT))
-    prepared = purse.prepare(read, READER, amount=amount, record=record)
+def begin(channel):
+    return purse.begin(card.begin(channel, masters(Role.AUTH, 1)), masters(Role.DEBIT, 1))
+
+
+def pay(soft, amount, record=RECORD, load=None):
+    read = begin(DirectChannel(soft))
+    prepared, _ = purse.prepare(read, READER, amount=amount, record=record, load=load)
     return read, prepared, card.commit(prepared)
 
 
@@ -34,21 +38,59 @@ def test_a_tap_pays_from_the_purse_and_proves_it():
     assert (soft.eeprom.purse, soft.eeprom.tmc) == (6_000, 2)
 
 
-@pytest.mark.parametrize("after", range(10))
+@pytest.mark.parametrize("after", range(12))
 @pytest.mark.parametrize("heard", [False, True])
 def test_a_payment_that_is_cut_off_pays_all_or_nothing(after, heard):
     soft = made(purse=20_000)
 
     def pay_cut_off():
-        read = purse.begin(Cut(soft, after, heard=heard), masters(Role.DEBIT, 1))
-        card.commit(purse.prepare(read, READER, amount=7_000, record=RECORD))
+        prepared, _ = purse.prepare(begin(Cut(soft, after, heard=heard)), READER, amount=7_000, record=RECORD)
+        card.commit(prepared)
 
     with pytest.raises(CardLostError):
         pay_cut_off()
-    paid = heard and after == 9
+    paid = heard and after == 11
     assert (soft.eeprom.tmc, soft.eeprom.purse, len(soft.eeprom.log)) == (
         (1, 13_000, 1) if paid else (0, 20_000, 0)
     )
+
+
+LOAD = purse.Load(50_000, keys_of(1)[Role.LOAD])
+
+
+def test_a_load_and_a_payment_commit_together_and_one_mac_covers_both():
+    soft = made(purse=1_000)
+    read, prepared, done = pay(soft, 7_000, load=LOAD)
+    assert (read.before, soft.eeprom.purse, soft.eeprom.tmc) == (1_000, 44_000, 1)
+    assert verify_tmv(TmacKey(keys_of(1)[Role.TMAC]), uid=UID, tmc=1, tmi=prepared.tmi, claimed=done.tmv)
+
+
+@pytest.mark.parametrize("after", range(17))
+@pytest.mark.parametrize("heard", [False, True])
+def test_a_load_that_is_cut_off_loads_and_pays_all_or_nothing(after, heard):
+    soft = made(purse=1_000)
+    with pytest.raises(CardLostError):
+        card.commit(
+            purse.prepare(
+                begin(Cut(soft, after, heard=heard)), READER, amount=7_000, record=RECORD, load=LOAD
+            )[0]
+        )
+    assert (soft.eeprom.tmc, soft.eeprom.purse) == ((1, 44_000) if heard and after == 16 else (0, 1_000))
+
+
+def test_another_cards_load_key_loads_nothing():
+    soft = made(purse=1_000)
+    with pytest.raises(CardRefusedError) as refused:
+        pay(soft, 7_000, load=purse.Load(50_000, bytes(16)))
+    assert refused.value.reason == "unknown_key"
+    assert (soft.eeprom.tmc, soft.eeprom.purse) == (0, 1_000)
+
+
+def test_a_reader_without_the_generations_debit_master_pays_nothing():
+    soft = made(purse=9_000)
+    with pytest.raises(CardRefusedError) as refused:
+        purse.begin(card.begin(DirectChannel(soft), masters(Role.AUTH, 1)), {})
+    assert refused.value.reason == "unknown_key"
 
 
 @settings(max_examples=50, deadline=None)
@@ -69,7 +111,7 @@ def test_a_purse_is_what_was_put_in_less_what_was_paid(amounts):
 
 def test_an_account_card_has_no_purse():
     with pytest.raises(CardRefusedError) as refused:
-        purse.begin(DirectChannel(made()), masters(Role.DEBIT))
+        begin(DirectChannel(made()))
     assert refused.value.status == b"\x91\xf0"
 
 

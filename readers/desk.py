@@ -1,0 +1,95 @@
+"""What a presentation needs at hand, and the record that every one of them begins with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from access.rules.qr import ReplayWindow
+from kernel.clock import Clock
+from kernel.wire.shown import NO_UID
+from kernel.wire.tap import NO_HASH, NO_TMV, Decision, Phase, TapRecord
+from readers.bundle import Bundle
+from readers.config import Config
+from readers.decide import Moment
+from readers.gate import Gate
+from readers.identity import Identity
+from readers.journal import Journal
+from readers.lamp import Lamp
+from readers.memory import Memory
+from readers.states import Machine
+from readers.timekeeping import Timekeeper
+from readers.validator import DutyBook
+
+
+@dataclass(slots=True, kw_only=True)
+class Desk:
+    """What a tap needs at hand. The daemon replaces `journal`, `memory` and `bundle` between taps."""
+
+    config: Config
+    identity: Identity
+    clock: Clock
+    time: Timekeeper
+    duty: DutyBook
+    lamp: Lamp
+    gate: Gate
+    machine: Machine
+    journal: Journal
+    memory: Memory
+    bundle: Bundle | None = None
+    unsent: int = 0
+    ailing: tuple[str, ...] = ()
+    """Why the reader is DEGRADED; then no purse pays here."""
+    acted: set[UUID] = field(default_factory=set)
+    """Actions carried out by this run; the server hears of one twice without harm."""
+    codes: ReplayWindow = field(default_factory=ReplayWindow)
+    """QR codes and vouchers that were taken here: each once."""
+
+    def moment(self) -> Moment:
+        """Return when, and in what condition, the reader decides."""
+        return Moment(
+            now=self.time.now(),
+            monotonic_ms=self.clock.monotonic_ms(),
+            clock_state=self.time.state(),
+            zone=self.config.device.zone,
+            unsent=self.unsent,
+        )
+
+
+def blank(desk: Desk, moment: Moment, *, latency_ms: int) -> TapRecord:
+    """Return a record of this reader, place and moment that names nobody yet; the journal numbers and chains it."""
+    assert desk.bundle is not None, "without a bundle there is no key to authenticate a card with"
+    here = desk.duty.at(moment.now)
+    return TapRecord(
+        device_id=desk.identity.device_id,
+        key_id=desk.identity.key_id,
+        journal_id=desk.journal.journal_id,
+        sequence=0,
+        previous_hash=NO_HASH,
+        tapped_at=moment.now,
+        monotonic_ms=moment.monotonic_ms,
+        clock_state=moment.clock_state,
+        purpose=here.purpose,
+        phase=Phase.REFUSED,
+        decision=Decision.REFUSE,
+        direction=here.direction,
+        deny_version=desk.bundle.denied.version,
+        uid=NO_UID,
+        card_serial=0,
+        key_generation=0,
+        tmc=0,
+        tmv=NO_TMV,
+        enc_tmri=bytes(16),
+        reader_id=desk.identity.device_id.bytes,
+        prior_tmc=0,
+        prior_tmv=NO_TMV,
+        latency_ms=latency_ms,
+        reason="",
+        place=here.place,
+        stop_id=here.stop_id,
+        route_id=here.route_id,
+        trip_id=here.trip_id,
+        vehicle_class=here.vehicle_class,
+        tariff_version=desk.bundle.tariff_version,
+        data_read=b"",
+    )
