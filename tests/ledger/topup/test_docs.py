@@ -1,21 +1,31 @@
-"""The documented diagram and outcomes are those of the code."""
+"""The documented diagrams and outcomes are those of the code."""
 
+from enum import Enum
 from pathlib import Path
 
-from ledger.rules.intent import TRANSITIONS, IntentState
+import pytest
+
+from ledger.rules import intent, pay_back
 from ledger.rules.topup import Reason
 
 TEXT = (Path(__file__).parents[3] / "docs" / "topup.md").read_text("utf-8")
 
 
-def test_the_diagram_is_drawn_from_the_table():
-    lines = ["stateDiagram-v2", f"    [*] --> {IntentState.OPEN.value}"]
+@pytest.mark.parametrize(
+    ("table", "first"),
+    [
+        (intent.TRANSITIONS, intent.IntentState.OPEN),
+        (pay_back.TRANSITIONS, pay_back.OrderState.ASKED),
+    ],
+)
+def test_the_diagram_is_drawn_from_the_table(table: dict[Enum, dict[Enum, Enum]], first: Enum):
+    lines = ["stateDiagram-v2", f"    [*] --> {first.value}"]
     lines += [
         f"    {state.value} --> {to.value}: {event.value}"
-        for state, row in TRANSITIONS.items()
+        for state, row in table.items()
         for event, to in row.items()
     ]
-    lines += [f"    {state.value} --> [*]" for state, row in TRANSITIONS.items() if not row]
+    lines += [f"    {state.value} --> [*]" for state, row in table.items() if not row]
     assert "\n".join(lines) in TEXT
 
 
