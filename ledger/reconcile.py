@@ -23,6 +23,7 @@ from ledger.rules.account import AccountSpec
 from ledger.rules.book_day import ZONE
 from ledger.rules.entry import Entry, Line, Refused
 from ledger.rules.reconcile import Figures, permille
+from ledger.store import pay_backs, tills
 from ledger.store import recon_books as books
 from ledger.store import recon_left as left
 from ledger.store import recon_match as match
@@ -30,7 +31,6 @@ from ledger.store import recon_queue as queue
 
 ACTOR: Final = "reconcile"
 _KIND: Final = "reconcile.settled"
-REFUNDS: Final = "refunds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,13 @@ def _book(tx: Connection, now: datetime, tell: Tell) -> None:
 
 def counter_account(pool: str, unit: Currency) -> AccountSpec:
     """Return the account that a bank movement of this pool settles."""
-    return chart.refund_payable(unit) if pool == REFUNDS else chart.provider_clearing(pool, unit)
+    match pool:
+        case pay_backs.POOL:
+            return chart.refund_payable(unit)
+        case tills.POOL:
+            return chart.cash_office(unit)
+        case _:
+            return chart.provider_clearing(pool, unit)
 
 
 def book_settled(tx: Connection, now: datetime) -> int:

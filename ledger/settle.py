@@ -77,6 +77,6 @@ def coverage(tx: Connection, book_day: date, *, unit: Currency = VND) -> Coverag
         book_day,
         stored_value=total(chart.RIDER_STORED_VALUE),
         guarantee=total(chart.BANK_GUARANTEE),
-        clearing=total(chart.PROVIDER_CLEARING) + total(chart.TILL),
+        clearing=total(chart.PROVIDER_CLEARING) + total(chart.TILL) + total(chart.CASH_OFFICE),
         receivable=total(chart.RIDER_RECEIVABLE),
     )

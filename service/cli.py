@@ -37,6 +37,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "settle": ("service.commands.settle", "Settle a day per operator."),
     "invoice": ("service.commands.invoice", "Issue e-invoices, send them, take the answers in."),
     "suspense": ("service.commands.suspense", "End what waits in suspense, by two people."),
+    "till": ("service.commands.till", "Cash top-ups at tills: shifts, remittance, counts, deposits."),
     "payback": ("service.commands.payback", "Pay riders back, by two people and one payment file."),
     "reconcile": ("service.commands.reconcile", "Reconcile books, provider and bank."),
     "parking": ("service.commands.parking", "Check rates and quote stays."),

@@ -24,6 +24,8 @@ BANK_GUARANTEE = "bank_guarantee"
 PROVIDER_CLEARING = "provider_clearing"
 TILL = "till"
 OPERATOR_CASH = "operator_cash"
+CASH_OFFICE = "cash_office"
+AGENT_SHORTAGE = "agent_shortage"
 SUSPENSE = "suspense"
 OPERATOR_PASS = "operator_pass"  # noqa: S105 — an account kind, not a password
 PASS_UNRIDDEN = "pass_unridden"  # noqa: S105 — an account kind, not a password
@@ -114,6 +116,16 @@ def till(name: str, currency: Currency = VND) -> AccountSpec:
     return _house(TILL, AccountType.ASSET, OwnerKind.PROVIDER, name, currency)
 
 
+def cash_office(currency: Currency = VND) -> AccountSpec:
+    """Return the asset for cash that tills handed in, until the bank's statement has it."""
+    return _house(CASH_OFFICE, AccountType.ASSET, OwnerKind.BANK, "cash", currency)
+
+
+def agent_shortage(agent: str, currency: Currency = VND) -> AccountSpec:
+    """Return the asset for what an agent's counts lacked and the agent has to make good."""
+    return _house(AGENT_SHORTAGE, AccountType.ASSET, OwnerKind.PROVIDER, agent, currency)
+
+
 def operator_cash(operator: str, currency: Currency = VND) -> AccountSpec:
     """Return the asset for cash that an operator keeps of what it is owed: paying it out nets the two."""
     return _house(OPERATOR_CASH, AccountType.ASSET, OwnerKind.OPERATOR, operator, currency)
@@ -185,6 +197,8 @@ MAKERS: Final[Mapping[str, Callable[[str, Currency], AccountSpec]]] = {
     PROVIDER_CLEARING: provider_clearing,
     TILL: till,
     OPERATOR_CASH: operator_cash,
+    CASH_OFFICE: lambda _, unit: cash_office(unit),
+    AGENT_SHORTAGE: agent_shortage,
     SUSPENSE: suspense,
     DEFERRED_PASS: deferred_pass,
     OPERATOR_PASS: operator_pass,

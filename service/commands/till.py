@@ -1,0 +1,278 @@
+"""`lienthong till`: cash top-ups by conductors, kiosks and stations, with shifts that two people sign."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+import click
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Connection
+
+from access import issue
+from kernel.ids import FareAccountId, uuid7
+from kernel.money import VND, Money
+from ledger import cash_office
+from ledger import till as verbs
+from ledger.rules.till import Till, TillKind, TillShift
+from service import audit
+from service.commands import context
+from service.jobs.debts import settle_debts
+
+T = TypeVar("T")
+TILL = click.argument("name", metavar="TILL")
+AMOUNT = click.argument("amount", type=click.IntRange(1))
+ID = click.option(
+    "--id", "event_id", type=click.UUID, help="The act's id, to repeat a call; default a new one."
+)
+
+
+@click.group()
+def till() -> None:
+    """Take cash in the field: a float, top-ups, remittance, a count, a close by another person, a deposit.
+
+    What a count lacks is the agent's to make good; what is too much waits in suspense. Passes are sold for cash
+    by `lienthong passes sell --till`.
+    """
+
+
+@till.command()
+@TILL
+@click.argument("kind", type=click.Choice([one.value for one in TillKind]))
+@click.option("--most", type=click.IntRange(1), required=True, help="How much cash it may hold, in đồng.")
+def add(name: str, kind: str, most: int) -> None:
+    """Add a till.
+
+    \b
+    Example:
+      lienthong till add bus-12 conductor --most 2000000
+    """  # noqa: D301  (click reads \b)
+    made = Till(name, TillKind(kind), Money(most, VND))
+    _act("add", name, lambda tx, by, now: verbs.add_till(tx, made, actor=by, now=now), kind=kind, most=most)
+    click.echo(f"{name}: {kind}, at most {made.most}")
+
+
+@till.command(name="open")
+@TILL
+@click.argument("agent")
+@click.option(
+    "--float", "float_", type=click.IntRange(0), default=0, help="Cash from the office, to give change."
+)
+@ID
+def open_shift(name: str, agent: str, float_: int, event_id: UUID | None) -> None:
+    """Open a shift of AGENT with its float.
+
+    \b
+    Example:
+      lienthong till open bus-12 lan --float 200000
+    """  # noqa: D301  (click reads \b)
+    minted = _minted(event_id)
+    _show(
+        _act(
+            "open",
+            name,
+            lambda tx, by, now: verbs.open_shift(
+                tx, minted, till=name, agent=agent, float_=Money(float_, VND), actor=by, now=now
+            ),
+            agent=agent,
+            float=float_,
+        )
+    )
+
+
+@till.command(name="topup")
+@TILL
+@click.argument("serial", type=click.IntRange(1))
+@AMOUNT
+@ID
+def top_up(name: str, serial: int, amount: int, event_id: UUID | None) -> None:
+    """Load the card with this SERIAL for cash.
+
+    \b
+    Example:
+      lienthong till topup bus-12 17 50000
+    """  # noqa: D301  (click reads \b)
+    minted = _minted(event_id)
+
+    def work(tx: Connection, by: str, now: datetime) -> verbs.ToppedUp:
+        rider = FareAccountId(issue.get_card(tx, serial=serial).fare_account_id)
+        done = verbs.top_up(
+            tx,
+            minted,
+            till=name,
+            rider=rider,
+            amount=Money(amount, VND),
+            actor=by,
+            now=now,
+            lock_rider=lambda held, one: issue.raise_versions(held, (one,)),
+        )
+        if not done.again:
+            settle_debts(tx, (rider,), cause=f"till:{minted}", now=now)
+        return done
+
+    done = _act("topup", name, work, serial=serial, amount=amount, topup_id=str(minted))
+    click.echo(
+        f"{minted}: {done.amount} on card {serial}" + (f", still owes {done.owed}" if done.owed else "")
+    )
+
+
+@till.command()
+@TILL
+@AMOUNT
+@ID
+def remit(name: str, amount: int, event_id: UUID | None) -> None:
+    """Hand AMOUNT đồng in to the cash office during the shift.
+
+    \b
+    Example:
+      lienthong till remit bus-12 500000
+    """  # noqa: D301  (click reads \b)
+    minted, cash = _minted(event_id), Money(amount, VND)
+    _show(
+        _act(
+            "remit",
+            name,
+            lambda tx, by, now: verbs.remit(tx, minted, till=name, amount=cash, actor=by, now=now),
+            amount=amount,
+        )
+    )
+
+
+@till.command()
+@TILL
+@click.argument("amount", type=click.IntRange(0))
+@ID
+def count(name: str, amount: int, event_id: UUID | None) -> None:
+    """Count AMOUNT đồng in the till; it takes no cash until another person closes the shift.
+
+    \b
+    Example:
+      lienthong till count bus-12 750000
+    """  # noqa: D301  (click reads \b)
+    minted, cash = _minted(event_id), Money(amount, VND)
+    _show(
+        _act(
+            "count",
+            name,
+            lambda tx, by, now: verbs.count(tx, minted, till=name, amount=cash, actor=by, now=now),
+            amount=amount,
+        )
+    )
+
+
+@till.command()
+@TILL
+@ID
+def close(name: str, event_id: UUID | None) -> None:
+    """Close a shift that another person counted: the cash goes to the office.
+
+    \b
+    Example:
+      lienthong till close bus-12
+    """  # noqa: D301  (click reads \b)
+    minted = _minted(event_id)
+    _show(_act("close", name, lambda tx, by, now: verbs.close(tx, minted, till=name, actor=by, now=now)))
+
+
+@till.command(name="make-good")
+@click.argument("agent")
+@AMOUNT
+@ID
+def make_good(agent: str, amount: int, event_id: UUID | None) -> None:
+    """Take AMOUNT đồng from an agent for what counts lacked.
+
+    \b
+    Example:
+      lienthong till make-good lan 10000
+    """  # noqa: D301  (click reads \b)
+    minted, cash = _minted(event_id), Money(amount, VND)
+    left = _act(
+        "make_good",
+        agent,
+        lambda tx, by, now: cash_office.make_good(tx, minted, agent=agent, amount=cash, now=now),  # noqa: ARG005
+        amount=amount,
+    )
+    click.echo(f"{agent}: {left} still lacks")
+
+
+@till.command()
+@AMOUNT
+@click.option("--slip", required=True, help="The bank's reference on the slip; its statement will have it.")
+@click.option("--draw", is_flag=True, help="Drawn from the bank for floats, not taken there.")
+@ID
+def deposit(amount: int, slip: str, draw: bool, event_id: UUID | None) -> None:
+    """Note AMOUNT đồng taken from the cash office to the bank; reconciliation books it from the statement.
+
+    \b
+    Example:
+      lienthong till deposit 12000000 --slip FT26322000123
+    """  # noqa: D301  (click reads \b)
+    minted, cash = _minted(event_id), Money(-amount if draw else amount, VND)
+    _act(
+        "deposit",
+        str(minted),
+        lambda tx, by, now: cash_office.carry(tx, minted, cash, reference=slip, now=now),  # noqa: ARG005
+        amount=cash.minor,
+        slip=slip,
+    )
+    click.echo(f"{minted}: {cash}, slip {slip}")
+
+
+@till.command(name="list")
+def list_tills() -> None:
+    """List tills, what should lie in each, and in the cash office.
+
+    \b
+    Example:
+      lienthong till list
+    """  # noqa: D301  (click reads \b)
+    now = context.clock().now()
+    with context.database() as database, database.begin() as tx:
+        rows = verbs.list_standing(tx, now)
+        office = cash_office.read_office(tx, VND, now)
+    table = Table("till", "kind", "cash", "at most", "shift", title="Tills", title_justify="left")
+    for place, cash, shift in rows:
+        state = "-" if shift is None else f"{shift.agent}, {shift.state.value}"
+        table.add_row(place.name, place.kind.value, str(cash), str(place.most), state)
+    Console(width=120).print(table)
+    click.echo(f"cash office: {office}")
+
+
+def _minted(given: UUID | None) -> UUID:
+    return given or uuid7(context.clock().now())
+
+
+def _act(verb: str, subject: str, work: Callable[[Connection, str, datetime], T], **detail: object) -> T:
+    by, clock = context.actor(), context.clock()
+
+    def run(tx: Connection) -> T:
+        now = clock.now()
+        done = work(tx, by.actor_id, now)
+        audit.record(
+            tx,
+            actor=by,
+            action=f"till.{verb}",
+            subject_kind="till",
+            subject_id=subject,
+            now=now,
+            detail=detail,
+        )
+        return done
+
+    with context.database() as database:
+        return database.run(run)
+
+
+def _show(shift: TillShift) -> None:
+    said = f"{shift.till}: {shift.state.value}, topped up {shift.topped_up}, remitted {shift.remitted}"
+    if shift.short is not None:
+        what = (
+            "is right"
+            if not shift.short
+            else f"lacks {shift.short}"
+            if shift.short.minor > 0
+            else f"has {-shift.short} too much"
+        )
+        said += f", counted {shift.counted}: {what}"
+    click.echo(said)
