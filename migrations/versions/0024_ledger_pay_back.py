@@ -68,10 +68,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-<<<<<<< HEAD:migrations/versions/0024_ledger_pay_back.py
-    raise RuntimeError("0024_ledger_pay_back holds what people signed: restore a backup instead of downgrading")
-=======
     raise RuntimeError(
-        "0022_ledger_pay_back holds what people signed: restore a backup instead of downgrading"
+        "0024_ledger_pay_back holds what people signed: restore a backup instead of downgrading"
     )
->>>>>>> 833fdd2 (ledger: cash in the field: tills with shifts that two people sign, and a cash office whose deposits are matched):migrations/versions/0022_ledger_pay_back.py
