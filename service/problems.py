@@ -238,6 +238,8 @@ TABLE: Final[dict[str, Row]] = {
     "quote-id-reused": Row(409, "Quote request id reused"),
     "stale-version": Row(409, "Version stale"),
     "unknown-element": Row(404, "Element unknown"),
+    "unknown-webhook": Row(404, "Webhook unknown"),
+    "webhook-endpoint": Row(422, "Webhook endpoint"),
     "unknown-quote": Row(404, "Quote unknown"),
     "unknown-place": Row(404, "Place unknown"),
     "unknown-session": Row(404, "Session unknown"),

@@ -86,6 +86,10 @@ class Settings(BaseSettings):
         le=365,
         description="Payments older than this many days, notified for the first time, wait for a person",
     )
+    webhook_private: bool = Field(
+        default=False,
+        description="Operators' webhooks may go to private addresses and by plain http: for tests, or inside one network",
+    )
     topup_bank_bin: str = Field(
         default="970436",
         pattern=r"^\d{6}$",

@@ -15,14 +15,15 @@ SELECT p.payment_id, p.provider, p.paid_at, p.amount, p.currency, i.fare_account
     coalesce(x.reason, '') AS reason
 FROM ledger_payment p
 LEFT JOIN ledger_topup_intent i ON i.intent_id = p.intent_id
-LEFT JOIN LATERAL (SELECT right_id, made_at FROM ledger_recon_edge e
-    WHERE e.live AND e.relation = 'ledger-provider' AND e.left_id = p.payment_id
+LEFT JOIN ledger_recon_item k ON k.item_id = p.payment_id
+LEFT JOIN LATERAL (SELECT right_no, made_at FROM ledger_recon_edge e
+    WHERE e.live AND e.relation = 'ledger-provider' AND e.left_no = k.item_no
     ORDER BY made_at LIMIT 1) listed ON true
 LEFT JOIN LATERAL (SELECT made_at FROM ledger_recon_edge e
-    WHERE e.live AND e.relation = 'ledger-bank' AND e.left_id = p.payment_id
+    WHERE e.live AND e.relation = 'ledger-bank' AND e.left_no = k.item_no
     ORDER BY made_at LIMIT 1) booked ON true
 LEFT JOIN LATERAL (SELECT made_at FROM ledger_recon_edge e
-    WHERE e.live AND e.relation = 'provider-bank' AND e.left_id = listed.right_id
+    WHERE e.live AND e.relation = 'provider-bank' AND e.left_no = listed.right_no
     ORDER BY made_at LIMIT 1) paid_out ON true
 LEFT JOIN LATERAL (SELECT reason FROM ledger_recon_exception o
     WHERE o.item_id = p.payment_id

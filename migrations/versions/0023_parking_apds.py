@@ -82,7 +82,7 @@ CREATE TABLE parking_webhook_event (
     event_id        uuid        NOT NULL,
     subscription_id uuid        NOT NULL,
     topic           text        NOT NULL,
-    body            jsonb       NOT NULL,
+    body            text        NOT NULL,
     made_at         timestamptz NOT NULL,
     due_at          timestamptz NOT NULL,
     tries           integer     NOT NULL DEFAULT 0,

@@ -8,6 +8,7 @@ from service.api.accounts import blueprint as accounts
 from service.api.apds_places import blueprint as apds_places
 from service.api.apds_rights import blueprint as apds_rights
 from service.api.apds_sessions import blueprint as apds_sessions
+from service.api.apds_webhooks import blueprint as apds_webhooks
 from service.api.bundles import blueprint as bundles
 from service.api.cards import blueprint as cards
 from service.api.cases import blueprint as cases
@@ -71,6 +72,7 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     apds_places,
     apds_rights,
     apds_sessions,
+    apds_webhooks,
     topups,
     notifications,
     fares,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
-from decimal import Decimal
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from flask import Response
@@ -19,6 +17,7 @@ from parking.elements import UnknownElementError
 from parking.rules.plate import PlateMatch
 from service import audit, parks
 from service.auth import principal
+from service.exact_json import exact_json
 from service.services import services
 
 PLATES: Final = frozenset({"licensePlate", "vehicleplate"})
@@ -151,9 +150,7 @@ def account_of(one: Credential) -> UUID | None:
 
 def answer(body: Json, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None) -> Response:
     """Return a response with amounts as exact JSON numbers."""
-    return Response(
-        json.dumps(body, default=_number, ensure_ascii=False), status, headers, mimetype="application/json"
-    )
+    return Response(exact_json(body), status, headers, mimetype="application/json")
 
 
 def done(class_name: str, element_id: object, version: int, *, created: bool, again: bool) -> Response:
@@ -177,12 +174,6 @@ def check_known(kind: str, element_id: object, version: int, asked: int | None) 
 def sliced(found: list[Json], asked: Filter) -> list[Json]:
     """Return the page asked for of a list that is short enough to hold."""
     return found[asked.offset : asked.offset + PAGE]
-
-
-def _number(value: object) -> Any:
-    assert isinstance(value, Decimal), "amounts are the only numbers of their own"
-    # A decimal of at most 15 digits is the shortest text of its float: JSON shows the same digits.
-    return int(value) if value == value.to_integral_value() else float(value)
 
 
 class Session(Body):

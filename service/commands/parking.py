@@ -23,6 +23,7 @@ from parking.rules.cover import Discount
 from parking.rules.errors import RateFilesInvalidError
 from parking.rules.park_proof import cuts_for, cuts_json, ride_ground
 from parking.rules.quote import Quote, priced_end, quote_between
+from service.commands.parking_webhooks import webhooks
 
 RATES = click.option(
     "--rates",
@@ -36,6 +37,9 @@ RATES = click.option(
 @click.group()
 def parking() -> None:
     """Check and publish parking rates, price a stay with them, prove a price (docs/parking-rates.md)."""
+
+
+parking.add_command(webhooks)
 
 
 @parking.command("check")

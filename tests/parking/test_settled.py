@@ -1,6 +1,7 @@
 """Per stay: settled only when everybody whose word counts agrees; otherwise held, and why."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from uuid import uuid4
 
 import pytest
@@ -9,11 +10,13 @@ from sqlalchemy import text
 from access.issue import issue_card
 from kernel.money import VND, Money
 from kernel.wire.cardinfo import Concession
+from ledger.store.recon_match import refresh_ledger
 from parking.rules.settled import Held, Settling, account_part, cash_part, rail_part, settle
 from tests.service.test_topups_api import notice
 
 AT = datetime(2026, 11, 18, 2, tzinfo=UTC)
 LATER = AT + timedelta(days=1)
+OTHERS = count(1_000_000)  # movements of the other two sides
 PRICE, NOTHING = Money(25_000, VND), Money.zero(VND)
 
 
@@ -130,12 +133,14 @@ def test_a_card_that_owes_has_not_paid(client, begin, bearer, keyring, now):
 def agree(begin, payment_id, relation, at):
     """One side's word, as reconciliation writes it."""
     with begin() as tx:
+        refresh_ledger(tx, at)
         tx.execute(
             text(
-                "INSERT INTO ledger_recon_edge (relation, left_id, right_id, rule, match_id, made_at)"
-                " VALUES (:relation, :payment, :other, 'provider_id', :payment, :at)"
+                "INSERT INTO ledger_recon_edge (relation, left_no, right_no, turn, rule, made_at)"
+                " SELECT :relation, item_no, :other, 1, 'provider_id', :at FROM ledger_recon_item"
+                " WHERE item_id = :payment"
             ),
-            {"relation": relation, "payment": payment_id, "other": uuid4(), "at": at},
+            {"relation": relation, "payment": payment_id, "other": next(OTHERS), "at": at},
         )
 
 
