@@ -33,6 +33,8 @@ MAX_ENTRIES: Final = 20_000
 _ATTEMPTS: Final = 5
 # Up to so many lines are inserted with the statement before instead of copied after it.
 _FEW: Final = 8
+# From more on, the server's reading of lines is long enough to hide this side's work behind it.
+_MANY: Final = 2_000
 
 
 class _InTheWayError(Exception):
@@ -159,38 +161,65 @@ def _book_group(connection: Driver, group: _Group, now: datetime, *, judged: boo
 
 
 def _write_group(connection: Driver, group: _Group, now: datetime, *, judged: bool) -> tuple[Posted, ...]:
-    entries, day, currency = group.entries, group.day, group.currency
-    if len(entries) <= _FEW and sum(len(entry.lines) for entry in entries) <= _FEW:
-        sums = batch.sums_of(entries)
-        move = store.move_of(sums, currency=currency, book_day=day, judged=judged)
-        with store.moving(connection, move) as moved:
-            store.insert_few(
-                connection,
-                batch.derived_keys(entries, day),
-                [line for entry in entries for line in batch.rows_of(entry, day, now)],
-            )
-            outcomes = _posted(entries, day, now)
-    else:
-        # This side and the server work at the same time: each block does what the server does not wait for.
-        with store.beginning(connection, day) as day_is_open:
+    write = _write_then_move if len(group.entries) > _MANY else _move_then_write
+    sums, append_only, outcomes = write(connection, group, now, judged=judged)
+    if sums.service_day is None:
+        deltas = batch.rollup_deltas(group.entries, append_only.keys())
+        store.roll_up(connection, deltas, append_only, book_day=group.day)
+    store.keep(connection)
+    return outcomes
+
+
+_Written = tuple[batch.Sums, dict[int, UUID], tuple[Posted, ...]]
+
+
+def _move_then_write(connection: Driver, group: _Group, now: datetime, *, judged: bool) -> _Written:
+    """Write a group in the fewest round trips: while the server moves balances, this side encodes."""
+    entries, day = group.entries, group.day
+    sums = batch.sums_of(entries)
+    move = store.move_of(sums, currency=group.currency, book_day=day, judged=judged)
+    pieces: list[bytes] = []
+    derived = None
+    with store.moving(connection, move) as rest:
+        if len(entries) <= _FEW and sum(len(entry.lines) for entry in entries) <= _FEW:
+            lines = [line for entry in entries for line in batch.rows_of(entry, day, now)]
+            store.insert_few(connection, batch.derived_keys(entries, day), lines)
+        else:
             ordered = batch.in_key_order(entries)
-            pieces = batch.copy_lines(ordered, day, now)
-            piece = next(pieces)
-        if not day_is_open():
-            raise _InTheWayError
-        with store.copying_lines(connection) as write:
-            write(piece)
-            for piece in pieces:
-                write(piece)
-            sums = batch.sums_of(entries)
-            move = store.move_of(sums, currency=currency, book_day=day, judged=judged)
             derived = batch.copy_derived(ordered, day)
-        if derived is not None:
-            store.copy_derived(connection, derived)
-        with store.moving(connection, move, begun=True) as moved:
-            outcomes = _posted(entries, day, now)
-    append_only: dict[int, UUID] = {}
-    for account in moved():
+            pieces = list(batch.copy_lines(ordered, day, now))
+        outcomes = _posted(entries, day, now)
+    append_only = _append_only(rest(), sums, group.currency)
+    _copy(connection, derived, pieces)
+    return sums, append_only, outcomes
+
+
+def _write_then_move(connection: Driver, group: _Group, now: datetime, *, judged: bool) -> _Written:
+    """Write a large group: the server reads lines from the beginning, while this side encodes the rest and sums."""
+    entries, day = group.entries, group.day
+    with store.beginning(connection, day) as day_is_open:
+        ordered = batch.in_key_order(entries)
+        pieces = batch.copy_lines(ordered, day, now)
+        first = next(pieces)
+    if not day_is_open():
+        raise _InTheWayError
+    with store.copying_lines(connection) as write:
+        write(first)
+        for piece in pieces:
+            write(piece)
+        sums = batch.sums_of(entries)
+        move = store.move_of(sums, currency=group.currency, book_day=day, judged=judged)
+        derived = batch.copy_derived(ordered, day)
+    _copy(connection, derived, ())
+    with store.moving(connection, move, begun=True) as rest:
+        outcomes = _posted(entries, day, now)
+    return sums, _append_only(rest(), sums, group.currency), outcomes
+
+
+def _append_only(rest: Sequence[store.RestAccount], sums: batch.Sums, currency: str) -> dict[int, UUID]:
+    """Return the owners of the accounts that are not guarded; _InTheWayError when one of them may not be posted to."""
+    owners: dict[int, UUID] = {}
+    for account in rest:
         if account.state != "open" or account.guarded or account.currency != currency:
             raise _InTheWayError
         assert account.owner_id is not None
@@ -199,16 +228,17 @@ def _write_group(connection: Driver, group: _Group, now: datetime, *, judged: bo
         )
         if account.owner_kind == "rider" and misowned:
             raise _InTheWayError
-        append_only[account.account] = account.owner_id
-    if sums.service_day is None:
-        store.roll_up(
-            connection,
-            batch.rollup_deltas(entries, append_only.keys()),
-            append_only,
-            book_day=day,
-        )
-    store.keep(connection)
-    return outcomes
+        owners[account.account] = account.owner_id
+    return owners
+
+
+def _copy(connection: Driver, derived: bytes | None, pieces: Sequence[bytes]) -> None:
+    if derived is not None:
+        store.copy_derived(connection, derived)
+    if pieces:
+        with store.copying_lines(connection) as write:
+            for piece in pieces:
+                write(piece)
 
 
 def _posted(entries: Sequence[Entry], day: date, now: datetime) -> tuple[Posted, ...]:

@@ -23,9 +23,11 @@ WAITING = text(
 )
 
 
-def test_large_batches_of_the_same_ids_are_booked_once(live) -> None:
+@pytest.mark.parametrize("many", [10, 1_000])
+def test_large_batches_of_the_same_ids_are_booked_once(live, monkeypatch, many: int) -> None:
     """Half of them hold an entry that the floor refuses, and so lock balances before they write a line."""
     books, database = live
+    monkeypatch.setattr(post, "_MANY", many)
     shared = [books.fare(rider, 1) for rider in (3, 1, 2, 0) for _ in range(5)]
     beyond = books.fare(0, 5_000)
 
@@ -39,9 +41,10 @@ def test_large_batches_of_the_same_ids_are_booked_once(live) -> None:
     assert kinds == {Posted: booked, Duplicate: booked * (CLIENTS - 1), Refused: CLIENTS // 2}
 
 
-def test_whoever_holds_the_balances_need_not_wait_for_a_batch_that_is_written(live) -> None:
+def test_whoever_holds_the_balances_need_not_wait_for_a_batch_that_is_written(live, monkeypatch) -> None:
     """A large batch writes its lines before it asks for balances; their holder then wants the same ids."""
     books, database = live
+    monkeypatch.setattr(post, "_MANY", 10)
     batch = [books.fare(0, 1) for _ in range(20)]
     with ThreadPoolExecutor(1) as pool, database.begin() as holder:
         account_store.lock_balances(holder, {books.purse(0)})

@@ -26,6 +26,16 @@ from ledger.rules.errors import (
 from .conftest import NOW, TODAY, Books, vnd
 
 
+@pytest.fixture(
+    autouse=True, params=[(8, 2_000), (0, 2_000), (0, 0)], ids=["sent along", "moved first", "written first"]
+)
+def route(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take every case through each of the ways in which a batch is written."""
+    few, many = request.param
+    monkeypatch.setattr(post, "_FEW", few)
+    monkeypatch.setattr(post, "_MANY", many)
+
+
 def lines_stored(tx: Connection, entry: Entry) -> int:
     found = tx.execute(text("SELECT count(*) FROM ledger_line WHERE entry_id = :id"), {"id": entry.entry_id})
     return found.scalar_one()
