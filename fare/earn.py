@@ -5,13 +5,14 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection
 
-from fare.rules.earn import PassMoney, earned_in_all, share_out
+from fare.rules.distance import metres_between
+from fare.rules.earn import PassMoney, Route, earned_in_all, share_out
 from fare.rules.facts import HeldPass
 from fare.rules.sale import service_days
-from fare.rules.sales import EarnedBy
+from fare.rules.sales import EarnedBy, SharedBy
 from fare.rules.tariff import TariffBook
 from fare.store import earnings
-from fare.store.earnings import Earned, list_earned
+from fare.store.earnings import Earned, RoutePart, list_earned
 from kernel.ids import EntryId, uuid8
 from kernel.money import Money
 from kernel.service_day import day_window
@@ -35,7 +36,7 @@ def earn_day(tx: Connection, book_day: date, *, tariff: TariffBook, now: datetim
         if last is not None and last >= book_day:
             continue
         earned = Money(_through(tx, product, book_day, tariff) - before, tariff.currency)
-        made = _book(tx, product, book_day, earned, now)
+        made = _book(tx, product, book_day, earned, tariff, now)
         if made is not None:
             done.append(made)
     return tuple(done)
@@ -63,12 +64,40 @@ def _through(tx: Connection, product: str, day: date, tariff: TariffBook) -> int
 _NOBODY = uuid8("pass", "of nobody")
 
 
-def _book(tx: Connection, product: str, day: date, earned: Money, now: datetime) -> Earned | None:
-    shares = share_out(earned, earnings.ridden_minor(tx, product, day))
+def _carried(
+    tx: Connection, product: str, day: date, basis: SharedBy, tariff: TariffBook
+) -> dict[Route, int]:
+    """Return what each route carried of a product's holders on a day, by the tariff's basis."""
+    if basis is SharedBy.FACE_VALUE:
+        return earnings.carried_minor(tx, product, day)
+    found: dict[Route, int] = {}
+    for operator, route_id, origin, destination, rides in earnings.carried_rides(tx, product, day):
+        each = 1
+        if basis is SharedBy.KILOMETRES:
+            each = _metres(tariff, day, route_id, origin, destination)
+        found[operator, route_id] = found.get((operator, route_id), 0) + rides * each
+    return found
+
+
+def _metres(tariff: TariffBook, day: date, route_id: str, origin: str, destination: str) -> int:
+    known = tariff.on(day)
+    route = known.routes.get(route_id)
+    networks = route.networks if route else frozenset[str]()
+    metres = metres_between(known, networks, route_id, origin, destination)
+    return metres or tariff.sales.route_metres.get(route_id, 1)
+
+
+def _book(
+    tx: Connection, product: str, day: date, earned: Money, tariff: TariffBook, now: datetime
+) -> Earned | None:
+    terms = tariff.sales.terms_of(product, day)
+    basis = terms.shared_by if terms else SharedBy.FACE_VALUE
+    shares = share_out(earned, _carried(tx, product, day, basis, tariff))
+    parts = shares.by_operator
     deferred = chart.deferred_pass(product, earned.currency)
     unridden = chart.pass_unridden(product, earned.currency)
-    operators = {name: chart.operator_pass(name, earned.currency) for name, _ in shares.parts}
-    lines = [Line(deferred.account_id, operators[name].account_id, part) for name, part in shares.parts]
+    operators = {name: chart.operator_pass(name, earned.currency) for name in parts}
+    lines = [Line(deferred.account_id, operators[name].account_id, part) for name, part in parts.items()]
     if shares.unridden.minor > 0:
         lines.append(Line(deferred.account_id, unridden.account_id, shares.unridden))
     elif shares.unridden.minor < 0:
@@ -81,10 +110,18 @@ def _book(tx: Connection, product: str, day: date, earned: Money, now: datetime)
         earned.minor,
         shares.unridden.minor,
         entry_id,
-        {name: part.minor for name, part in shares.parts},
+        {name: part.minor for name, part in parts.items()},
     )
     if not earnings.insert(tx, made, now):
         return None  # another run was first
+    earnings.insert_route_parts(
+        tx,
+        day,
+        [
+            RoutePart(product, operator, route, basis.value, weight, part.minor)
+            for (operator, route), weight, part in shares.parts
+        ],
+    )
     if entry_id is not None:
         open_accounts(tx, (deferred, unridden, *operators.values()), now)
         entry = Entry(

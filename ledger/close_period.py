@@ -39,19 +39,32 @@ def close(
     with a later one: that later one's). When the last seal was signed by one of the `earlier` keys, that one
     introduces the new signer, from this seal on. DayNotOverError for a day that has not begun where the books are kept.
     """
+    open_days = take_open(tx, book_day, now)
+    if open_days:
+        _know(tx, signer, earlier, now)
+    for day in open_days:
+        _seal(tx, day, now, signer)
+    return find_seal(tx, book_day)
+
+
+def take_open(tx: Connection, book_day: date, now: datetime) -> tuple[date, ...]:
+    """Take the open book days up to and including one for this transaction alone, and return those with entries, and it.
+
+    What this transaction still books on them is sealed by the close that follows; nobody else books on them any
+    more. Empty when the day is closed. DayNotOverError.
+    """
     today = local_date(now, days.ZONE)
     if book_day > today:
         raise DayNotOverError(book_day=book_day.isoformat(), today=today.isoformat())
     closed_through = line_store.share_days(tx, ())
-    if book_day > closed_through:
-        store.take_days_alone(tx, closed_through, book_day)
-        # Another closer may have been before us: what we read above is old once we hold the days.
-        closed_through = line_store.share_days(tx, ())
-    if book_day > closed_through:
-        _know(tx, signer, earlier, now)
-        for day in sorted({*store.list_active_days(tx, closed_through, book_day), book_day}):
-            _seal(tx, day, now, signer)
-    return find_seal(tx, book_day)
+    if book_day <= closed_through:
+        return ()
+    store.take_days_alone(tx, closed_through, book_day)
+    # Another closer may have been before us: what we read above is old once we hold the days.
+    closed_through = line_store.share_days(tx, ())
+    if book_day <= closed_through:
+        return ()
+    return tuple(sorted({*store.list_active_days(tx, closed_through, book_day), book_day}))
 
 
 def _know(tx: Connection, signer: SigningKey, earlier: Sequence[SigningKey], now: datetime) -> None:

@@ -35,6 +35,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "dispute": ("service.commands.dispute", "See what riders dispute and what is overdue."),
     "ledger": ("service.commands.ledger", "Prove and export the books."),
     "settle": ("service.commands.settle", "Settle a day per operator."),
+    "operator": ("service.commands.operator", "Operators' terms: accounts, fees and shares, by two people."),
     "invoice": ("service.commands.invoice", "Issue e-invoices, send them, take the answers in."),
     "suspense": ("service.commands.suspense", "End what waits in suspense, by two people."),
     "till": ("service.commands.till", "Cash top-ups at tills: shifts, remittance, counts, deposits."),

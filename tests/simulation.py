@@ -196,13 +196,13 @@ class World:
         )
         return SimReader(enrolled.device_id, key, self.now - timedelta(hours=1))
 
-    def card(self, number: int = 1) -> SimCard:
+    def card(self, number: int = 1, concession: Concession = Concession.NORMAL) -> SimCard:
         uid = b"\x04" + number.to_bytes(6, "big")
         issued = issue_card(
             self.tx,
             keyring=self.keyring,
             uid=uid,
-            concession=Concession.NORMAL,
+            concession=concession,
             expiry=date(2030, 12, 31),
             now=self.now,
         )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from fare.gtfs.table import Feed
-from fare.rules.sales import CorrectionRule, EarnedBy, PassTerms, RefundRule, SaleRules
+from fare.rules.sales import CorrectionRule, EarnedBy, PassTerms, RefundRule, SaleRules, SharedBy
 from kernel.money import Currency, Money, Rounding
 
 
@@ -20,6 +20,7 @@ def sale_rules(feed: Feed, money: Currency, minor: Callable[[Decimal | None], in
                 Money(minor(row.decimal("fee_amount")), money),
                 Rounding(row.text("rounding") or "down"),
                 EarnedBy(row.text("earned_by")),
+                SharedBy(row.text("shared_by") or "face_value"),
                 row.whole("group_least") or 0,
                 row.valid_from,
                 row.valid_to,
@@ -39,4 +40,9 @@ def sale_rules(feed: Feed, money: Currency, minor: Callable[[Decimal | None], in
             )
             for row in feed.of("ride_corrections.txt")
         ),
+        {
+            row.text("route_id"): int(length * 1_000)
+            for row in feed.of("route_lengths.txt")
+            if (length := row.decimal("length_km")) is not None
+        },
     )

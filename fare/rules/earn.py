@@ -23,12 +23,24 @@ class PassMoney:
     refunded_minor: int | None = None
 
 
+Route = tuple[str, str]
+"""An operator and a route of its."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """A day's earnings of one product: each operator's part, and what was earned while nobody rode."""
+    """A day's earnings of one product: each route's part with its weight, and what was earned while nobody rode."""
 
-    parts: tuple[tuple[str, Money], ...]
+    parts: tuple[tuple[Route, int, Money], ...]
     unridden: Money
+
+    @property
+    def by_operator(self) -> dict[str, Money]:
+        """Return each operator's part."""
+        sums: dict[str, Money] = {}
+        for (operator, _), _, part in self.parts:
+            sums[operator] = sums[operator] + part if operator in sums else part
+        return sums
 
 
 def earned_minor(sold: PassMoney, day: date) -> int:
@@ -54,16 +66,20 @@ def earned_in_all(sold: Iterable[PassMoney], day: date) -> int:
     return sum(earned_minor(one, day) for one in sold)
 
 
-def share_out(earned: Money, ridden_minor: Mapping[str, int]) -> Shares:
-    """Return who gets a day's earnings: operators by the face value they carried, else nobody yet.
+def share_out(earned: Money, carried: Mapping[Route, int]) -> Shares:
+    """Return who gets a day's earnings: routes by the weight of what they carried, else nobody yet.
 
     What is taken back (a refund of what was earned before) is not taken from operators.
     """
-    weights = {operator: minor for operator, minor in sorted(ridden_minor.items()) if minor > 0}
+    weights = {route: weight for route, weight in sorted(carried.items()) if weight > 0}
     if not weights or earned.minor <= 0:
         return Shares((), earned)
     parts = earned.split(list(weights.values()))
     return Shares(
-        tuple((operator, part) for operator, part in zip(weights, parts, strict=True) if part),
+        tuple(
+            (route, weight, part)
+            for (route, weight), part in zip(weights.items(), parts, strict=True)
+            if part
+        ),
         Money.zero(earned.currency),
     )

@@ -23,6 +23,14 @@ class EarnedBy(Enum):
     RIDES = "rides"  # as the rides that it covers would have cost; the rest at its end
 
 
+class SharedBy(Enum):
+    """How what a pass earned on a day is shared among the routes that carried its holders."""
+
+    FACE_VALUE = "face_value"  # by what its rides would have cost
+    RIDES = "rides"  # by how many they were
+    KILOMETRES = "kilometres"  # by how far they went, or by the route's length where that is unknown
+
+
 @dataclass(frozen=True, slots=True)
 class PassTerms:
     """The terms of one pass for purchases on the dates `valid_from` to `valid_to`.
@@ -35,6 +43,7 @@ class PassTerms:
     fee: Money
     rounding: Rounding
     earned_by: EarnedBy
+    shared_by: SharedBy
     group_least: int
     valid_from: date
     valid_to: date
@@ -62,6 +71,7 @@ class SaleRules:
 
     terms: Mapping[str, tuple[PassTerms, ...]] = field(default_factory=dict)
     corrections: tuple[CorrectionRule, ...] = ()
+    route_metres: Mapping[str, int] = field(default_factory=dict)
 
     def terms_of(self, product_id: str, day: date) -> PassTerms | None:
         """Return the terms of a pass bought on a local date, or None."""

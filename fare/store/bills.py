@@ -247,23 +247,3 @@ def list_open_rides(tx: Connection, until: date) -> tuple[tuple[FareAccountId, d
         {"until": until},
     )
     return tuple((FareAccountId(row[0]), row[1]) for row in rows)
-
-
-def list_book_day_totals(tx: Connection, book_day: date) -> tuple[Any, ...]:
-    """What was booked on `book_day` by operator, route and component: raised, lowered (both >= 0) and trips."""
-    rows = tx.execute(
-        text(
-            """
-            SELECT operator_id, route_id, component,
-                   coalesce(sum(delta_minor) FILTER (WHERE delta_minor > 0), 0)::bigint AS raised,
-                   coalesce(-sum(delta_minor) FILTER (WHERE delta_minor < 0), 0)::bigint AS lowered,
-                   sum(trips_delta)::bigint AS trips
-            FROM fare_bill_line
-            WHERE book_day = :book_day
-            GROUP BY operator_id, route_id, component
-            ORDER BY operator_id, route_id, component
-            """
-        ),
-        {"book_day": book_day},
-    )
-    return tuple(rows)

@@ -1,7 +1,7 @@
 """SQL of pass money: what was sold, what is earned. Takes `tx`, decides nothing, commits nothing."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from uuid import UUID
 
@@ -95,16 +95,85 @@ def earned_before(tx: Connection, product: str) -> tuple[int, date | None]:
     return int(row[0]), row[1]
 
 
-def ridden_minor(tx: Connection, product: str, day: date) -> dict[str, int]:
-    """Return the face value that a product covered of the rides booked on a day, by operator."""
+def carried_minor(tx: Connection, product: str, day: date) -> dict[tuple[str, str], int]:
+    """Return the face value that a product covered of the rides booked on a day, by operator and route."""
     rows = tx.execute(
         text(
-            "SELECT operator_id, sum(delta_minor)::bigint FROM fare_bill_line WHERE book_day = :day"
-            " AND component = 'pass_covered' AND rule = :rule GROUP BY operator_id"
+            "SELECT operator_id, route_id, sum(delta_minor)::bigint FROM fare_bill_line WHERE book_day = :day"
+            " AND component = 'pass_covered' AND rule = :rule GROUP BY operator_id, route_id"
         ),
         {"day": day, "rule": f"passes:{product}"},
     )
-    return {row[0]: int(row[1]) for row in rows}
+    return {(row[0], row[1]): int(row[2]) for row in rows}
+
+
+def carried_rides(tx: Connection, product: str, day: date) -> tuple[tuple[str, str, str, str, int], ...]:
+    """Return operator, route, first and last stop of the rides that a product covered, and how many they were.
+
+    Rides that a correction took from the pass count less than nothing. A stop is empty where no bill names it.
+    """
+    rows = tx.execute(
+        text(
+            """
+            WITH covered AS MATERIALIZED (
+                SELECT fare_account_id, service_day, tap_id, operator_id, route_id, sign(sum(delta_minor)) AS rides
+                FROM fare_bill_line
+                WHERE book_day = :day AND component = 'pass_covered' AND rule = :rule
+                GROUP BY fare_account_id, service_day, tap_id, operator_id, route_id),
+            ride AS (
+                SELECT DISTINCT ON (b.fare_account_id, b.service_day, CAST(one->>'tap_id' AS uuid))
+                       b.fare_account_id, b.service_day, CAST(one->>'tap_id' AS uuid) AS tap_id,
+                       one->>'from_stop_id' AS origin, one->>'to_stop_id' AS destination
+                FROM fare_bill b CROSS JOIN LATERAL json_array_elements(b.rides) AS one
+                WHERE (b.fare_account_id, b.service_day) IN (SELECT fare_account_id, service_day FROM covered)
+                ORDER BY b.fare_account_id, b.service_day, CAST(one->>'tap_id' AS uuid), b.revision DESC)
+            SELECT c.operator_id, c.route_id, coalesce(r.origin, ''), coalesce(r.destination, ''),
+                   sum(c.rides)::bigint
+            FROM covered c LEFT JOIN ride r USING (fare_account_id, service_day, tap_id)
+            GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+            """
+        ),
+        {"day": day, "rule": f"passes:{product}"},
+    )
+    return tuple((row[0], row[1], row[2], row[3], int(row[4])) for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class RoutePart:
+    """What a route earned of a product on a book day, and the weight it was shared by."""
+
+    product_id: str
+    operator_id: str
+    route_id: str
+    basis: str
+    weight: int
+    minor: int
+
+
+def insert_route_parts(tx: Connection, book_day: date, parts: Sequence[RoutePart]) -> None:
+    """Write what routes earned of a product."""
+    if parts:
+        tx.execute(
+            text(
+                "INSERT INTO fare_pass_earned_route (product_id, book_day, operator_id, route_id, basis, weight, minor)"
+                " VALUES (:product_id, :day, :operator_id, :route_id, :basis, :weight, :minor)"
+            ),
+            [{"day": book_day, **asdict(part)} for part in parts],
+        )
+
+
+def list_route_parts(tx: Connection, book_day: date) -> tuple[RoutePart, ...]:
+    """Return what routes earned of passes on a book day; route "" for what was earned before routes were kept."""
+    rows = tx.execute(
+        text(
+            "SELECT p.product_id, p.operator_id, coalesce(r.route_id, ''), coalesce(r.basis, 'face_value'),"
+            " coalesce(r.weight, 1), coalesce(r.minor, p.minor) FROM fare_pass_earned_part p"
+            " LEFT JOIN fare_pass_earned_route r USING (product_id, book_day, operator_id)"
+            " WHERE p.book_day = :day ORDER BY 1, 2, 3"
+        ),
+        {"day": book_day},
+    )
+    return tuple(RoutePart(*row) for row in rows)
 
 
 def insert(tx: Connection, earned: Earned, now: datetime) -> bool:

@@ -35,6 +35,9 @@ RECON_DIFFERENCE = "recon_difference"
 LEGACY_CLEARING = "legacy_clearing"
 RIDER_TRANSFER = "rider_transfer"
 REFUND_PAYABLE = "refund_payable"
+OPERATOR_CLEARING = "operator_clearing"
+PAYOUT_TRANSIT = "payout_transit"
+SETTLEMENT_FEES = "settlement_fees"
 DEFERRED_PASS = "deferred_pass"  # noqa: S105 — an account kind, not a password
 
 
@@ -131,6 +134,21 @@ def operator_cash(operator: str, currency: Currency = VND) -> AccountSpec:
     return _house(OPERATOR_CASH, AccountType.ASSET, OwnerKind.OPERATOR, operator, currency)
 
 
+def operator_clearing(operator: str, currency: Currency = VND) -> AccountSpec:
+    """Return the liability for what has been settled with an operator and not been paid; below zero it owes."""
+    return _house(OPERATOR_CLEARING, AccountType.LIABILITY, OwnerKind.OPERATOR, operator, currency)
+
+
+def payout_transit(currency: Currency = VND) -> AccountSpec:
+    """Return the liability for payments that the bank has been asked for and has not shown yet."""
+    return _house(PAYOUT_TRANSIT, AccountType.LIABILITY, OwnerKind.BANK, "payouts", currency)
+
+
+def settlement_fees(currency: Currency = VND) -> AccountSpec:
+    """Return the income from what the scheme keeps of operators' revenue by their terms."""
+    return _house(SETTLEMENT_FEES, AccountType.INCOME, OwnerKind.CITY, "scheme", currency)
+
+
 def suspense(reason: str, currency: Currency = VND) -> AccountSpec:
     """Return the liability for money whose owner is not known yet, by reason."""
     return _house(SUSPENSE, AccountType.LIABILITY, OwnerKind.SUSPENSE, reason, currency)
@@ -199,6 +217,9 @@ MAKERS: Final[Mapping[str, Callable[[str, Currency], AccountSpec]]] = {
     OPERATOR_CASH: operator_cash,
     CASH_OFFICE: lambda _, unit: cash_office(unit),
     AGENT_SHORTAGE: agent_shortage,
+    OPERATOR_CLEARING: operator_clearing,
+    PAYOUT_TRANSIT: lambda _, unit: payout_transit(unit),
+    SETTLEMENT_FEES: lambda _, unit: settlement_fees(unit),
     SUSPENSE: suspense,
     DEFERRED_PASS: deferred_pass,
     OPERATOR_PASS: operator_pass,

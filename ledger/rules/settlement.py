@@ -1,7 +1,7 @@
 """Settlement of a closed book day: dimensioned lines in, totals and nets per operator out.
 
-The lines come from the businesses (`fare.settle_lines`, `parking.settle_lines`); the ledger knows no bus and no
-car park, only that the parts of each line make its whole and that the nets are what its own books say.
+The lines and the claims come from the businesses (`fare.settle_lines`, `parking.settle_lines`); the ledger knows no
+bus and no car park, only that the parts of each line make its whole and that the nets are what its own books say.
 """
 
 from __future__ import annotations
@@ -25,22 +25,28 @@ AMOUNTS: Final = (
     "cap_covered",
     "collected",
     "refunded",
+    "pass_revenue",
+    "shared",
+    "fees",
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SettleLine:
-    """What one operator's service on one route came to on a book day.
+    """What one operator's service on one route, about one service day, came to on a book day.
 
     face_value = waived + discounted + pass_covered + cap_covered + collected - refunded, or BadSettleLineError.
     `collected` (charges booked) and `refunded` (charges taken back) are never negative; the other amounts and
     `trips` are differences booked that day, so a correction of an earlier day may make them negative.
+    `pass_revenue` is the operator's part of what passes earned; `shared` is what others get of this line (negative)
+    or this operator of theirs; `fees` go to the scheme. A line about an earlier service day adjusts that day.
     """
 
     house: str
     operator_id: OperatorId
     mode: str
     route_id: str
+    service_day: date
     trips: int
     face_value: Money
     waived: Money
@@ -49,6 +55,19 @@ class SettleLine:
     cap_covered: Money
     collected: Money
     refunded: Money
+    pass_revenue: Money
+    shared: Money
+    fees: Money
+
+    @property
+    def net(self) -> Money:
+        """Return what the line adds to what is due to the operator."""
+        return self.collected - self.refunded + self.pass_revenue + self.shared - self.fees
+
+    @property
+    def base(self) -> Money:
+        """Return what fees and shares are reckoned from: charges less what was taken back."""
+        return self.collected - self.refunded
 
     def __post_init__(self) -> None:
         name = f"{self.house} {self.operator_id} {self.mode} {self.route_id}"
@@ -61,13 +80,60 @@ class SettleLine:
             raise BadSettleLineError(line=name, why="its parts do not make its face value")
 
 
+def blank_line(
+    house: str, operator_id: OperatorId, mode: str, route_id: str, service_day: date, unit: Currency
+) -> SettleLine:
+    """Return a line on which nothing stands yet."""
+    amounts = dict.fromkeys(("face_value", *AMOUNTS[1:]), Money.zero(unit))
+    return SettleLine(
+        house=house,
+        operator_id=operator_id,
+        mode=mode,
+        route_id=route_id,
+        service_day=service_day,
+        trips=0,
+        **amounts,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a funder owes an operator's route for a service day under one rule, as a difference booked that day.
+
+    `rides` is how many rides or stays more (or fewer) than before the funder pays for.
+    """
+
+    house: str
+    operator_id: OperatorId
+    route_id: str
+    service_day: date
+    funder: str
+    component: str
+    rule: str
+    rides: int
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class HouseDay:
+    """What a business hands in for a book day: its lines, and the claims that their subsidies are made of."""
+
+    lines: tuple[SettleLine, ...] = ()
+    claims: tuple[Claim, ...] = ()
+
+    def __add__(self, other: HouseDay) -> HouseDay:
+        """Return both houses' day."""
+        return HouseDay(self.lines + other.lines, self.claims + other.claims)
+
+
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """One operator's book day.
 
-    `net` = collected - refunded - fees is paid out; `subsidy` = waived + discounted is claimed from the
-    funders. `ledger_net` and `ledger_subsidy` are what the operator's accounts moved by that day: a
-    settlement is `reconciled` when both agree to the đồng.
+    `net` = collected - refunded + pass_revenue + shared - fees is due to the operator; `cash_kept` of it is in the
+    operator's own hands already; `subsidy` = waived + discounted is claimed from the funders. `ledger_net` and
+    `ledger_subsidy` are what the operator's accounts moved by that day: a settlement is `reconciled` when both
+    agree to the đồng.
     """
 
     book_day: date
@@ -80,7 +146,10 @@ class Settlement:
     cap_covered: Money
     collected: Money
     refunded: Money
+    pass_revenue: Money
+    shared: Money
     fees: Money
+    cash_kept: Money
     ledger_net: Money
     ledger_subsidy: Money
     settled_at: datetime
@@ -88,7 +157,12 @@ class Settlement:
     @property
     def net(self) -> Money:
         """Return what is due to the operator."""
-        return self.collected - self.refunded - self.fees
+        return self.collected - self.refunded + self.pass_revenue + self.shared - self.fees
+
+    @property
+    def to_pay(self) -> Money:
+        """Return what is to be paid to the operator beyond the cash that it kept; negative: it owes."""
+        return self.net - self.cash_kept
 
     @property
     def subsidy(self) -> Money:
@@ -129,8 +203,35 @@ class Settled:
     book_day: date
     settlements: tuple[Settlement, ...]
     lines: tuple[SettleLine, ...]
+    claims: tuple[Claim, ...]
     coverage: Coverage
     first_time: bool
+
+    @property
+    def operators(self) -> int:
+        """Return how many operators were settled."""
+        return len(self.settlements)
+
+    @property
+    def adjustments(self) -> tuple[Adjustment, ...]:
+        """Return what of this day's nets is about earlier service days, by operator and day."""
+        sums: dict[tuple[OperatorId, date], tuple[int, Money]] = {}
+        for line in self.lines:
+            if line.service_day < self.book_day:
+                key = line.operator_id, line.service_day
+                trips, net = sums.get(key, (0, Money.zero(line.net.currency)))
+                sums[key] = trips + line.trips, net + line.net
+        return tuple(Adjustment(*key, *sums[key]) for key in sorted(sums))
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """What a book day adds to an operator's earlier service day."""
+
+    operator_id: OperatorId
+    service_day: date
+    trips: int
+    net: Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,21 +240,31 @@ class OperatorSums:
 
     net: int
     subsidy: int
+    cash: int = 0
 
 
-def digest(lines: Iterable[SettleLine]) -> bytes:
-    """Return the SHA-256 of the lines whatever their order: what a second settling must hand in again."""
-    rows = sorted(
+def digest(day: HouseDay) -> bytes:
+    """Return the SHA-256 of lines and claims whatever their order: what a second settling must hand in again."""
+    lines = sorted(
         "\x1f".join(
             (
-                *(line.house, line.operator_id, line.mode, line.route_id),
+                *(line.house, line.operator_id, line.mode, line.route_id, line.service_day.isoformat()),
                 *(str(line.trips), line.face_value.currency.code),
                 *(str(getattr(line, name).minor) for name in AMOUNTS),
             )
         )
-        for line in lines
+        for line in day.lines
     )
-    return sha256("\x1e".join(rows).encode()).digest()
+    claims = sorted(
+        "\x1f".join(
+            (
+                *(one.house, one.operator_id, one.route_id, one.service_day.isoformat(), one.funder),
+                *(one.component, one.rule, str(one.rides), one.amount.currency.code, str(one.amount.minor)),
+            )
+        )
+        for one in day.claims
+    )
+    return sha256("\x1d".join(("\x1e".join(lines), "\x1e".join(claims))).encode()).digest()
 
 
 def settle_lines(
@@ -183,7 +294,7 @@ def settle_lines(
             operator,
             trips[operator],
             **totals[operator],
-            fees=zero,
+            cash_kept=Money(moved.get(operator, nothing).cash, unit),
             ledger_net=Money(moved.get(operator, nothing).net, unit),
             ledger_subsidy=Money(moved.get(operator, nothing).subsidy, unit),
             settled_at=now,

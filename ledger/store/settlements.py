@@ -11,9 +11,12 @@ from sqlalchemy import Connection, Row, text
 
 from kernel.ids import OperatorId
 from kernel.money import Currency, Money
-from ledger.rules.settlement import AMOUNTS, Coverage, OperatorSums, SettleLine, Settlement
+from ledger.rules.settlement import AMOUNTS, Claim, Coverage, OperatorSums, SettleLine, Settlement
 
 _AMOUNTS: Final = ", ".join(AMOUNTS)
+_CLAIM: Final = (
+    "house", "operator_id", "route_id", "service_day", "funder", "component", "rule", "rides",
+)  # fmt: skip
 _BOUND: Final = ", ".join(f":{name}" for name in AMOUNTS)
 
 
@@ -64,14 +67,16 @@ def find_day(tx: Connection, book_day: date, unit: Currency) -> StoredDay | None
     return StoredDay(bytes(found.digest), Coverage(book_day, *amounts), found.settled_at)
 
 
-def insert(tx: Connection, settlements: Sequence[Settlement], lines: Sequence[SettleLine]) -> None:
-    """Store a day's settlements and the lines they were made from."""
+def insert(
+    tx: Connection, settlements: Sequence[Settlement], lines: Sequence[SettleLine], claims: Sequence[Claim]
+) -> None:
+    """Store a day's settlements, the lines they were made from, and the claims."""
     if settlements:
         tx.execute(
             text(
-                f"INSERT INTO ledger_settlement (book_day, currency, operator_id, trips, {_AMOUNTS}, fees, "
-                f"ledger_net, ledger_subsidy) VALUES (:book_day, :currency, :operator_id, :trips, {_BOUND}, "
-                ":fees, :ledger_net, :ledger_subsidy)"
+                f"INSERT INTO ledger_settlement (book_day, currency, operator_id, trips, {_AMOUNTS}, "
+                f"cash_kept, ledger_net, ledger_subsidy) VALUES (:book_day, :currency, :operator_id, :trips, {_BOUND}, "
+                ":cash_kept, :ledger_net, :ledger_subsidy)"
             ),
             [
                 {
@@ -79,7 +84,7 @@ def insert(tx: Connection, settlements: Sequence[Settlement], lines: Sequence[Se
                     "currency": one.face_value.currency.code,
                     "operator_id": one.operator_id,
                     "trips": one.trips,
-                    "fees": one.fees.minor,
+                    "cash_kept": one.cash_kept.minor,
                     "ledger_net": one.ledger_net.minor,
                     "ledger_subsidy": one.ledger_subsidy.minor,
                     **{name: getattr(one, name).minor for name in AMOUNTS},
@@ -91,8 +96,8 @@ def insert(tx: Connection, settlements: Sequence[Settlement], lines: Sequence[Se
         tx.execute(
             text(
                 f"INSERT INTO ledger_settlement_line (book_day, currency, operator_id, line_no, house, mode, route_id, "
-                f"trips, {_AMOUNTS}) VALUES (:book_day, :currency, :operator_id, :line_no, :house, :mode, :route_id, "
-                f":trips, {_BOUND})"
+                f"service_day, trips, {_AMOUNTS}) VALUES (:book_day, :currency, :operator_id, :line_no, :house, :mode, "
+                f":route_id, :service_day, :trips, {_BOUND})"
             ),
             [
                 {
@@ -103,10 +108,29 @@ def insert(tx: Connection, settlements: Sequence[Settlement], lines: Sequence[Se
                     "house": line.house,
                     "mode": line.mode,
                     "route_id": line.route_id,
+                    "service_day": line.service_day,
                     "trips": line.trips,
                     **{name: getattr(line, name).minor for name in AMOUNTS},
                 }
                 for number, line in enumerate(lines, 1)
+            ],
+        )
+    if claims:
+        tx.execute(
+            text(
+                "INSERT INTO ledger_settlement_claim (book_day, currency, operator_id, claim_no, house, route_id, "
+                "service_day, funder, component, rule, rides, minor) VALUES (:book_day, :currency, :operator_id, "
+                ":claim_no, :house, :route_id, :service_day, :funder, :component, :rule, :rides, :minor)"
+            ),
+            [
+                {
+                    "book_day": settlements[0].book_day,
+                    "currency": one.amount.currency.code,
+                    "claim_no": number,
+                    "minor": one.amount.minor,
+                    **{name: getattr(one, name) for name in _CLAIM},
+                }
+                for number, one in enumerate(claims, 1)
             ],
         )
 
@@ -121,7 +145,7 @@ def list_settlements(
     """Return a settled day's settlements, in operator order."""
     rows = tx.execute(
         text(
-            f"SELECT operator_id, trips, {_AMOUNTS}, fees, ledger_net, ledger_subsidy FROM ledger_settlement "
+            f"SELECT operator_id, trips, {_AMOUNTS}, cash_kept, ledger_net, ledger_subsidy FROM ledger_settlement "
             'WHERE book_day = :book_day AND currency = :currency ORDER BY operator_id COLLATE "C"'
         ),
         {"book_day": book_day, "currency": unit.code},
@@ -132,7 +156,7 @@ def list_settlements(
             OperatorId(found.operator_id),
             found.trips,
             **_amounts(found, unit),
-            fees=Money(found.fees, unit),
+            cash_kept=Money(found.cash_kept, unit),
             ledger_net=Money(found.ledger_net, unit),
             ledger_subsidy=Money(found.ledger_subsidy, unit),
             settled_at=settled_at,
@@ -145,22 +169,59 @@ def list_lines(tx: Connection, book_day: date, unit: Currency) -> list[SettleLin
     """Return a settled day's lines, in the order they were stored."""
     rows = tx.execute(
         text(
-            f"SELECT operator_id, house, mode, route_id, trips, {_AMOUNTS} FROM ledger_settlement_line "
+            f"SELECT operator_id, house, mode, route_id, coalesce(service_day, book_day) AS service_day, trips, {_AMOUNTS} FROM ledger_settlement_line "
             "WHERE book_day = :book_day AND currency = :currency ORDER BY line_no"
         ),
         {"book_day": book_day, "currency": unit.code},
     )
     return [
         SettleLine(
-            found.house,
-            OperatorId(found.operator_id),
-            found.mode,
-            found.route_id,
-            found.trips,
+            house=found.house,
+            operator_id=OperatorId(found.operator_id),
+            mode=found.mode,
+            route_id=found.route_id,
+            service_day=found.service_day,
+            trips=found.trips,
             **_amounts(found, unit),
         )
         for found in rows
     ]
+
+
+def list_claims(tx: Connection, book_day: date, unit: Currency) -> list[Claim]:
+    """Return a settled day's claims, in the order they were stored."""
+    rows = tx.execute(
+        text(
+            f"SELECT minor, {', '.join(_CLAIM)} FROM ledger_settlement_claim "
+            "WHERE book_day = :book_day AND currency = :currency ORDER BY claim_no"
+        ),
+        {"book_day": book_day, "currency": unit.code},
+    )
+    return [
+        Claim(
+            house=found.house,
+            operator_id=OperatorId(found.operator_id),
+            route_id=found.route_id,
+            service_day=found.service_day,
+            funder=found.funder,
+            component=found.component,
+            rule=found.rule,
+            rides=found.rides,
+            amount=Money(found.minor, unit),
+        )
+        for found in rows
+    ]
+
+
+def list_days(tx: Connection, unit: Currency, *, limit: int) -> list[date]:
+    """Return the settled days, newest first."""
+    rows = tx.execute(
+        text(
+            "SELECT book_day FROM ledger_settlement_day WHERE currency = :currency ORDER BY book_day DESC LIMIT :limit"
+        ),
+        {"currency": unit.code, "limit": limit},
+    )
+    return list(rows.scalars())
 
 
 def operator_sums(
@@ -170,15 +231,17 @@ def operator_sums(
     *,
     net_kinds: Sequence[str],
     subsidy_kinds: Sequence[str],
+    cash_kinds: Sequence[str],
 ) -> dict[OperatorId, OperatorSums]:
-    """Return by operator what its accounts of these kinds moved by on a book day, credits less debits."""
+    """Return by operator what its accounts of these kinds moved by on a book day, each on its normal side."""
     rows = tx.execute(
         text(
             "SELECT a.owner_name, "
             "coalesce(sum(r.credits - r.debits) FILTER (WHERE a.kind = ANY(:net_kinds)), 0) AS net, "
-            "coalesce(sum(r.credits - r.debits) FILTER (WHERE a.kind = ANY(:subsidy_kinds)), 0) AS subsidy "
+            "coalesce(sum(r.credits - r.debits) FILTER (WHERE a.kind = ANY(:subsidy_kinds)), 0) AS subsidy, "
+            "coalesce(sum(r.debits - r.credits) FILTER (WHERE a.kind = ANY(:cash_kinds)), 0) AS cash "
             "FROM ledger_rollup r JOIN ledger_account a USING (owner_id, account_id) "
-            "WHERE r.book_day = :book_day AND a.currency = :currency AND a.kind = ANY(:net_kinds || :subsidy_kinds) "
+            "WHERE r.book_day = :book_day AND a.currency = :currency AND a.kind = ANY(:net_kinds || :subsidy_kinds || :cash_kinds) "
             "GROUP BY a.owner_name"
         ),
         {
@@ -186,6 +249,10 @@ def operator_sums(
             "currency": unit.code,
             "net_kinds": list(net_kinds),
             "subsidy_kinds": list(subsidy_kinds),
+            "cash_kinds": list(cash_kinds),
         },
     )
-    return {OperatorId(found.owner_name): OperatorSums(int(found.net), int(found.subsidy)) for found in rows}
+    return {
+        OperatorId(found.owner_name): OperatorSums(int(found.net), int(found.subsidy), int(found.cash))
+        for found in rows
+    }

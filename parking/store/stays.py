@@ -66,20 +66,6 @@ class LineRow:
     entry_id: UUID | None
 
 
-@dataclass(frozen=True, slots=True)
-class BookDayRow:
-    """A book day's sums; `raised` and `lowered` are never negative."""
-
-    operator_id: str
-    place_id: str
-    component: str
-    funded: bool
-    currency: str
-    raised: int
-    lowered: int
-    stays: int
-
-
 STAY_COLUMNS = ", ".join(each.name for each in fields(StayRow))
 _LINE = ", ".join(each.name for each in fields(LineRow))
 _KEY = ("fare_account_id", "stay_day", "stay_id")
@@ -284,25 +270,6 @@ def list_booked(
         key = BillKey(Component(row[1]), OperatorId(row[2]), row[3], row[4])
         found.setdefault(UUID(str(row[0])), {})[key] = Booked(int(row[5]), int(row[6]), row[7])
     return found
-
-
-def list_book_day(tx: Connection, book_day: date) -> tuple[BookDayRow, ...]:
-    """Return what was booked on a day by operator, place, component and whether somebody funds it."""
-    rows = tx.execute(
-        text(
-            """
-            SELECT operator_id, place_id, component, funder <> '' AS funded, currency,
-                   coalesce(sum(delta_minor) FILTER (WHERE delta_minor > 0), 0)::bigint AS raised,
-                   coalesce(-sum(delta_minor) FILTER (WHERE delta_minor < 0), 0)::bigint AS lowered,
-                   sum(stays_delta)::bigint AS stays
-            FROM parking_bill_line WHERE book_day = :book_day
-            GROUP BY operator_id, place_id, component, funder <> '', currency
-            ORDER BY operator_id, place_id, component, funded, currency
-            """
-        ),
-        {"book_day": book_day},
-    )
-    return tuple(BookDayRow(*row) for row in rows)
 
 
 def stay_of(row: Iterable[object]) -> StayRow:

@@ -31,6 +31,7 @@ from service.api.invoices import blueprint as invoices
 from service.api.ledger import blueprint as ledger
 from service.api.media import blueprint as media
 from service.api.notifications import blueprint as notifications
+from service.api.operators import blueprint as operators
 from service.api.parking import blueprint as parking
 from service.api.parking_changes import blueprint as parking_changes
 from service.api.parking_meters import blueprint as parking_meters
@@ -58,6 +59,7 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     ledger,
     settlements,
     invoices,
+    operators,
     reconciliation,
     parking,
     enforcement,

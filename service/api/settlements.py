@@ -20,7 +20,8 @@ blueprint: Final = APIBlueprint("settlements", __name__, tag="Settlement", url_p
 @blueprint.get("/<book_day>")
 @requires(Role.FINANCE_MAKER, Role.FINANCE_CHECKER, Role.AUDITOR, Role.PARKING_OPERATOR)
 def get_settlement(book_day: str) -> dict[str, Any]:
-    """Return a settled book day (YYYY-MM-DD): settlements and lines per operator, coverage of stored value.
+    """Return a settled book day (YYYY-MM-DD): settlements, lines, adjustments of earlier days and claims per operator,
+    and the coverage of stored value.
 
     `passes` is what pass money was earned that day; without an operator where nobody rode on the product.
     A caller limited to operators sees theirs, and no coverage. 404 while the day is not settled.
@@ -52,9 +53,27 @@ def get_settlement(book_day: str) -> dict[str, Any]:
         "book_day": document["book_day"],
         **{
             name: [one for one in _rows(document[name]) if one["operator_id"] in limited]
-            for name in ("settlements", "lines")
+            for name in ("settlements", "lines", "adjustments", "claims")
         },
         "passes": [one for one in passes if one["operator_id"] in limited],
+    }
+
+
+@blueprint.get("/<book_day>/steps")
+@requires(Role.FINANCE_MAKER, Role.FINANCE_CHECKER, Role.AUDITOR)
+def list_steps(book_day: str) -> dict[str, Any]:
+    """Return what settling a book day has done so far, in order; empty before it began."""
+    try:
+        day = date.fromisoformat(book_day)
+    except ValueError:
+        abort(404)
+    with services().database.read() as tx:
+        found = settle.list_steps(tx, day)
+    return {
+        "steps": [
+            {"step": one.step, "run": one.run_no, "detail": one.detail, "at": one.at.isoformat()}
+            for one in found
+        ]
     }
 
 
@@ -68,8 +87,9 @@ def as_document(settled: Settled) -> dict[str, object]:
                 "operator_id": one.operator_id,
                 "trips": one.trips,
                 **{name: getattr(one, name).to_json() for name in AMOUNTS},
-                "fees": one.fees.to_json(),
                 "net": one.net.to_json(),
+                "cash_kept": one.cash_kept.to_json(),
+                "to_pay": one.to_pay.to_json(),
                 "subsidy": one.subsidy.to_json(),
                 "reconciled": one.reconciled,
             }
@@ -81,10 +101,35 @@ def as_document(settled: Settled) -> dict[str, object]:
                 "operator_id": line.operator_id,
                 "mode": line.mode,
                 "route_id": line.route_id,
+                "service_day": line.service_day.isoformat(),
                 "trips": line.trips,
                 **{name: getattr(line, name).to_json() for name in AMOUNTS},
+                "net": line.net.to_json(),
             }
             for line in settled.lines
+        ],
+        "adjustments": [
+            {
+                "operator_id": one.operator_id,
+                "service_day": one.service_day.isoformat(),
+                "trips": one.trips,
+                "net": one.net.to_json(),
+            }
+            for one in settled.adjustments
+        ],
+        "claims": [
+            {
+                "house": one.house,
+                "operator_id": one.operator_id,
+                "route_id": one.route_id,
+                "service_day": one.service_day.isoformat(),
+                "funder": one.funder,
+                "component": one.component,
+                "rule": one.rule,
+                "rides": one.rides,
+                "amount": one.amount.to_json(),
+            }
+            for one in settled.claims
         ],
         "coverage": {
             "stored_value": coverage.stored_value.to_json(),

@@ -20,6 +20,7 @@ from service import audit
 from service.api.ledger_documents import key_document, seal_document
 from service.commands import context
 from service.commands.ledger_account import ACCOUNT, account
+from service.jobs.settle_day import close_day
 
 DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -214,7 +215,9 @@ def close(day: datetime) -> None:
         clock = context.clock()
 
         def work(tx: Connection) -> Seal:
-            sealed = close_period.close(tx, day.date(), clock.now(), signer=signer, earlier=earlier)
+            sealed = close_day(
+                tx, day.date(), shelf=context.shelf(), signer=signer, earlier=earlier, now=clock.now()
+            ).seal
             audit.record(
                 tx,
                 actor=context.actor(),

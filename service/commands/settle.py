@@ -56,28 +56,21 @@ def settle(day: datetime, as_json: bool, early: bool) -> None:
 
 
 def show(settled: Settled, console: Console | None = None) -> None:
-    """Print a settled day as a table, one row an operator, and the coverage of stored value."""
-    table = Table(title=f"Settlement of {settled.book_day} (VND)", title_justify="left")
-    table.add_column("operator")
-    table.add_column("trips", justify="right")
-    columns = (
-        "face_value",
-        "waived",
-        "discounted",
-        "pass_covered",
-        "collected",
-        "refunded",
-        "net",
-        "subsidy",
-    )
-    for name in columns:
-        table.add_column(name.replace("_", " "), justify="right")
-    table.add_column("ledger agrees")
-    for one in settled.settlements:
-        amounts = (_grouped(getattr(one, name)) for name in columns)
-        table.add_row(one.operator_id, f"{one.trips:,}", *amounts, "yes" if one.reconciled else "NO")
+    """Print a settled day: one row an operator, what is about earlier days, what funders owe, and the coverage."""
     out = console or Console(width=150)
-    out.print(table)
+    _operators(settled, out)
+    for one in settled.adjustments:
+        out.print(
+            f"of which {one.operator_id}, service day {one.service_day}: {one.trips:+,} trips, net {one.net}",
+            highlight=False,
+        )
+    claims: dict[tuple[str, str, str], tuple[int, Money]] = {}
+    for claim in settled.claims:
+        key = claim.funder, claim.operator_id, claim.rule
+        rides, amount = claims.get(key, (0, Money.zero(claim.amount.currency)))
+        claims[key] = rides + claim.rides, amount + claim.amount
+    for (funder, operator, rule), (rides, amount) in sorted(claims.items()):
+        out.print(f"{funder} owes {operator} {amount} for {rides:,} rides ({rule})", highlight=False)
     coverage = settled.coverage
     verdict = "covered" if coverage.covered else "NOT COVERED"
     out.print(
@@ -86,6 +79,27 @@ def show(settled: Settled, console: Console | None = None) -> None:
         f"Riders owe {coverage.receivable}.",
         highlight=False,
     )
+
+
+def _operators(settled: Settled, out: Console) -> None:
+    table = Table(title=f"Settlement of {settled.book_day} (VND)", title_justify="left")
+    table.add_column("operator")
+    table.add_column("trips", justify="right")
+    always = ("face_value", "waived", "discounted", "pass_covered", "collected", "refunded", "pass_revenue")
+    # A column that nobody has anything in only takes width.
+    rare = tuple(
+        name
+        for name in ("cap_covered", "shared", "fees", "cash_kept")
+        if any(getattr(one, name) for one in settled.settlements)
+    )
+    columns = (*always, *rare, "net", "subsidy")
+    for name in columns:
+        table.add_column(name.replace("_", " "), justify="right")
+    table.add_column("agrees")
+    for one in settled.settlements:
+        amounts = (_grouped(getattr(one, name)) for name in columns)
+        table.add_row(one.operator_id, f"{one.trips:,}", *amounts, "yes" if one.reconciled else "NO")
+    out.print(table)
 
 
 def _grouped(amount: Money) -> str:

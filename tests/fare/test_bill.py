@@ -149,7 +149,7 @@ def test_a_late_tap_changes_the_bill_by_its_difference_and_corrects_the_booked_l
     assert city.balance(card) == (100_000 - 18_625, 0)
     city.upload(suburb, now=EVENING)
     assert city.balance(card) == (100_000 - 8_595, 0)
-    (line,) = settle_lines(city.tx, DAY, books=city.books)
+    (line,) = settle_lines(city.tx, DAY, books=city.books).lines
     assert (line.trips, line.mode, line.face_value.minor) == (1, "metro", 8_595)
     assert line.collected.minor - line.refunded.minor == 8_595
 
@@ -270,7 +270,7 @@ def test_a_pass_is_paid_once_and_covers_the_rides(city: City, sell: SELL) -> Non
     reader.tap(card, at=at(0))
     city.upload(reader)
     assert city.balance(card) == (300_000 - 280_000, 0)
-    (line,) = settle_lines(city.tx, DAY, books=city.books)
+    (line,) = settle_lines(city.tx, DAY, books=city.books).lines
     assert (line.pass_covered.minor, line.collected.minor, line.trips) == (10_000, 0, 1)
 
 

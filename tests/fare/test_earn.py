@@ -48,8 +48,12 @@ def test_earning_never_falls_and_ends_at_the_price(price, days, by, rides):
     assert (seen[0], seen[-1]) == (0, price)
 
 
-@given(st.integers(-(10**9), 10**9), st.dictionaries(st.sampled_from("abcd"), st.integers(-5, 10**6)))
+ROUTES = st.tuples(st.sampled_from("ab"), st.sampled_from(["01", "02"]))
+
+
+@given(st.integers(-(10**9), 10**9), st.dictionaries(ROUTES, st.integers(-5, 10**6)))
 def test_shares_sum_to_the_whole_and_nobody_pays(earned, ridden):
     shares = share_out(Money(earned, VND), ridden)
-    assert sum(part.minor for _, part in shares.parts) + shares.unridden.minor == earned
-    assert all(part.minor > 0 and ridden[name] > 0 for name, part in shares.parts)
+    assert sum(part.minor for _, _, part in shares.parts) + shares.unridden.minor == earned
+    assert all(part.minor > 0 and ridden[route] == weight > 0 for route, weight, part in shares.parts)
+    assert sum(part.minor for part in shares.by_operator.values()) == earned - shares.unridden.minor

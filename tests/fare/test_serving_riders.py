@@ -102,7 +102,7 @@ def test_a_mended_ride_is_billed_to_the_stop_named_and_once(city: City) -> None:
     with pytest.raises(CorrectionIdReusedError):
         mend(city, card, tap, correction_id=mine, stop_id="2A-thai-ha")
     assert correct.list_mendable(city.tx, account_of(card), books=city.books, now=NEXT) == ()
-    (line,) = settle_lines(city.tx, DAY, books=city.books)
+    (line,) = settle_lines(city.tx, DAY, books=city.books).lines
     assert (line.collected.minor - line.refunded.minor, line.trips) == (8_595, 1)
 
 

@@ -37,7 +37,7 @@ def test_stored_rides_under_the_published_tariff_come_to_what_was_booked(tx, key
     *_, last = simulate(iter(histories), (bundle, bundle), of=3, processes=1)
     assert last.tally is not None
     found = report(last.tally, (book, book), first="", last="", percent=100)
-    (line,) = settle_lines(tx, DAY, books=books)
+    (line,) = settle_lines(tx, DAY, books=books).lines
     assert found["totals"]["charged"] == {
         "current": line.collected.minor,
         "draft": line.collected.minor,

@@ -17,7 +17,7 @@ from ledger.rules import chart
 from ledger.rules import settlement as rules
 from ledger.rules.entry import Line
 from ledger.rules.errors import BadSettleLineError, DayNotClosedError, SettlementDiffersError
-from ledger.rules.settlement import OperatorSums, SettleLine
+from ledger.rules.settlement import Claim, HouseDay, OperatorSums, SettleLine, blank_line
 
 from .conftest import NOW, TODAY, Books, vnd
 
@@ -28,7 +28,9 @@ def a_line(operator: str = "alpha", route: str = "01", **amounts: int) -> Settle
     names = ("waived", "discounted", "pass_covered", "cap_covered", "collected", "refunded")
     parts = {name: vnd(amounts.get(name, 0)) for name in names}
     face = sum(amounts.get(name, 0) for name in names[:-1]) - amounts.get("refunded", 0)
-    return SettleLine("fare", OperatorId(operator), "bus", route, amounts.get("trips", 1), vnd(face), **parts)
+    zero = vnd(0)
+    line = blank_line("fare", OperatorId(operator), "bus", route, TODAY, zero.currency)
+    return replace(line, trips=amounts.get("trips", 1), face_value=vnd(face), **parts)
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def closed(tx: Connection, books: Books) -> list[SettleLine]:
 
 
 def test_settle_totals_and_agrees_with_the_accounts(tx: Connection, closed: list[SettleLine]) -> None:
-    settled = settle.settle(tx, TODAY, closed, NOW)
+    settled = settle.settle(tx, TODAY, HouseDay(tuple(closed)), NOW)
     alpha, beta = settled.settlements
     assert (alpha.operator_id, alpha.trips, alpha.face_value) == ("alpha", 3, vnd(6_000))
     assert (alpha.net, alpha.subsidy, alpha.reconciled) == (vnd(6_000), vnd(0), True)
@@ -68,26 +70,41 @@ def test_settle_totals_and_agrees_with_the_accounts(tx: Connection, closed: list
 
 
 def test_settle_again_in_any_order_answers_what_is_stored(tx: Connection, closed: list[SettleLine]) -> None:
-    first = settle.settle(tx, TODAY, closed, NOW)
-    again = settle.settle(tx, TODAY, closed[::-1], NOW)
+    first = settle.settle(tx, TODAY, HouseDay(tuple(closed)), NOW)
+    again = settle.settle(tx, TODAY, HouseDay(tuple(closed[::-1])), NOW)
     assert not again.first_time
     assert replace(again, first_time=True) == first
 
 
 def test_settle_again_with_other_lines_is_refused(tx: Connection, closed: list[SettleLine]) -> None:
-    settle.settle(tx, TODAY, closed, NOW)
-    for other in (closed[:-1], [*closed, closed[0]], [replace(closed[0], trips=3), *closed[1:]]):
+    settle.settle(tx, TODAY, HouseDay(tuple(closed)), NOW)
+    for other in (closed[:-1], [replace(closed[0], trips=3), *closed[1:]]):
         with pytest.raises(SettlementDiffersError):
-            settle.settle(tx, TODAY, other, NOW)
+            settle.settle(tx, TODAY, HouseDay(tuple(other)), NOW)
+    claim = Claim(
+        house="fare",
+        operator_id=OperatorId("beta"),
+        route_id="03",
+        service_day=TODAY,
+        funder="city",
+        component="waived",
+        rule="waivers:tet",
+        rides=1,
+        amount=vnd(3_000),
+    )
+    with pytest.raises(SettlementDiffersError):
+        settle.settle(tx, TODAY, HouseDay(tuple(closed), (claim,)), NOW)
+    with pytest.raises(BadSettleLineError):
+        settle.settle(tx, TODAY, HouseDay((*closed, closed[0])), NOW)
 
 
 def test_settle_an_open_day_is_refused(tx: Connection, books: Books) -> None:
     with pytest.raises(DayNotClosedError):
-        settle.settle(tx, TODAY, [], NOW)
+        settle.settle(tx, TODAY, HouseDay(), NOW)
 
 
 def test_settle_shows_where_lines_and_ledger_part(tx: Connection, closed: list[SettleLine]) -> None:
-    settled = settle.settle(tx, TODAY, closed[1:], NOW)
+    settled = settle.settle(tx, TODAY, HouseDay(tuple(closed[1:])), NOW)
     alpha = settled.settlements[0]
     assert not alpha.reconciled
     assert (alpha.net, alpha.ledger_net) == (vnd(2_000), vnd(6_000))
@@ -96,7 +113,7 @@ def test_settle_shows_where_lines_and_ledger_part(tx: Connection, closed: list[S
 def test_settle_names_an_operator_that_only_the_ledger_knows(
     tx: Connection, closed: list[SettleLine]
 ) -> None:
-    settled = settle.settle(tx, TODAY, closed[:2], NOW)
+    settled = settle.settle(tx, TODAY, HouseDay(tuple(closed[:2])), NOW)
     beta = settled.settlements[1]
     assert (beta.operator_id, beta.subsidy, beta.ledger_subsidy) == ("beta", vnd(0), vnd(3_000))
 
@@ -111,7 +128,7 @@ def test_coverage_shortfall_is_told(tx: Connection, books: Books) -> None:
 
 
 def test_settlements_are_immutable(tx: Connection, closed: list[SettleLine]) -> None:
-    settle.settle(tx, TODAY, closed, NOW)
+    settle.settle(tx, TODAY, HouseDay(tuple(closed)), NOW)
     for table in ("ledger_settlement", "ledger_settlement_line", "ledger_settlement_day"):
         for statement in (f"UPDATE {table} SET currency = 'EUR'", f"DELETE FROM {table}"):
             with pytest.raises(Exception, match="permission denied"), tx.begin_nested():
@@ -129,7 +146,7 @@ def test_two_settles_at_once_give_one(database) -> None:
     def run(_: int) -> bool:
         with database.engine.begin() as tx:
             together.wait()
-            return settle.settle(tx, TODAY, [a_line(collected=7)], NOW).first_time
+            return settle.settle(tx, TODAY, HouseDay((a_line(collected=7),)), NOW).first_time
 
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(run, range(4))) == [False, False, False, True]
@@ -172,7 +189,7 @@ def test_totals_are_the_sums_whatever_the_order(lines: list[SettleLine], chance)
     shuffled = lines.copy()
     chance.shuffle(shuffled)
     assert rules.settle_lines(TODAY, shuffled, {}, unit=unit, now=NOW) == whole
-    assert rules.digest(shuffled) == rules.digest(lines)
+    assert rules.digest(HouseDay(tuple(shuffled))) == rules.digest(HouseDay(tuple(lines)))
     for name in rules.AMOUNTS:
         total = sum((getattr(one, name) for one in whole), Money.zero(unit))
         assert total == sum((getattr(line, name) for line in lines), Money.zero(unit))

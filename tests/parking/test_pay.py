@@ -129,7 +129,7 @@ def test_a_guest_pays_at_the_exit_in_parts(guest):
         ["cash", "cash_by_proxy"],
     )
     assert guest.books() == (0, 25_000, 25_000)
-    (line,) = settle_lines(guest.tx, guest.now.astimezone(UTC).date())
+    (line,) = settle_lines(guest.tx, guest.now.astimezone(UTC).date()).lines
     assert (line.trips, line.collected, line.face_value) == (1, vnd(25_000), vnd(25_000))
 
 

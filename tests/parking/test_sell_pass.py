@@ -77,7 +77,7 @@ def test_a_season_pass_is_paid_once_and_covers_stays(tx, products, issue, now):
     assert balances(tx, holder.account, now) == (90_000, 0, 310_000)
     before = parked(tx, issue(100_000), now, now + 60 * MINUTE)
     assert before.charged_minor == 25_000
-    (line,) = settle_lines(tx, now.date())
+    (line,) = settle_lines(tx, now.date()).lines
     assert (line.trips, line.collected.minor, line.pass_covered.minor) == (2, 335_000, row.total_minor)
 
 
@@ -254,5 +254,5 @@ def test_a_shops_coupon_helps_one_stay_and_the_shop_owes_it(tx, products, issue,
     coupon = asking(now, None, spec_id="shop", stay_id=row.stay_id)
     assign(tx, coupon, actor="t", now=now + 120 * MINUTE)
     assert balances(tx, holder.account, now) == (75_000, 0, 25_000)
-    (line,) = settle_lines(tx, now.date())
+    (line,) = settle_lines(tx, now.date()).lines
     assert (line.collected.minor - line.refunded.minor, line.discounted.minor) == (25_000, 25_000)

@@ -39,12 +39,12 @@ def test_a_day_settles_to_what_the_ledger_moved(tx, rates, issue, now):
     park(tx, issue(100_000), now, 61, now)
     park(tx, issue(), now, 300, now)
     park(tx, issue(100_000), now, 10, now, gate="hoan-kiem-01")
-    lines = settle_lines(tx, DAY)
+    lines = settle_lines(tx, DAY).lines
     assert [(line.operator_id, line.route_id, line.trips, line.collected.minor) for line in lines] == [
         ("dongda-parking", "dong-da-01", 2, 215_000),
         ("hoankiem-parking", "hoan-kiem-01", 1, 60_000),
     ]
-    assert settle_lines(tx, DAY + timedelta(days=1)) == ()
+    assert settle_lines(tx, DAY + timedelta(days=1)).lines == ()
 
 
 def test_a_correction_is_a_refund_and_the_face_value_stays_right(tx, rates, issue, now):
@@ -59,7 +59,7 @@ def test_a_correction_is_a_refund_and_the_face_value_stays_right(tx, rates, issu
     late = card.tap(Purpose.PARK_IN, now - timedelta(minutes=30), counter=0, sequence=9)
     store_taps(tx, [late, first])
     bill_stays(tx, [late, first], now=now)
-    (line,) = settle_lines(tx, DAY)
+    (line,) = settle_lines(tx, DAY).lines
     assert line.face_value == line.collected - line.refunded == Money(balances(tx, card.account, now)[2], VND)
 
 

@@ -1,5 +1,6 @@
 """The read endpoints of the books: what finance sees, what a stranger can verify offline, who is kept out."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 
@@ -13,7 +14,7 @@ from kernel.money import VND, Money
 from ledger import accounts, close_period, post, settle
 from ledger.rules import chart
 from ledger.rules.entry import Entry, Line
-from ledger.rules.settlement import SettleLine
+from ledger.rules.settlement import HouseDay, blank_line
 from service import staff
 from service.audit import Actor, ActorKind
 from service.services import EXTENSION
@@ -35,13 +36,14 @@ def booked(app, keyring: Keyring):
 
     topup = entry(Line(provider.account_id, purse.account_id, Money(10_000, VND)))
     fare = entry(Line(purse.account_id, alpha.account_id, Money(7_000, VND)))
-    zero, paid = Money.zero(VND), Money(7_000, VND)
-    line = SettleLine("fare", OperatorId("alpha"), "bus", "01", 1, paid, zero, zero, zero, zero, paid, zero)
+    paid = Money(7_000, VND)
+    blank = blank_line("fare", OperatorId("alpha"), "bus", "01", TODAY, VND)
+    line = replace(blank, trips=1, face_value=paid, collected=paid)
     with app.extensions[EXTENSION].database.begin() as tx:
         accounts.open_accounts(tx, [purse, alpha, provider], NOW)
         post.post(tx, [topup, fare], NOW)
         close_period.close(tx, TODAY, NOW, signer=keyring.bundle_key)
-        settle.settle(tx, TODAY, [line], NOW)
+        settle.settle(tx, TODAY, HouseDay((line,)), NOW)
     return rider, fare
 
 

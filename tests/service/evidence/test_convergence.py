@@ -120,6 +120,6 @@ def _money_agrees(tx, office: Office, booked: Counter) -> None:
     by_lines = Counter()
     days = tx.execute(text("SELECT DISTINCT book_day FROM fare_bill_line")).scalars().all()
     for day in days:
-        for line in settle_lines(tx, day, books=office.shelf.books(tx)):
+        for line in settle_lines(tx, day, books=office.shelf.books(tx)).lines:
             by_lines[line.operator_id] += line.collected.minor - line.refunded.minor
     assert +by_lines == +charged, "adjustments on later book days net to what they must"
