@@ -33,15 +33,16 @@ _BASE: Final = """
 """
 _PAIR: Final = "concat(coalesce({0}.debits, 0), ' / ', coalesce({0}.credits, 0))"
 
-# One pass over the lines; balances, roll-ups, control sums and closings are all held against its groups.
+# Each side of the lines is added up where it is read, and only groups come together: balances, roll-ups, control
+# sums and closings are all held against them.
 _SUMS: Final = f"""
 WITH moved AS MATERIALIZED (
     SELECT account_id, book_day, service_day, sum(debits) AS debits, sum(credits) AS credits FROM (
-        SELECT debit_id AS account_id, book_day, service_day, amount AS debits, 0 AS credits
-        FROM ledger_line WHERE book_day > CAST(:after AS date)
+        SELECT debit_id AS account_id, book_day, service_day, sum(amount) AS debits, 0 AS credits
+        FROM ledger_line WHERE book_day > CAST(:after AS date) GROUP BY debit_id, book_day, service_day
         UNION ALL
-        SELECT credit_id, book_day, service_day, 0, amount
-        FROM ledger_line WHERE book_day > CAST(:after AS date)
+        SELECT credit_id, book_day, service_day, 0, sum(amount)
+        FROM ledger_line WHERE book_day > CAST(:after AS date) GROUP BY credit_id, book_day, service_day
     ) m GROUP BY account_id, book_day, service_day
 ), by_account AS (
     SELECT account_id, sum(debits) AS debits, sum(credits) AS credits FROM moved GROUP BY account_id
@@ -129,20 +130,24 @@ WHERE a.account_id IS NULL OR b.account_id IS NULL OR a.kind <> b.kind OR a.curr
 
 _LINE: Final = "concat(l.owner_id, '/', l.entry_id, '/', l.line_no)"
 _LINES: Final = f"""
-SELECT '{FaultKind.LINE_BROKEN.name}', {_LINE}, 'accounts of its currency and owner',
-       concat_ws(' ', l.debit_id, l.credit_id, l.currency)
-FROM ledger_line l
-LEFT JOIN ledger_account d ON d.account_id = l.debit_id
-LEFT JOIN ledger_account c ON c.account_id = l.credit_id
-WHERE l.book_day > CAST(:after AS date) AND (
-    d.account_id IS NULL OR c.account_id IS NULL OR d.currency <> l.currency OR c.currency <> l.currency
-    OR (d.guarded OR d.owner_kind = 'rider') AND d.owner_id <> l.owner_id
-    OR (c.guarded OR c.owner_kind = 'rider') AND c.owner_id <> l.owner_id)
-UNION ALL
-SELECT '{FaultKind.LINE_ADDED.name}', {_LINE}, 'no line: nothing was sealed', l.book_day::text
-FROM ledger_line l LEFT JOIN ledger_seal s USING (book_day)
-WHERE l.book_day > CAST(:after AS date) AND s.book_day IS NULL
-  AND l.book_day <= (SELECT max(book_day) FROM ledger_seal)
+SELECT f.kind, {_LINE}, f.expected, f.found
+FROM (
+    SELECT l.owner_id, l.entry_id, l.line_no, l.book_day, l.debit_id, l.credit_id, l.currency,
+           d.account_id IS NULL OR c.account_id IS NULL OR d.currency <> l.currency OR c.currency <> l.currency
+           OR (d.guarded OR d.owner_kind = 'rider') AND d.owner_id <> l.owner_id
+           OR (c.guarded OR c.owner_kind = 'rider') AND c.owner_id <> l.owner_id AS broken,
+           s.book_day IS NULL AND l.book_day <= (SELECT max(book_day) FROM ledger_seal) AS slipped
+    FROM ledger_line l
+    LEFT JOIN ledger_account d ON d.account_id = l.debit_id
+    LEFT JOIN ledger_account c ON c.account_id = l.credit_id
+    LEFT JOIN ledger_seal s ON s.book_day = l.book_day
+    WHERE l.book_day > CAST(:after AS date)
+) l CROSS JOIN LATERAL (VALUES
+    (l.broken, '{FaultKind.LINE_BROKEN.name}', 'accounts of its currency and owner',
+     concat_ws(' ', l.debit_id, l.credit_id, l.currency)),
+    (l.slipped, '{FaultKind.LINE_ADDED.name}', 'no line: nothing was sealed', l.book_day::text)
+) f (wrong, kind, expected, found)
+WHERE (l.broken OR l.slipped) AND f.wrong
 """
 
 
@@ -156,15 +161,17 @@ _VERSION: Final = "get_byte(uuid_send(l.entry_id), 6) >> 4"
 # The key keeps a line number once a day, so an entry of one line is whole as it stands. Ids of version 7 lie in
 # their day's range; only those that a close moved on, or somebody else, are looked for on other days.
 _ENTRIES: Final = f"""
-WITH days AS MATERIALIZED (
-    SELECT book_day, {_first_id("book_day")} AS begins, {_first_id("book_day + 1")} AS ends
-    FROM (SELECT book_day FROM ledger_rollup WHERE book_day > CAST(:after AS date)
-          UNION SELECT book_day FROM ledger_control WHERE book_day > CAST(:after AS date)) d
-), elsewhere AS MATERIALIZED (
-    SELECT l.owner_id, l.entry_id, l.line_no, l.book_day, l.entry_id >= d.ends AS early
-    FROM ledger_line l LEFT JOIN days d USING (book_day)
-    WHERE l.book_day > CAST(:after AS date) AND (l.entry_id < d.begins OR l.entry_id >= d.ends OR d.begins IS NULL)
-      AND {_VERSION} = 7
+WITH elsewhere AS MATERIALIZED (
+    SELECT l.owner_id, l.entry_id, l.line_no, l.book_day,
+           l.entry_id >= {_first_id("l.book_day + 1")} AS early
+    FROM ledger_line l LEFT JOIN (
+        -- OFFSET 0: the ids are made once a day and not once a line.
+        SELECT book_day, {_first_id("book_day")} AS begins, {_first_id("book_day + 1")} AS ends
+        FROM (SELECT book_day FROM ledger_seal UNION SELECT book_day FROM ledger_control
+              UNION SELECT book_day FROM ledger_rollup
+              WHERE book_day > (SELECT coalesce(max(book_day), '-infinity') FROM ledger_seal)) d OFFSET 0
+    ) d ON d.book_day = l.book_day AND l.entry_id >= d.begins AND l.entry_id < d.ends
+    WHERE l.book_day > CAST(:after AS date) AND d.book_day IS NULL AND {_VERSION} = 7
 )
 SELECT '{FaultKind.LINE_BROKEN.name}', concat(owner_id, '/', entry_id), concat(max(line_count), ' lines on one day'),
        concat(count(*), ' lines on ', book_day)

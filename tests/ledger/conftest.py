@@ -19,11 +19,11 @@ from kernel.errors import DomainError
 from kernel.ids import EntryId, LedgerAccountId, uuid7
 from kernel.money import VND, Money
 from ledger import accounts, post, prove
-from ledger.rules import chain, chart
+from ledger.rules import chart
 from ledger.rules.account import AccountSpec
 from ledger.rules.entry import Entry, Line, Outcome, Posted
 from ledger.rules.proof import Fault
-from ledger.store import proofs, seals
+from ledger.store import seals
 from service.database import Database
 
 NOW = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
@@ -107,13 +107,8 @@ class Books:
 
 def faults_within(tx: Connection, trusted: VerifyKey) -> list[Fault]:
     """Run every check of `prove` inside one transaction that may be rolled back, instead of on a snapshot."""
-    sealed = seals.list_seals(tx)
-    faults = list(chain.chain_faults(sealed, {trusted.key_id: trusted}, seals.list_keys(tx)))
-    for seal in sealed:
-        faults += prove._day_faults(tx, seal)[1]
-    for number in range(len(proofs.CHECKS)):
-        faults += proofs.run(tx, number)
-    return faults
+    parts = prove._parts(tx, seals.list_seals(tx), [trusted], (), None)
+    return [fault for part in parts for fault in part.run(tx)[1]]
 
 
 @pytest.fixture

@@ -187,6 +187,20 @@ def test_prove_names_a_deleted_and_an_inserted_line(sealed) -> None:
     assert any(fault.kind is FaultKind.LINE_MISSING and str(entry) in fault.where for fault in faults)
 
 
+def test_prove_names_a_sealed_line_that_stands_twice_once_nobody_keeps_it_from(sealed) -> None:
+    """Two fares of one rider to one operator: a copy of one in the other's place leaves every sum as it was."""
+    _, owner = sealed
+    kept, gone = EntryId(uuid8("fare", 2, 1, 1)), EntryId(uuid8("fare", 2, 1, 2))
+    owner.execute(text("ALTER TABLE ledger_line DROP CONSTRAINT ledger_line_pk"))
+    columns = ", ".join(COLUMNS)
+    copied = f"INSERT INTO ledger_line ({columns}) SELECT {columns} FROM ledger_line WHERE entry_id = :kept"
+    faults = tamper(owner, copied, kept=kept)
+    assert any(fault.kind is FaultKind.LINE_ADDED and str(kept) in fault.where for fault in faults)
+    faults = tamper(owner, "DELETE FROM ledger_line WHERE entry_id = :gone", gone=gone)
+    assert any(fault.kind is FaultKind.LINE_ADDED and str(kept) in fault.where for fault in faults)
+    assert any(fault.kind is FaultKind.LINE_MISSING and str(gone) in fault.where for fault in faults)
+
+
 @pytest.mark.parametrize(
     ("statement", "expected"),
     [
