@@ -14,7 +14,9 @@ from ledger.reverse import get_entry
 from ledger.rules import book_day as days
 from ledger.rules import seal as rules
 from ledger.rules.chain import SealKey, introduce
-from ledger.rules.errors import DayNotClosedError, DayNotOverError
+from ledger.rules.errors import DayNotClosedError, DayNotOverError, UnknownSealError
+from ledger.rules.extension import Extension, TakeOver
+from ledger.rules.history import Frontier, leaf
 from ledger.rules.seal import Inclusion, Seal
 from ledger.store import closings
 from ledger.store import lines as line_store
@@ -83,18 +85,9 @@ def _seal(tx: Connection, day: date, now: datetime, signer: SigningKey) -> None:
     previous_head = rules.GENESIS if previous is None else previous.head
     root = rules.root_of([chunk.root for chunk in chunks])
     count = sum(len(chunk.leaves) // rules.LEAF_SIZE for chunk in chunks)
-    message = rules.head_message(day, position, count, root, previous_head, now)
-    seal = Seal(
-        day,
-        position,
-        count,
-        root,
-        previous_head,
-        rules.head_hash(message),
-        signer.public.key_id,
-        signer.sign(rules.CONTEXT, message),
-        now,
-    )
+    history = Frontier(store.list_heads(tx)).root()
+    unsigned = Seal(day, position, count, root, previous_head, b"", b"", b"", now, history)
+    seal = rules.sign(unsigned, signer)
     store.insert_seal(tx, seal, chunks)
     closings.insert(tx, day)
 
@@ -145,3 +138,33 @@ def include(tx: Connection, owner_id: UUID, entry_id: UUID) -> tuple[Inclusion, 
         path += rules.path_of(roots, chunk.number)
         proofs.append(Inclusion(row, chunk.number * rules.CHUNK + place, tuple(path), seals[0]))
     return tuple(proofs)
+
+
+def extend(tx: Connection, head: bytes, *, last: date | None = None) -> Extension:
+    """Return the proof that the seal of a day (None: the newest) extends the seal whose head somebody holds.
+
+    DayNotClosedError while there is no such seal; UnknownSealError when it extends no seal with that head.
+    """
+    later = store.last_seal(tx) if last is None else find_seal(tx, last)
+    if later is None:
+        raise DayNotClosedError(book_day="last")
+    earlier = store.find_by_head(tx, head)
+    if earlier is None or earlier.position >= later.position or later.history is None:
+        why = (
+            "no seal has it"
+            if earlier is None
+            else "that seal is not older"
+            if earlier.position >= later.position
+            else "seals of that time did not sign their history; those in between show it"
+        )
+        raise UnknownSealError(book_day=later.book_day.isoformat(), head=head.hex(), why=why)
+    heads = store.list_heads(tx, before=later.position)
+    leaves = [leaf(one) for one in heads]
+    took_over = {
+        one.from_position: one
+        for one in store.list_keys(tx)
+        if one.from_position is not None and earlier.position < one.from_position <= later.position
+    }
+    keys = tuple(TakeOver(took_over[at], heads[at - 2]) for at in sorted(took_over))
+    path = rules.path_of(leaves, earlier.position - 1)
+    return Extension(earlier, later, tuple(path), keys)

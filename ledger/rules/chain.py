@@ -8,8 +8,9 @@ from datetime import date
 from typing import Final
 
 from kernel.crypto.ed25519 import SigningKey, VerifyKey
+from ledger.rules.history import Frontier
 from ledger.rules.proof import Fault, FaultKind
-from ledger.rules.seal import CONTEXT, GENESIS, Seal, head_hash, message_of
+from ledger.rules.seal import GENESIS, Seal, head_hash, message_of, signed_by
 
 KEY_CONTEXT: Final = b"lienthong/seal-key/1"
 
@@ -49,7 +50,7 @@ def chain_faults(
     """Return what is wrong with a chain from its first seal on; nothing when it holds.
 
     A signature counts under a trusted key, or under one that a key valid until then introduced; from an
-    introduction on, the outgoing key signs no more. `held` are heads that somebody kept: each must be there.
+    introduction on, the outgoing key signs no more. Once a seal signed its history, each one after it does. `held` are heads that somebody kept: each must be there.
     """
     faults: list[Fault] = []
     valid = dict(trusted)
@@ -58,6 +59,7 @@ def chain_faults(
         if one.from_position is not None:
             due.setdefault(one.from_position, []).append(one)
     previous, position, day = GENESIS, 0, date.min
+    history, signed_before = Frontier(), False
     for seal in seals:
         where = f"{seal.book_day} (position {seal.position})"
         for one in due.get(seal.position, ()):
@@ -66,13 +68,18 @@ def chain_faults(
             faults.append(Fault(FaultKind.SEAL_CHAIN, where, f"position {position + 1}", str(seal.position)))
         if seal.previous_head != previous:
             faults.append(Fault(FaultKind.SEAL_CHAIN, where, previous.hex(), seal.previous_head.hex()))
-        message = message_of(seal)
-        if (head := head_hash(message)) != seal.head:
+        root = history.root()
+        if seal.history != root and (signed_before or seal.history is not None):
+            found = "none" if seal.history is None else seal.history.hex()
+            faults.append(Fault(FaultKind.SEAL_CHAIN, where, f"history {root.hex()}", found))
+        if (head := head_hash(message_of(seal))) != seal.head:
             faults.append(Fault(FaultKind.SEAL, where, head.hex(), seal.head.hex()))
         key = valid.get(seal.key_id)
-        if key is None or not key.verify(CONTEXT, message, seal.signature):
+        if key is None or not signed_by(seal, key):
             found = "unknown key" if key is None else "invalid"
             faults.append(Fault(FaultKind.SIGNATURE, where, f"valid under {seal.key_id.hex()}", found))
+        history.append(seal.head)
+        signed_before = seal.history is not None
         previous, position, day = seal.head, seal.position, seal.book_day
     missing = set(held) - {seal.head for seal in seals}
     faults += [

@@ -107,6 +107,12 @@ class DayNotClosedError(DomainError):
     detail = "Book day {book_day} is not closed."
 
 
+class UnknownSealError(DomainError):
+    """Nothing can show that a seal extends the one with this head; `why` says what is in the way."""
+
+    detail = "It cannot be shown that the seal of {book_day} extends the head {head}: {why}."
+
+
 class SettlementDiffersError(DomainError):
     """A settlement of this day and operator is stored with other figures; settlements are immutable."""
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from hashlib import sha256
 from itertools import pairwise
 from typing import Final
 from uuid import UUID
 
-from kernel.crypto.ed25519 import VerifyKey
+from kernel.crypto.ed25519 import SigningKey, VerifyKey
 from ledger.rules.row import Row, era_days, era_micros, leaf_hash
 
-CONTEXT: Final = b"lienthong/ledger-head/1"
+CONTEXT: Final = b"lienthong/ledger-head/2"
+# Seals from before the tree over the chain.
+CONTEXT_1: Final = b"lienthong/ledger-head/1"
 # A power of two: each full chunk is then a whole subtree of the day's tree, and its root a node of it.
 CHUNK: Final = 1_024
 KEY_SIZE: Final = 34
@@ -25,7 +27,10 @@ GENESIS: Final = bytes(32)
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """A closed book day: how many lines it has, their root, and the signed head that chains it to the one before."""
+    """A closed book day: how many lines it has, their root, and the signed head that chains it to the one before.
+
+    `history` is the root over the heads of all seals before it; None for a seal from before it was signed.
+    """
 
     book_day: date
     position: int
@@ -36,6 +41,7 @@ class Seal:
     key_id: bytes
     signature: bytes
     sealed_at: datetime
+    history: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,22 +106,30 @@ def root_from_path(leaf: bytes, index: int, count: int, path: Sequence[bytes]) -
     return None if left else root
 
 
-def head_message(
-    book_day: date, position: int, leaf_count: int, root: bytes, previous_head: bytes, sealed_at: datetime
-) -> bytes:
-    """Return what a seal signs.
+def message_of(seal: Seal) -> bytes:
+    """Return what a seal signs, after its context.
 
     Position, book day (days since 2000-01-01), count of leaves, instant of sealing (microseconds since
-    2000-01-01 UTC), root, previous head.
+    2000-01-01 UTC), root, previous head, history.
     """
-    fixed = struct.pack(">IiQq", position, era_days(book_day), leaf_count, era_micros(sealed_at))
-    return fixed + root + previous_head
+    day, at = era_days(seal.book_day), era_micros(seal.sealed_at)
+    fixed = struct.pack(">IiQq", seal.position, day, seal.leaf_count, at)
+    return fixed + seal.root + seal.previous_head + (seal.history or b"")
 
 
-def message_of(seal: Seal) -> bytes:
-    """Return what a seal signs."""
-    return head_message(
-        seal.book_day, seal.position, seal.leaf_count, seal.root, seal.previous_head, seal.sealed_at
+def signed_by(seal: Seal, key: VerifyKey) -> bool:
+    """Return whether a key signed what the seal says."""
+    return key.verify(CONTEXT_1 if seal.history is None else CONTEXT, message_of(seal), seal.signature)
+
+
+def sign(seal: Seal, signer: SigningKey) -> Seal:
+    """Return a seal with its head, its key's name and its signature."""
+    message = message_of(seal)
+    return replace(
+        seal,
+        head=head_hash(message),
+        key_id=signer.public.key_id,
+        signature=signer.sign(CONTEXT, message),
     )
 
 
@@ -168,12 +182,7 @@ class Inclusion:
 
 def verify_seal(seal: Seal, key: VerifyKey) -> bool:
     """Return whether a seal's head and signature hold under a public key."""
-    message = message_of(seal)
-    return (
-        key.key_id == seal.key_id
-        and head_hash(message) == seal.head
-        and key.verify(CONTEXT, message, seal.signature)
-    )
+    return key.key_id == seal.key_id and head_hash(message_of(seal)) == seal.head and signed_by(seal, key)
 
 
 def verify_inclusion(proof: Inclusion, key: VerifyKey) -> bool:

@@ -15,7 +15,7 @@ from ledger.rules.seal import CHUNK, LEAF_SIZE, Chunk, Seal
 from ledger.store.connection import driver
 
 _SEAL_COLUMNS: Final = (
-    "book_day, position, leaf_count, root, previous_head, head, key_id, signature, sealed_at"
+    "book_day, position, leaf_count, root, previous_head, head, key_id, signature, sealed_at, history"
 )
 _ROW: Final = ", ".join(f"l.{name}" for name in COLUMNS)
 _LEAVES: Final = f"""
@@ -131,7 +131,7 @@ def insert_seal(tx: Connection, seal: Seal, chunks: Sequence[Chunk]) -> None:
     tx.execute(
         text(
             f"INSERT INTO ledger_seal ({_SEAL_COLUMNS}) VALUES (:book_day, :position, :leaf_count, :root, "
-            ":previous_head, :head, :key_id, :signature, :sealed_at)"
+            ":previous_head, :head, :key_id, :signature, :sealed_at, :history)"
         ),
         {
             "book_day": seal.book_day,
@@ -143,6 +143,7 @@ def insert_seal(tx: Connection, seal: Seal, chunks: Sequence[Chunk]) -> None:
             "key_id": seal.key_id,
             "signature": seal.signature,
             "sealed_at": seal.sealed_at,
+            "history": seal.history,
         },
     )
     if chunks:
@@ -169,6 +170,25 @@ def list_seals(tx: Connection, *, first: date | None = None, last: date | None =
         {"first": first, "last": last},
     )
     return [Seal(*found) for found in rows]
+
+
+def list_heads(tx: Connection, *, before: int | None = None) -> list[bytes]:
+    """Return the heads of all seals in order, or of those before a position."""
+    rows = tx.execute(
+        text(
+            "SELECT head FROM ledger_seal WHERE CAST(:before AS integer) IS NULL OR position < :before "
+            "ORDER BY position"
+        ),
+        {"before": before},
+    )
+    return [bytes(found) for found in rows.scalars()]
+
+
+def find_by_head(tx: Connection, head: bytes) -> Seal | None:
+    """Return the seal of a head; None when it is not in the chain."""
+    rows = tx.execute(text(f"SELECT {_SEAL_COLUMNS} FROM ledger_seal WHERE head = :head"), {"head": head})
+    found = rows.one_or_none()
+    return None if found is None else Seal(*found)
 
 
 def last_seal(tx: Connection) -> Seal | None:

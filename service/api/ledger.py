@@ -15,8 +15,10 @@ from sqlalchemy import Connection
 from kernel.ids import FareAccountId
 from ledger import accounts, close_period, reverse, statement
 from ledger.rules.account import Account, OwnerKind
+from ledger.rules.errors import UnknownSealError
 from service import riders
 from service.api import ledger_documents as shown
+from service.api import seal_documents as sealed
 from service.auth import principal, requires
 from service.problems import CONTENT_TYPE, TABLE, request_id
 from service.services import services
@@ -83,6 +85,12 @@ class SealsQuery(_Query):
 
     first: date | None = None
     last: date | None = None
+
+
+class ExtensionQuery(_Query):
+    """Which seal is to extend the one that is held."""
+
+    last: date | None = Field(default=None, description="The later seal's book day; the newest without one")
 
 
 def _refuses(*problems: str) -> Callable[[View], View]:
@@ -203,13 +211,13 @@ def get_entry(owner_id: UUID, entry_id: UUID) -> dict[str, Any]:
 
 @blueprint.get("/entries/<uuid:owner_id>/<uuid:entry_id>/proof")
 @requires(*READERS)
-@blueprint.output(shown.ProofsBody)
+@blueprint.output(sealed.ProofsBody)
 @_refuses("unknown-entry", "day-not-closed")
 def get_proof(owner_id: UUID, entry_id: UUID) -> dict[str, Any]:
     """Return what proves offline that an entry stands in its sealed day (docs/how-to-audit-us.md)."""
     with services().database.read() as tx:
         proofs = close_period.include(tx, owner_id, entry_id)
-    return {"proofs": [shown.inclusion_document(proof) for proof in proofs]}
+    return {"proofs": [sealed.inclusion_document(proof) for proof in proofs]}
 
 
 @blueprint.get("/trial-balance")
@@ -230,17 +238,40 @@ def get_trial_balance(query: ThroughQuery) -> dict[str, Any]:
 @blueprint.get("/seals")
 @requires(*READERS)
 @blueprint.input(SealsQuery, location="query", arg_name="query")
-@blueprint.output(shown.SealsBody)
+@blueprint.output(sealed.SealsBody)
 @_refuses("malformed-request")
 def list_seals(query: SealsQuery) -> dict[str, Any]:
     """Return the seals of closed book days in chain order, and the keys they were signed with.
 
-    The seals from one day to another prove that the later extends the earlier (docs/how-to-audit-us.md).
+    The seals from one day to another prove that the later extends the earlier; without those in between,
+    `/v1/ledger/seals/{head}/extension` does (docs/how-to-audit-us.md).
     """
     with services().database.read() as tx:
         seals = close_period.list_seals(tx, first=query.first, last=query.last)
         keys = close_period.list_keys(tx)
     return {
-        "seals": [shown.seal_document(seal) for seal in seals],
-        "keys": [shown.key_document(key) for key in keys],
+        "seals": [sealed.seal_document(seal) for seal in seals],
+        "keys": [sealed.key_document(key) for key in keys],
     }
+
+
+@blueprint.get("/seals/<head>/extension")
+@requires(*READERS)
+@blueprint.input(ExtensionQuery, location="query", arg_name="query")
+@blueprint.output(sealed.ExtensionBody)
+@_refuses("unknown-seal", "day-not-closed", "malformed-request")
+def get_extension(head: str, query: ExtensionQuery) -> dict[str, Any]:
+    """Return what proves offline that a later seal extends the one whose head you hold (docs/how-to-audit-us.md).
+
+    Of a size that grows with the logarithm of the days in between.
+    """
+    with services().database.read() as tx:
+        proof = close_period.extend(tx, _head(head), last=query.last)
+    return sealed.extension_document(proof)
+
+
+def _head(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise UnknownSealError(book_day="any day", head=text, why="it is no hexadecimal number") from None

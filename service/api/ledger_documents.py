@@ -10,13 +10,9 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from kernel.money import Money
 from ledger.rules.account import Account, AccountState, AccountType, Balance, OwnerKind
-from ledger.rules.chain import SealKey
-from ledger.rules.row import Row, sealed_bytes
-from ledger.rules.seal import Inclusion, Seal, message_of
+from ledger.rules.row import Row
 from ledger.rules.statement import Statement, StatementLine
 from ledger.statement import TrialLine
-
-Hex = Annotated[str, Field(pattern="^([0-9a-f]{2})*$")]
 
 
 class MoneyBody(BaseModel):
@@ -121,54 +117,6 @@ class EntryBody(BaseModel):
     lines: list[LineBody]
 
 
-class SealBody(BaseModel):
-    """A closed day's signed head; `message` is what was signed, after "lienthong/ledger-head/1" and a zero byte."""
-
-    book_day: date
-    position: int
-    leaf_count: int
-    root: Hex
-    previous_head: Hex
-    head: Hex
-    key_id: Hex
-    signature: Hex
-    sealed_at: AwareDatetime
-    message: Hex
-
-
-class SealKeyBody(BaseModel):
-    """A seal key; one that took over carries the signature of the one before it, from a position on."""
-
-    key_id: Hex
-    public_key: Hex
-    introduced_by: Hex | None
-    from_position: int | None
-    introduction: Hex | None
-
-
-class SealsBody(BaseModel):
-    """Seals in chain order, and the keys they were signed with."""
-
-    seals: list[SealBody]
-    keys: list[SealKeyBody]
-
-
-class InclusionBody(BaseModel):
-    """What proves offline that a line stands in its day; `sealed` is what the leaf is hashed from."""
-
-    line: LineBody
-    sealed: Hex
-    index: int
-    path: list[Hex]
-    seal: SealBody
-
-
-class ProofsBody(BaseModel):
-    """A proof for each line of the entry."""
-
-    proofs: list[InclusionBody]
-
-
 class TrialLineBody(BaseModel):
     """Gross debits and credits of one kind of account, and what they leave, debit positive."""
 
@@ -253,41 +201,3 @@ def trial_document(line: TrialLine) -> dict[str, Any]:
     """Return a TrialLineBody."""
     amounts = {name: getattr(line, name).to_json() for name in ("debits", "credits", "net")}
     return {"kind": line.kind, "type": line.type.value, **amounts}
-
-
-def seal_document(seal: Seal) -> dict[str, Any]:
-    """Return a SealBody."""
-    return {
-        "book_day": seal.book_day.isoformat(),
-        "position": seal.position,
-        "leaf_count": seal.leaf_count,
-        "root": seal.root.hex(),
-        "previous_head": seal.previous_head.hex(),
-        "head": seal.head.hex(),
-        "key_id": seal.key_id.hex(),
-        "signature": seal.signature.hex(),
-        "sealed_at": seal.sealed_at.isoformat(),
-        "message": message_of(seal).hex(),
-    }
-
-
-def key_document(one: SealKey) -> dict[str, Any]:
-    """Return a SealKeyBody."""
-    return {
-        "key_id": one.key.key_id.hex(),
-        "public_key": one.key.raw.hex(),
-        "introduced_by": None if one.introduced_by is None else one.introduced_by.hex(),
-        "from_position": one.from_position,
-        "introduction": None if one.introduction is None else one.introduction.hex(),
-    }
-
-
-def inclusion_document(proof: Inclusion) -> dict[str, Any]:
-    """Return an InclusionBody."""
-    return {
-        "line": row_document(proof.row),
-        "sealed": sealed_bytes(proof.row).hex(),
-        "index": proof.index,
-        "path": [step.hex() for step in proof.path],
-        "seal": seal_document(proof.seal),
-    }

@@ -17,7 +17,7 @@ from ledger import statement as reader
 from ledger.rules.books import Format
 from ledger.rules.seal import Seal
 from service import audit
-from service.api.ledger_documents import key_document, seal_document
+from service.api.seal_documents import extension_document, key_document, seal_document
 from service.commands import context
 from service.commands.ledger_account import ACCOUNT, account
 from service.jobs.settle_day import close_day
@@ -27,6 +27,13 @@ DAY = click.DateTime(["%Y-%m-%d"])
 
 def _date(value: datetime | None) -> date | None:
     return None if value is None else value.date()
+
+
+def _head(text: str, hint: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise click.BadParameter("a head is 64 hex digits", param_hint=hint) from None
 
 
 @click.group()
@@ -79,10 +86,7 @@ def prove(
         trusted = [VerifyKey(bytes.fromhex(text)) for text in trust] or None
     except ValueError:
         raise click.BadParameter("a key is 64 hex digits", param_hint="--trust") from None
-    try:
-        held = [bytes.fromhex(text) for text in heads]
-    except ValueError:
-        raise click.BadParameter("a head is 64 hex digits", param_hint="--head") from None
+    held = [_head(text, "--head") for text in heads]
     wrong = lines = 0
     # One holds the snapshot that the others share.
     with context.database(workers + 1) as database:
@@ -238,7 +242,8 @@ def close(day: datetime) -> None:
 def seals(first: datetime | None, last: datetime | None) -> None:
     """Print the seals of closed days as JSON, one a line, to publish: they carry no personal facts.
 
-    Between any two of them, those in between prove that the later one extends the earlier (docs/how-to-audit-us.md).
+    Between any two of them, those in between prove that the later one extends the earlier; `ledger extension` proves it
+    without them (docs/how-to-audit-us.md).
 
     \b
     Example:
@@ -249,3 +254,20 @@ def seals(first: datetime | None, last: datetime | None) -> None:
         found = close_period.list_seals(tx, first=_date(first), last=_date(last))
     for document in (*map(key_document, keys), *map(seal_document, found)):
         click.echo(json.dumps(document))
+
+
+@ledger.command()
+@click.argument("head")
+@click.option("--to", "last", type=DAY, help="Book day of the later seal; the newest without it.")
+def extension(head: str, last: datetime | None) -> None:
+    """Print what proves offline that a later seal extends the one whose HEAD you hold: some hundreds of bytes.
+
+    docs/how-to-audit-us.md has the program that checks it.
+
+    \b
+    Example:
+      lienthong ledger extension 5d41…e2 > extension.json
+    """  # noqa: D301  (click reads \b)
+    with context.database() as database, database.read() as tx:
+        proof = close_period.extend(tx, _head(head, "HEAD"), last=_date(last))
+    click.echo(json.dumps(extension_document(proof)))

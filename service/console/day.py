@@ -154,11 +154,7 @@ def _seal(tx: Connection, day: date, signer: VerifyKey | None) -> SealRow | None
     if not found:
         return None
     seal = found[0]
-    signed = (
-        signer is not None
-        and seal.key_id == signer.key_id
-        and signer.verify(seal_rules.CONTEXT, seal_rules.message_of(seal), seal.signature)
-    )
+    signed = signer is not None and seal_rules.verify_seal(seal, signer)
     return SealRow(seal.leaf_count, seal.root.hex(), seal.sealed_at, signed)
 
 

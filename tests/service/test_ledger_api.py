@@ -26,7 +26,7 @@ TODAY = date(2026, 11, 18)
 
 @pytest.fixture
 def booked(app, keyring: Keyring):
-    """A rider who loaded 10,000 and paid 7,000 to alpha, on a closed and settled day."""
+    """A rider who loaded 10,000 and paid 7,000 to alpha, on a closed and settled day after an empty one."""
     rider = uuid7(NOW)
     purse, alpha = chart.rider_stored_value(rider), chart.operator_payable("alpha")
     provider = chart.provider_clearing("payos")
@@ -42,7 +42,8 @@ def booked(app, keyring: Keyring):
     with app.extensions[EXTENSION].database.begin() as tx:
         accounts.open_accounts(tx, [purse, alpha, provider], NOW)
         post.post(tx, [topup, fare], NOW)
-        close_period.close(tx, TODAY, NOW, signer=keyring.bundle_key)
+        for day in (TODAY - timedelta(days=1), TODAY):
+            close_period.close(tx, day, NOW, signer=keyring.bundle_key)
         settle.settle(tx, TODAY, HouseDay((line,)), NOW)
     return rider, fare
 
@@ -63,7 +64,7 @@ def auditor(app, client: FlaskClient) -> FlaskClient:
 
 
 def test_strangers_see_nothing(client: FlaskClient, booked) -> None:
-    for path in ("accounts", "trial-balance", "seals"):
+    for path in ("accounts", "trial-balance", "seals", f"seals/{'ab' * 32}/extension"):
         assert client.get(f"/v1/ledger/{path}").status_code == 401
     assert client.get("/v1/settlements/2026-11-18").status_code == 401
 
@@ -101,7 +102,7 @@ def test_a_stranger_verifies_a_proof_offline(auditor: FlaskClient, booked, keyri
     message = bytes.fromhex(seal["message"])
     assert seal["root"] in message.hex()
     assert keyring.bundle_key.public.verify(
-        b"lienthong/ledger-head/1", message, bytes.fromhex(seal["signature"])
+        b"lienthong/ledger-head/2", message, bytes.fromhex(seal["signature"])
     )
 
 
@@ -132,6 +133,12 @@ def test_balances_of_the_past(auditor: FlaskClient, booked) -> None:
     assert balance(**both) == 0
 
 
+def test_a_head_that_is_not_in_the_chain_is_extended_by_nothing(auditor: FlaskClient, booked) -> None:
+    refused = auditor.get(f"/v1/ledger/seals/{'ab' * 32}/extension")
+    assert (refused.status_code, refused.json["type"]) == (404, "/problems/unknown-seal")
+    assert "no seal has it" in refused.json["detail"]
+
+
 def test_answers_are_what_the_description_says(auditor: FlaskClient, booked) -> None:
     rider, fare = booked
     document = auditor.get("/openapi.json").json
@@ -145,12 +152,15 @@ def test_answers_are_what_the_description_says(auditor: FlaskClient, booked) -> 
         "/v1/ledger/entries/{owner_id}/{entry_id}/proof": "",
         "/v1/ledger/trial-balance": "",
         "/v1/ledger/seals": "",
+        "/v1/ledger/seals/{head}/extension": "",
     }
+    held = auditor.get("/v1/ledger/seals").json["seals"][0]["head"]
     described = {path for path in document["paths"] if path.startswith("/v1/ledger/")}
-    assert set(asked) <= described
+    assert set(asked) == described
     for path, query in asked.items():
         operation = document["paths"][path]["get"]
-        answer = auditor.get(path.format(account_id=alpha, owner_id=rider, entry_id=fare.entry_id) + query)
+        named = {"account_id": alpha, "owner_id": rider, "entry_id": fare.entry_id, "head": held}
+        answer = auditor.get(path.format(**named) + query)
         schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
         whole = {**schema, "components": document["components"]}
         Draft202012Validator(whole, format_checker=FormatChecker()).validate(answer.json)
@@ -163,6 +173,10 @@ def test_answers_are_what_the_description_says(auditor: FlaskClient, booked) -> 
     ("path", "status"),
     [
         ("accounts?limit=0", 422),
+        (f"seals/{'ab' * 32}/extension", 409),
+        (f"seals/{'ab' * 32}/extension?last=2026-11-30", 409),
+        (f"seals/{'ab' * 32}/extension?last=soon", 422),
+        ("seals/xyz/extension", 404),
         ("accounts?stray=1", 422),
         ("accounts/00000000-0000-7000-8000-000000000000/balance", 422),
         (

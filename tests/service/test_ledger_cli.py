@@ -210,6 +210,23 @@ def test_prove_wants_the_heads_that_somebody_kept(run) -> None:
     assert run("ledger", "prove", "--head", "xyz").exit_code == 2
 
 
+def test_extension_shows_that_a_later_seal_extends_a_head(run) -> None:
+    refused = run("ledger", "extension", "ab" * 32)
+    assert refused.exit_code == 1
+    run("ledger", "close", "2026-11-17")
+    run("ledger", "close", "2026-11-18")
+    first, last = (
+        one for one in map(json.loads, run("ledger", "seals").output.splitlines()) if "head" in one
+    )
+    proof = json.loads(run("ledger", "extension", first["head"]).output)
+    assert (proof["earlier"], proof["later"]) == (first, last)
+    assert json.loads(run("ledger", "extension", first["head"], "--to", "2026-11-18").output) == proof
+    backwards = run("ledger", "extension", last["head"], "--to", "2026-11-17")
+    assert (backwards.exit_code, "not older" in backwards.output) == (1, True)
+    assert "no seal has it" in run("ledger", "extension", "ab" * 32).output
+    assert run("ledger", "extension", "xyz").exit_code == 2
+
+
 def test_a_key_that_is_none_is_refused(run) -> None:
     assert run("ledger", "prove", "--trust", "xyz").exit_code == 2
 
