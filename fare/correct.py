@@ -61,6 +61,7 @@ class Mendable:
     ride: Ride
     charged: Money
     until: datetime
+    rule_status: str = ""
 
 
 def correct(
@@ -124,7 +125,7 @@ def list_mendable(
         rule = rule_of(ride, tariff)
         if ride.closed is Closed.MISSING_OFF and rule and now < open_until(ride, rule, tariff):
             charged = _charged(tx, account, header.service_day, ride.tap_id, tariff.currency)
-            found.append(Mendable(ride, charged, open_until(ride, rule, tariff)))
+            found.append(Mendable(ride, charged, open_until(ride, rule, tariff), rule.status))
     return tuple(found)
 
 

@@ -25,6 +25,7 @@ def sale_rules(feed: Feed, money: Currency, minor: Callable[[Decimal | None], in
                 row.valid_from,
                 row.valid_to,
                 row.where,
+                row.text("status"),
             )
         )
     return SaleRules(
@@ -37,6 +38,7 @@ def sale_rules(feed: Feed, money: Currency, minor: Callable[[Decimal | None], in
                 row.valid_from,
                 row.valid_to,
                 row.where,
+                row.text("status"),
             )
             for row in feed.of("ride_corrections.txt")
         ),

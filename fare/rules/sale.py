@@ -72,6 +72,7 @@ class Refundable:
     days: int
     ended_at: datetime
     rule: str
+    rule_status: str = ""
 
 
 def check_start(starts_at: datetime, now: datetime) -> datetime:
@@ -170,7 +171,7 @@ def quote_refund(
     fee = min(terms.fee, worth)
     if not worth - fee:
         return NoRefund.FEE
-    return Refundable(worth - fee, fee, left, days, ended_at, terms.rule)
+    return Refundable(worth - fee, fee, left, days, ended_at, terms.rule, terms.status)
 
 
 def _may_buy(product: PassProduct, categories: Collection[int]) -> bool:

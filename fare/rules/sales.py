@@ -35,7 +35,8 @@ class SharedBy(Enum):
 class PassTerms:
     """The terms of one pass for purchases on the dates `valid_from` to `valid_to`.
 
-    `fee` is kept back from a refund; `group_least` is how many one gift must name, 0 for any number.
+    `fee` is kept back from a refund; `group_least` is how many one gift must name, 0 for any number. `status` is what
+    the row says of itself: unknown where the owner has yet to decide.
     """
 
     product_id: str
@@ -48,6 +49,7 @@ class PassTerms:
     valid_from: date
     valid_to: date
     rule: str
+    status: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class CorrectionRule:
     valid_from: date
     valid_to: date
     rule: str
+    status: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,10 @@ class _PreviewError(Exception):
 @blueprint.get("/incomplete-rides")
 @requires(Role.RIDER)
 def list_incomplete_rides(fare_account_id: UUID) -> dict[str, Any]:
-    """Return rides without a tap-off that may still be mended, each with what it cost and until when."""
+    """Return rides without a tap-off that may still be mended, each with what it cost and until when.
+
+    `rule_status` is `unknown` where the tariff's owner has yet to decide its limits.
+    """
     account = require_own(fare_account_id)
     running = services()
     with running.database.begin() as tx:
@@ -60,6 +63,7 @@ def list_incomplete_rides(fare_account_id: UUID) -> dict[str, Any]:
                 "started_at": one.ride.started_at.isoformat(),
                 "charged": one.charged.to_json(),
                 "until": one.until.isoformat(),
+                "rule_status": one.rule_status,
             }
             for one in found
         ]

@@ -69,7 +69,10 @@ def list_passes(fare_account_id: UUID) -> dict[str, Any]:
 @blueprint.get("/passes/<uuid:pass_id>/refund")
 @requires(Role.RIDER, Role.AGENT)
 def quote_refund(fare_account_id: UUID, pass_id: UUID) -> dict[str, Any]:
-    """Return what the pass is worth given back now; `reason` says why it is worth nothing."""
+    """Return what the pass is worth given back now; `reason` says why it is worth nothing.
+
+    `rule_status` is `unknown` where the tariff's owner has yet to decide the rule.
+    """
     account = require_own(fare_account_id)
     running = services()
     with running.database.begin() as tx:
@@ -85,6 +88,7 @@ def quote_refund(fare_account_id: UUID, pass_id: UUID) -> dict[str, Any]:
         "days": found.days,
         "ends_at": found.ended_at.isoformat(),
         "rule": found.rule,
+        "rule_status": found.rule_status,
         "reason": "",
     }
 

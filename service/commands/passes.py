@@ -137,6 +137,8 @@ def refund(serial: int, pass_id: UUID, reason: str, dry_run: bool) -> None:
             found = refund_pass.quote(tx, refund_pass.get_sale(tx, account, pass_id), tariff=book, now=now)
             worth = f"nothing: {found.value}" if isinstance(found, NoRefund) else f"{found.amount}"
             click.echo(f"{worth} (dry run)")
+            if not isinstance(found, NoRefund) and found.rule_status == "unknown":
+                click.echo(f"{found.rule}: this rule is unknown, its owner must decide", err=True)
             return
         done = refund_pass.refund_pass(
             tx, account, pass_id, tariff=book, by=f"{by.kind.value}:{by.actor_id}", now=now, reason=reason

@@ -50,6 +50,9 @@ def check(source: Path, as_json: bool) -> None:
                 f"{checked.book.version}: {routes} routes, {periods} periods, "
                 f"{len(checked.notices)} warnings, sha256 {checked.book.sha256[:16]}…"
             )
+            for note in checked.book.notes:
+                if note.status == "unknown":
+                    click.echo(f"unknown: {note.about}: {note.text_en}", err=True)
     if checked.book is None:
         if not as_json:
             click.echo(f"{len(checked.errors)} errors", err=True)

@@ -217,3 +217,19 @@ def test_two_mistakes_stay_two():
         "mta", fare_leg_rules="leg_group_id,network_id,fare_product_id\ncore,bus,none\ncore,tram,core\n"
     ).errors
     assert sorted(one.field for one in found) == ["fare_product_id", "network_id"]
+
+
+def test_what_no_source_decides_is_unknown_and_says_so_where_riders_and_authors_look():
+    """HANOI.md: where a fact is unknown, a parameter with an explicit owner decision; nothing is invented."""
+    checked = check_tariff(HANOI)
+    book, feed = checked.book, checked.feed
+    assert book is not None
+    noted = {note.about: note for note in book.notes if note.status == "unknown"}
+    for name in ("pass_terms.txt", "ride_corrections.txt"):
+        assert {row.text("status") for row in feed.of(name)} == {"unknown"}
+        assert {row.text("decision") for row in feed.of(name)} == {"Unknown: owner must decide"}
+        assert "owner must decide" in noted[name].text_en
+        assert "chủ quản phải quyết định" in noted[name].text
+    assert "owner must decide" in noted["incomplete_rides.txt"].text_en
+    assert {rule.status for rule in book.sales.corrections} == {"unknown"}
+    assert {row.status for rows in book.sales.terms.values() for row in rows} == {"unknown"}
