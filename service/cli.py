@@ -32,7 +32,11 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "topup": ("service.commands.topup", "Ask for a top-up and see what became of it."),
     "notices": ("service.commands.notices", "Tell riders what they should know."),
     "goodwill": ("service.commands.goodwill", "Give riders money back in bulk, by two people."),
-    "dispute": ("service.commands.dispute", "See what riders dispute and what is overdue."),
+    "rider": (
+        "service.commands.rider",
+        "Serve a card's holder: notices, rides to mend, concessions, family.",
+    ),
+    "dispute": ("service.commands.dispute", "Raise and answer disputes, see what is overdue."),
     "ledger": ("service.commands.ledger", "Prove and export the books."),
     "settle": ("service.commands.settle", "Settle a day per operator."),
     "operator": ("service.commands.operator", "Operators' terms: accounts, fees and shares, by two people."),

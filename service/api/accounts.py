@@ -10,8 +10,7 @@ from apiflask import APIBlueprint
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from access import family, issue, link
-from access.issue import UnknownCardError
+from access import family, link
 from access.rules.medium import MediumKind
 from kernel.ids import FareAccountId
 from kernel.money import VND, Money
@@ -21,9 +20,10 @@ from ledger.rules.book_day import ZONE
 from service import audit, cards_cache
 from service.auth import principal, require_own, requires
 from service.errors import MalformedRequestError
-from service.jobs.debts import FAMILY, settle_debts
+from service.jobs.debts import FAMILY
 from service.jobs.erase_person import erase_person
 from service.jobs.link_accounts import LinkAsked, link_accounts
+from service.jobs.payers import set_payer
 from service.problems import request_id
 from service.services import Services, services
 from service.staff import Role
@@ -160,29 +160,16 @@ def post_payer(fare_account_id: UUID, json_data: PayerBody) -> dict[str, Any]:
     payer = None if json_data.payer is None else FareAccountId(json_data.payer)
 
     def work(tx: Connection) -> bool:
-        both = {member} | ({payer} if payer else set())
-        if issue.list_versions(tx, both).keys() != both:
-            raise UnknownCardError
-        issue.raise_versions(tx, both | link.lock_counted(tx, both).accounts)
-        made = family.record(
+        return set_payer(
             tx,
+            member,
+            payer,
             wallet_id=json_data.wallet_id,
-            member=member,
-            payer=payer,
-            month_limit=json_data.month_limit_minor,
-            actor=principal().actor.actor_id,
+            month_limit_minor=json_data.month_limit_minor,
+            by=principal().actor,
             now=now,
+            request_id=request_id(),
         )
-        if made:
-            _audit(
-                tx,
-                "access.account.payer",
-                member,
-                now,
-                {"payer": str(payer), "limit": json_data.month_limit_minor},
-            )
-            settle_debts(tx, (member,), cause=f"wallet:{json_data.wallet_id}", now=now)
-        return made
 
     made = running.database.run(work)
     cards_cache.refresh(running.database, running.cache, (member,), now)

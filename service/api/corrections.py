@@ -9,8 +9,9 @@ from sqlalchemy import Connection
 
 from fare import correct
 from fare.correct import Mended
-from service import audit, cards_cache, purses
+from service import cards_cache
 from service.auth import principal, require_own, requires
+from service.jobs.mend_ride import PreviewError, Word, mend_ride
 from service.problems import request_id
 from service.services import services
 from service.staff import Role
@@ -34,12 +35,6 @@ class CorrectionAsked(BaseModel):
     stop_id: Name
     left_at: AwareDatetime
     preview: bool = False
-
-
-class _PreviewError(Exception):
-    def __init__(self, mended: Mended) -> None:
-        super().__init__()
-        self.mended = mended
 
 
 @blueprint.get("/incomplete-rides")
@@ -81,42 +76,23 @@ def create_correction(
     running = services()
     now = running.clock.now()
 
+    word = Word(**json_data.model_dump(exclude={"preview"}))
+
     def work(tx: Connection) -> Mended:
-        actor = principal().actor
-        mended = correct.correct(
+        return mend_ride(
             tx,
             account,
-            correction_id=json_data.correction_id,
-            tap_id=json_data.tap_id,
-            stop_id=json_data.stop_id,
-            left_at=json_data.left_at,
+            word,
             books=running.shelf.books(tx),
-            by=f"{actor.kind.value}:{actor.actor_id}",
+            by=principal().actor,
             now=now,
+            preview=json_data.preview,
+            request_id=request_id(),
         )
-        if json_data.preview:
-            raise _PreviewError(mended)
-        if not mended.again:
-            purses.changed(tx, (account,), cause=f"correction:{json_data.correction_id}", now=now)
-            audit.record(
-                tx,
-                actor=actor,
-                action="ride.corrected",
-                subject_kind="tap",
-                subject_id=str(json_data.tap_id),
-                now=now,
-                request_id=request_id(),
-                detail={
-                    "stop": json_data.stop_id,
-                    "before": mended.before.minor,
-                    "after": mended.after.minor,
-                },
-            )
-        return mended
 
     try:
         mended = running.database.run(work)
-    except _PreviewError as seen:
+    except PreviewError as seen:
         return {**_document(seen.mended), "preview": True}, 200, {}
     cards_cache.refresh(running.database, running.cache, {account}, now)
     if mended.again:

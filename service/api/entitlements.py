@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -10,18 +10,15 @@ from apiflask import APIBlueprint
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from access import issue
-from access.issue import UnknownCardError
 from fare import entitlement
 from fare.entitlement import Proven
 from fare.rules.attestation import MAX_BYTES, OfflineAttestations, keys_of
 from kernel.ids import FareAccountId
-from kernel.service_day import local_date
 from kernel.wire.cardinfo import Concession
-from ledger.rules.book_day import ZONE
-from service import audit, cards_cache
+from service import cards_cache
 from service.auth import principal, require_own, requires
-from service.jobs.refold import record_and_refold
+from service.jobs import concessions
+from service.jobs.concessions import Asked
 from service.problems import request_id
 from service.services import Services, services
 from service.staff import Role
@@ -57,39 +54,10 @@ def post_entitlement(fare_account_id: UUID, json_data: ProofBody) -> tuple[dict[
     now = running.clock.now()
     port = OfflineAttestations(keys_of(running.settings.identity_verifiers))
 
+    asked = _asked(running, account, json_data.entitlement_id, now)
+
     def work(tx: Connection) -> tuple[Proven, int]:
-        _check_account(tx, account)
-
-        def record() -> Proven:
-            made = entitlement.prove(
-                tx,
-                account,
-                json_data.proof.encode(),
-                entitlement_id=json_data.entitlement_id,
-                service=port,
-                keyring=running.keyring,
-                actor=principal().actor.actor_id,
-                now=now,
-            )
-            if not made.again:
-                detail = {
-                    "concession": Concession(made.entitlement.concession).name,
-                    "verifier": made.verifier,
-                }
-                _audit(tx, running, "fare.entitlement.proven", account, detail)
-            return made
-
-        # How far back the proof reaches is known only once it is read: bill anew what may still be.
-        since = local_date(now, ZONE) - timedelta(days=running.settings.late_days)
-        return record_and_refold(
-            tx,
-            account,
-            since,
-            record,
-            shelf=running.shelf,
-            now=now,
-            late_days=running.settings.late_days,
-        )
+        return concessions.prove(tx, asked, json_data.proof, service=port, keyring=running.keyring)
 
     made, entries = running.database.run(work)
     cards_cache.refresh(running.database, running.cache, (account,), now)
@@ -135,53 +103,27 @@ def end_entitlement(fare_account_id: UUID, entitlement_id: UUID, json_data: EndB
     running, account = services(), FareAccountId(fare_account_id)
     now = running.clock.now()
 
+    asked = _asked(running, account, entitlement_id, now)
+
     def work(tx: Connection) -> tuple[bool, int]:
-        _check_account(tx, account)
-
-        def record() -> bool:
-            made = entitlement.end(
-                tx,
-                account,
-                entitlement_id,
-                last_day=json_data.last_day,
-                reason=json_data.reason,
-                actor=principal().actor.actor_id,
-                now=now,
-            )
-            if made:
-                detail = {"entitlement": str(entitlement_id), "last_day": json_data.last_day.isoformat()}
-                _audit(tx, running, "fare.entitlement.ended", account, detail)
-            return made
-
-        since = local_date(now, ZONE) - timedelta(days=running.settings.late_days)
-        return record_and_refold(
-            tx, account, since, record, shelf=running.shelf, now=now, late_days=running.settings.late_days
-        )
+        return concessions.end(tx, asked, last_day=json_data.last_day, reason=json_data.reason)
 
     made, entries = running.database.run(work)
     cards_cache.refresh(running.database, running.cache, (account,), now)
     return {"entitlement_id": str(entitlement_id), "again": not made, "entries": entries}
 
 
-def _check_account(tx: Connection, account: FareAccountId) -> None:
-    if not issue.list_versions(tx, (account,)):
-        raise UnknownCardError
+def _asked(running: Services, account: FareAccountId, entitlement_id: UUID, now: datetime) -> Asked:
+    return Asked(
+        account=account,
+        entitlement_id=entitlement_id,
+        by=principal().actor,
+        now=now,
+        shelf=running.shelf,
+        late_days=running.settings.late_days,
+        request_id=request_id(),
+    )
 
 
 def _day(day: date | None) -> str | None:
     return None if day is None else day.isoformat()
-
-
-def _audit(
-    tx: Connection, running: Services, action: str, account: FareAccountId, detail: dict[str, str]
-) -> None:
-    audit.record(
-        tx,
-        actor=principal().actor,
-        action=action,
-        subject_kind="fare_account",
-        subject_id=str(account),
-        now=running.clock.now(),
-        request_id=request_id(),
-        detail=detail,
-    )

@@ -4,14 +4,18 @@ import contextlib
 import getpass
 import os
 from collections.abc import Iterator
+from datetime import datetime
 from functools import cache
 
 import click
 from pydantic import ValidationError
+from sqlalchemy import Connection
 
+from access import issue, link
 from access.keyring import Keyring
 from fare.publish import Shelf
 from kernel.clock import Clock, clock_from
+from kernel.ids import FareAccountId
 from service.audit import Actor, ActorKind
 from service.database import Database
 from service.keystore import keyring_of
@@ -65,6 +69,11 @@ def shelf() -> Shelf:
 def clock() -> Clock:
     """Return the clock that the settings name."""
     return clock_from(settings().clock)
+
+
+def account_of(tx: Connection, serial: int, now: datetime) -> FareAccountId:
+    """Return the account that a card counts to now; UnknownCardError."""
+    return link.current(tx, FareAccountId(issue.get_card(tx, serial=serial).fare_account_id), at=now)
 
 
 def actor() -> Actor:
