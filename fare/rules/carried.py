@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from fare.rules.facts import FareTap
+from kernel.ids import OperatorId
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,80 @@ class OtherWay:
 
 
 @dataclass(frozen=True, slots=True)
+class Tail:
+    """The last leg of a day that a join rule may still go on with: its rides, and what it cost them together.
+
+    `run` and `windows` are what was under way before it: the leg it becomes is priced in its place.
+    """
+
+    rides: tuple[tuple[FareTap, FareTap | None], ...]
+    face_minor: int
+    run: TransferRun | None
+    windows: tuple[WindowUse, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "rides": [[on.to_json(), None if off is None else off.to_json()] for on, off in self.rides],
+            "face_minor": self.face_minor,
+            "run": None if self.run is None else _fields(self.run),
+            "windows": _rows(self.windows),
+        }
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> "Tail":
+        return cls(
+            tuple(
+                (FareTap.from_json(on), None if off is None else FareTap.from_json(off))
+                for on, off in body["rides"]
+            ),
+            body["face_minor"],
+            None if body["run"] is None else TransferRun(**body["run"]),
+            tuple(WindowUse(**row) for row in body["windows"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """One ride of a journey: who carried it how far, and what it would have cost alone."""
+
+    operator: OperatorId
+    route_id: str
+    networks: frozenset[str]
+    metres: int | None
+    alone_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenJourney:
+    """A journey that several operators share and that may go on: who carried it, and what each got of it.
+
+    It goes on by a transfer or a join from the day's last leg (`last`), or inside these windows. `paid` are amounts
+    by (component, funder, operator, route).
+    """
+
+    last: bool
+    windows: tuple[str, ...]
+    carriers: tuple[Carrier, ...]
+    paid: tuple[tuple[str, str, str, str, int], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "last": self.last,
+            "windows": list(self.windows),
+            "carriers": _rows(self.carriers),
+            "paid": [list(one) for one in self.paid],
+        }
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> "OpenJourney":
+        carriers = tuple(
+            Carrier(**{**one, "networks": frozenset(one["networks"])}) for one in body["carriers"]
+        )
+        paid = tuple((row[0], row[1], row[2], row[3], row[4]) for row in body["paid"])
+        return cls(body["last"], tuple(body["windows"]), carriers, paid)
+
+
+@dataclass(frozen=True, slots=True)
 class Carried:
     """The summary between two days. Compare with `==`; equal values have equal JSON."""
 
@@ -113,6 +188,8 @@ class Carried:
     habits: tuple[Habit, ...] = ()
     purse: PurseState | None = None
     others: tuple[OtherWay, ...] = ()
+    tail: Tail | None = None
+    journeys: tuple[OpenJourney, ...] = ()
 
     @property
     def must_bill_next(self) -> bool:
@@ -129,6 +206,10 @@ class Carried:
         body |= _state_json(self)
         if self.habits:
             body["habits"] = _rows(self.habits)
+        if self.tail is not None:
+            body["tail"] = self.tail.to_json()
+        if self.journeys:
+            body["journeys"] = [one.to_json() for one in self.journeys]
         if self.others:
             body["others"] = [{"dearer_minor": one.dearer_minor, **_state_json(one)} for one in self.others]
         if self.last_tap is not None:
@@ -159,6 +240,8 @@ class Carried:
             others=tuple(
                 OtherWay(dearer_minor=one["dearer_minor"], **_state(one)) for one in body.get("others", ())
             ),
+            tail=Tail.from_json(body["tail"]) if "tail" in body else None,
+            journeys=tuple(map(OpenJourney.from_json, body.get("journeys", ()))),
         )
 
 
@@ -193,6 +276,8 @@ def _fields(row: object) -> dict[str, Any]:
 def _plain(value: object) -> object:
     if isinstance(value, UUID):
         return str(value)
+    if isinstance(value, frozenset):
+        return sorted(value)
     return list(value) if isinstance(value, tuple) else value
 
 

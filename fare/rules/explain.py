@@ -12,6 +12,7 @@ from fare.rules.carried import EMPTY, CapUse, Carried, WindowUse
 from fare.rules.considered import Step, considered
 from fare.rules.explain_steps import (
     discount_step,
+    join_step,
     park_step,
     price_step,
     share_step,
@@ -90,7 +91,9 @@ def explain(facts: DayFacts, book: TariffBook, carried: Carried = EMPTY) -> Expl
     )
     explained: list[TapExplanation] = []
     for trace in traces:
-        moved = trace.charge.transferred
+        moved, tail = trace.charge.transferred, trace.leg.tail
+        if tail is not None:
+            so_far, further = (0, False) if tail.run is None else (tail.run.total_minor, tail.run.transferred)
         explained.append(_leg(trace, book, facts, bill.lines, so_far, further=further))
         if not trace.leg.companion:
             so_far, further = trace.charge.minor + (so_far if moved else 0), moved
@@ -117,7 +120,9 @@ def _leg(
     if trace.window.window_id:
         steps.append(window_step(trace))
     elif trace.window.withheld:
-        steps.append({"op": "withheld", "minor": trace.face, "rule": trace.window.withheld})
+        steps.append({"op": "withheld", "minor": trace.charge.minor, "rule": trace.window.withheld})
+    if leg.tail is not None:
+        steps.append(join_step(trace, leg.tail.face_minor))
     left = trace.face
     if trace.waiver:
         one = trace.waiver
@@ -153,11 +158,11 @@ def _leg(
     caps = _caps(trace)
     vi, en = sentences(steps, book.currency, leg.closed.value, caps=caps)
     return TapExplanation(
-        tap_id=str(leg.tap.tap_id),
+        tap_id=str(leg.told.tap_id),
         closed=leg.closed.value,
         charged_minor=trace.charged,
         parts=parts,
-        shares=_shares(line for line in lines if line.tap_id == leg.tap.tap_id),
+        shares=_shares(line for line in lines if line.tap_id == leg.told.tap_id),
         steps=tuple(steps),
         considered=considered(trace, book, facts.passes),
         caps=caps,

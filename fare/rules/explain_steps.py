@@ -70,7 +70,7 @@ def _rule_named(tariff: Tariff, name: str) -> TransferRule | None:
 def window_step(trace: Trace) -> Step:
     step: Step = {
         "op": "window",
-        "minor": trace.face,
+        "minor": trace.window.minor,
         "rule": trace.window.window_id,
         "own_minor": trace.charge.minor,
     }
@@ -111,11 +111,19 @@ def park_step(trace: Trace, parked: ParkedOff, left: int) -> Step:
     }  # fmt: skip
 
 
+def join_step(trace: Trace, before: int) -> Step:
+    """Return the step of a ride that goes on with one of the day before, which cost `before` already."""
+    return {"op": "join", "minor": trace.face, "before_minor": before, "rule": trace.rule}
+
+
 def share_step(share: Share, charged: int) -> Step:
     return {
         "op": "share", "minor": charged, "rule": share.share_id, "basis": share.basis.value,
         "parts": [
-            {"operator": operator, "route": route, "weight": weight, "minor": minor}
-            for operator, route, weight, minor in share.parts
+            {
+                "operator": one.operator, "route": one.route_id, "weight": one.weight, "minor": one.minor,
+                "before_minor": one.before,
+            }
+            for one in share.parts
         ],
     }  # fmt: skip

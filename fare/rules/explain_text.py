@@ -21,6 +21,10 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
         "Tài khoản đang nợ nên chưa được miễn phí chuyển tuyến: {amount}. Nạp tiền trong thời gian chuyển tuyến thì được miễn lại.",
         "The account was in debt, so the free transfer was withheld: {amount}. Clearing it inside the window gives it back.",
     ),
+    "join": (
+        "Đi tiếp một chuyến của ngày hôm trước, đã tính khi đó: lượt này thêm {amount}.",
+        "This goes on with a ride of the day before, charged then: it adds {amount}.",
+    ),
     "waive": ("Miễn vé ({rule}): {amount} do {funder} chi trả.", "Free travel ({rule}): {funder} pays {amount}."),
     "discount": ("Giảm {percent}% ({rule}): {amount} do {funder} chi trả.", "{percent}% concession ({rule}): {funder} pays {amount}."),
     "park_and_ride": ("Gửi xe và đi tiếp ({rule}): {amount} do {funder} chi trả.", "Park and ride ({rule}): {funder} pays {amount}."),

@@ -1,17 +1,17 @@
 """Taps into rides by the transition table; a ride's price is not decided here."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Final
 
 from fare.rules.bill import Closed
 from fare.rules.carried import OpenRide
 from fare.rules.facts import Correction, FareTap
-from fare.rules.leg import Leg
+from fare.rules.leg import Built, Leg
 from fare.rules.tariff import Tariff, TariffBook
 from fare.rules.terms import Action, Route, Settled
 from fare.rules.transitions import NOTED, TRANSITIONS, Act, Event, State
+from kernel.clock import micros
 from kernel.ids import TapId
 from kernel.wire.tap import Phase, Purpose
 
@@ -19,22 +19,6 @@ _DAY: Final = timedelta(days=1)
 _OVERNIGHT: Final = timedelta(
     hours=6
 )  # how long a ride without a time limit may run on into the next service day
-
-
-@dataclass(slots=True)
-class Built:
-    """The rides of a day in order, taps that made none (why), taps on unknown routes, what stays open."""
-
-    legs: list[Leg] = field(default_factory=list)
-    noted: list[tuple[FareTap, Closed]] = field(default_factory=list)
-    unknown: list[tuple[FareTap, str]] = field(default_factory=list)
-    still_open: OpenRide | None = None
-    last: FareTap | None = None
-
-    @property
-    def to_be_priced(self) -> bool:
-        """Whether a ride of this day is priced on the next one."""
-        return self.still_open is not None and not self.still_open.priced
 
 
 class Builder:
@@ -88,6 +72,12 @@ class Builder:
     def last_tariff(self) -> Tariff:
         """The tariff in force where the service day ends."""
         return self.tariff_at(self.ends_at)
+
+    @property
+    def hands_on_us(self) -> int:
+        """The time of the first ride that the next day prices, as far as this one knows: its own end, or an open ride's tap-on."""
+        waiting = self.built.still_open
+        return micros(self.ends_at if waiting is None or waiting.priced else waiting.tap.tapped_at)
 
     def resume(self, carried: OpenRide) -> None:
         """Take up a ride that the day before left open."""

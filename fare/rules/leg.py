@@ -1,8 +1,10 @@
-"""One ride in the making."""
+"""One ride in the making, and those of a day."""
 
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from fare.rules.bill import Closed
+from fare.rules.carried import OpenRide, Tail
 from fare.rules.facts import FareTap
 from fare.rules.tariff import Tariff
 from fare.rules.terms import Route
@@ -24,6 +26,7 @@ class Leg:
         "priced_before",
         "resumed",
         "route",
+        "tail",
         "tap",
         "tariff",
     )
@@ -43,3 +46,37 @@ class Leg:
         self.priced_before = False
         self.resumed = False  # begun on the service day before
         self.joined: list[Leg] = []
+        self.tail: Tail | None = None  # its first rides are of the day before, and billed there
+
+    @property
+    def rides(self) -> "tuple[Leg, ...]":
+        """The rides it is made of that are billed today."""
+        if self.tail is None:
+            return (self, *self.joined)
+        return tuple(self.joined[len(self.tail.rides) - 1 :])
+
+    @property
+    def first(self) -> "Leg":
+        """The ride of today that its amounts stand under."""
+        return self if self.tail is None else self.rides[0]
+
+    @property
+    def told(self) -> FareTap:
+        """The tap that its amounts stand under."""
+        return self.tap if self.tail is None else self.first.tap
+
+
+@dataclass(slots=True)
+class Built:
+    """The rides of a day in order, taps that made none (why), taps on unknown routes, what stays open."""
+
+    legs: list[Leg] = field(default_factory=list)
+    noted: list[tuple[FareTap, Closed]] = field(default_factory=list)
+    unknown: list[tuple[FareTap, str]] = field(default_factory=list)
+    still_open: OpenRide | None = None
+    last: FareTap | None = None
+
+    @property
+    def to_be_priced(self) -> bool:
+        """Whether a ride of this day is priced on the next one."""
+        return self.still_open is not None and not self.still_open.priced

@@ -22,7 +22,7 @@ from fare.rules.carried import (
 from fare.rules.debts import Debts
 from fare.rules.facts import DayFacts, Entitlement, FareTap, HeldPass, in_card_order
 from fare.rules.habits import Habits
-from fare.rules.join import join_legs
+from fare.rules.join import join_legs, tail_of
 from fare.rules.journey import Builder
 from fare.rules.leg import Leg
 from fare.rules.park_ride import ParkRide
@@ -33,7 +33,6 @@ from fare.rules.tariff import TariffBook
 from fare.rules.trace import Trace
 from fare.rules.way import How, Priced, Way
 from fare.rules.windows import Windows
-from kernel.clock import micros
 from kernel.money import Currency, Money
 from kernel.wire.cardinfo import Concession
 
@@ -76,7 +75,9 @@ def _price(
     rides = [_note(tap, closed, zero) for tap, closed in built.noted]
     priced: list[Priced] = []
     evening, morning = builder.tariffs  # of the day's own date and of the one it ends on, mostly the same
-    legs = join_legs(built.legs) if evening.joins or morning.joins else built.legs
+    legs = built.legs
+    if evening.joins or morning.joins:
+        legs = join_legs(legs, builder, carried.tail)
     remembers = evening.remembers_days or morning.remembers_days
     habits = Habits(carried.habits, day.toordinal()) if remembers else None
     for leg in legs:
@@ -93,7 +94,7 @@ def _price(
         if quote.offers:
             priced.append((leg, quote, categories))
         else:
-            unpriced.append(Unpriced(leg.tap.tap_id, quote.reason))
+            unpriced.append(Unpriced(leg.told.tap_id, quote.reason))
     begun = _begun(facts, book, builder, carried)
     ways = cheapest_ways(priced, begun, How(builder, _wide(builder, priced, begun), told))
     cheapest = shown = ways[0]
@@ -105,17 +106,18 @@ def _price(
     lines: list[BillLine] = []
     for trace in traces:
         _add_lines(lines, trace, currency)
-        rides.append(_ride(trace.leg, Money(trace.face, currency), trace.rule))
+        first = trace.leg.first
+        rides.append(_ride(first, Money(trace.face, currency), trace.rule))
         if trace.leg.joined:
-            name = f"fare_leg_join_rules:{trace.leg.tap.tap_id}"
-            rides.extend(_ride(joined, zero, name) for joined in trace.leg.joined)
-    if evening.shares or morning.shares:
-        journeys = Journeys()
+            name = f"fare_leg_join_rules:{first.tap.tap_id}"
+            rides.extend(_ride(one, zero, name) for one in trace.leg.rides[1:])
+    journeys = Journeys(carried.journeys) if evening.shares or morning.shares else None
+    if journeys is not None:
         for trace in traces:
             journeys.add(trace.leg, trace.quote, trace.categories, trace.charge, trace.window)
-        lines, shared = share_lines(lines, journeys.legs)
+        lines, shared = share_lines(lines, journeys, currency)
         for trace in traces:
-            trace.share = shared.get(trace.leg.tap.tap_id)
+            trace.share = shared.get(trace.leg.told.tap_id)
     bill = Bill(
         fare_account_id=facts.fare_account_id,
         service_day=day,
@@ -124,7 +126,7 @@ def _price(
         lines=tuple(lines),
         rides=tuple(rides),
         unpriced=tuple(unpriced),
-        carried_out=_carry(builder, ways, habits, carried),
+        carried_out=_carry(builder, ways, habits, carried, legs, journeys, lines),
     )
     return bill, tuple(traces)
 
@@ -192,7 +194,8 @@ def _add_lines(lines: list[BillLine], trace: Trace, currency: Currency) -> None:
         parts.append((Component.CAP_COVERED, RIDER_FUNDER, trace.capped, f"caps:{trace.cap}"))
     if trace.saved:
         parts.append((Component.CAP_COVERED, RIDER_FUNDER, trace.saved, "best_fare"))
-    tap_id, operator, route_id = trace.leg.tap.tap_id, trace.operator, trace.leg.route.route_id
+    first = trace.leg.first
+    tap_id, operator, route_id = first.tap.tap_id, trace.operator, first.route.route_id
     for component, funder, minor, why in parts:
         if minor:
             lines.append(BillLine(tap_id, component, operator, funder, Money(minor, currency), route_id, why))
@@ -220,15 +223,31 @@ def _note(tap: FareTap, closed: Closed, zero: Money) -> Ride:
     return Ride(tap.tap_id, None, tap.operator_id, tap.route_id, tap.stop_id, "", at, at, zero, closed, "")
 
 
-def _carry(builder: Builder, ways: Sequence[Way], habits: Habits | None, carried: Carried) -> Carried:
+def _carry(
+    builder: Builder, ways: Sequence[Way], habits: Habits | None, carried: Carried, legs: Sequence[Leg],
+    journeys: Journeys | None, lines: Sequence[BillLine],
+) -> Carried:  # fmt: skip
     cheapest, *others = ways
+    state = _state(builder, cheapest, carried)
+    tail = None
+    ended = (
+        [leg for leg in legs if leg.closed is not Closed.OPEN] if builder.last_tariff.joins_reach_us else ()
+    )
+    if ended and cheapest.legs and cheapest.legs[-1].leg is ended[-1]:
+        tail = tail_of(ended[-1], builder, cheapest.legs[-1].face, *cheapest.prior)
     kept = (
         builder.built.still_open,
-        *_state(builder, cheapest, carried),
+        *state,
         builder.built.last,
         () if habits is None else habits.carry(builder.day.toordinal() - builder.last_tariff.remembers_days),
         None if cheapest.debts is None else cheapest.debts.carry(),
         _others(builder, cheapest, others, carried) if others else (),
+        tail,
+        ()
+        if journeys is None
+        else journeys.carry(
+            lines, last=tail is not None or state[0] is not None, windows={one.window_id for one in state[1]}
+        ),
     )
     return Carried(*kept) if any(kept) else EMPTY
 
@@ -237,8 +256,8 @@ def _state(
     builder: Builder, way: Way, carried: Carried
 ) -> tuple[TransferRun | None, tuple[WindowUse, ...], tuple[CapUse, ...], tuple[PassStart, ...]]:
     """Return what of a way's state the next day takes over."""
-    tariff, end_us, run = builder.last_tariff, micros(builder.ends_at), way.run
-    if run is not None:
+    tariff, run, end_us = builder.last_tariff, way.run, builder.hands_on_us
+    if run is not None and not builder.built.to_be_priced:
         # A rule without a limit reaches to the end of its service day, one with a limit past it.
         begun_us = max(run.first_departed_us, run.first_arrived_us or 0)
         run = run if begun_us + tariff.longest_reach_us >= end_us else None

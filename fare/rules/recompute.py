@@ -68,6 +68,12 @@ def recompute(steps: Sequence[Step]) -> int:
             case "window":
                 _check_upgrade(step, left)
                 left = minor
+            case "join":
+                if minor != left - _whole(step, "before_minor"):
+                    raise ValueError(
+                        f"joined it costs {left}, and {step['before_minor']} before: not {minor}"
+                    )
+                left = minor
             case "waive" | "pass":
                 if minor != left:
                     raise ValueError(f"{step['op']} takes {minor} of {left}")
@@ -180,7 +186,12 @@ def _check_share(step: Step, left: int) -> None:
     if sum(_whole(part, "minor") for part in parts) != left:
         raise ValueError(f"the operators' parts are not {left}")
     whole = sum(_whole(part, "weight") for part in parts)
-    if any(abs(_whole(part, "minor") * whole - left * _whole(part, "weight")) >= whole for part in parts):
+    journey = left + sum(_whole(part, "before_minor") for part in parts)
+    if any(
+        abs((_whole(part, "minor") + _whole(part, "before_minor")) * whole - journey * _whole(part, "weight"))
+        >= whole
+        for part in parts
+    ):
         raise ValueError("an operator's part is not its share")
 
 
@@ -200,7 +211,7 @@ def _check_parts(explanation: Step, charged: int) -> None:
     for step in steps:
         if step["op"] in _TAKES:
             taken[_TAKES[step["op"]]] += step["minor"]
-    face = [step["minor"] for step in steps if step["op"] in {"price", "transfer", "window"}][-1]
+    face = [step["minor"] for step in steps if step["op"] in {"price", "transfer", "window", "join"}][-1]
     if parts != {"face_value": face, **taken, "charged": charged}:
         raise ValueError("the parts are not those of the steps")
     if sum(taken.values()) + charged != face:

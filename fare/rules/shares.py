@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from fare.rules.bill import BillLine, Component
+from fare.rules.carried import Carrier, OpenJourney
 from fare.rules.distance import metres_between
 from fare.rules.leg import Leg
 from fare.rules.quote import Quote, quote_leg
@@ -15,18 +16,8 @@ from fare.rules.ride_quote import length_of
 from fare.rules.terms import Basis, ShareRule
 from fare.rules.transfer import Charge
 from fare.rules.windows import Granted
-from kernel.ids import OperatorId
-
-
-@dataclass(frozen=True, slots=True)
-class Carrier:
-    """One ride of a journey: who carried it how far, and what it would have cost alone."""
-
-    operator: OperatorId
-    route_id: str
-    networks: frozenset[str]
-    metres: int | None
-    alone_minor: int
+from kernel.ids import OperatorId, TapId
+from kernel.money import Currency, Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +31,25 @@ class SharedLeg:
 
 
 class Journeys:
-    """Collects a day's priced legs and numbers them by journey: a transfer or a window joins a leg to the one before."""
+    """A day's priced legs, numbered by journey: a transfer, a window or a join takes a leg to the one before.
 
-    __slots__ = ("_in_window", "_next", "legs")
+    Journeys that began on an earlier day have the first numbers (`begun`).
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_in_window", "_last", "_next", "begun", "legs")
+
+    def __init__(self, begun: Sequence[OpenJourney]) -> None:
+        self.begun = tuple(begun)
         self.legs: list[SharedLeg] = []
-        self._in_window: dict[str, int] = {}
-        self._next = 0
+        self._in_window = {name: number for number, one in enumerate(begun) for name in one.windows}
+        self._last = next((number for number, one in enumerate(begun) if one.last), None)
+        self._next = len(begun)
 
     def add(
         self, leg: Leg, quote: Quote, categories: tuple[int, ...], charge: Charge, granted: Granted
     ) -> None:
-        before = self.legs[-1].journey if charge.transferred and self.legs else None
+        goes_on = charge.transferred or leg.tail is not None
+        before = self._last if goes_on else None
         if before is None and granted.window_id:
             before = self._in_window.get(granted.window_id)
         if before is None:
@@ -60,8 +57,48 @@ class Journeys:
         for window in leg.tariff.windows:
             if not leg.companion and (not window.networks or leg.networks & window.networks):
                 self._in_window[window.window_id] = before
+        self._last = before
+        carriers = _carriers(leg, quote, categories)
         self.legs.append(
-            SharedLeg(leg.tap.tap_id, before, _carriers(leg, quote, categories), leg.tariff.shares)
+            SharedLeg(leg.told.tap_id, before, carriers[len(carriers) - len(leg.rides) :], leg.tariff.shares)
+        )
+
+    def members(self) -> dict[int, list[SharedLeg]]:
+        """Return the day's legs by journey."""
+        found: dict[int, list[SharedLeg]] = {}
+        for leg in self.legs:
+            found.setdefault(leg.journey, []).append(leg)
+        return found
+
+    def carriers(self, journey: int) -> list[Carrier]:
+        """Return all that carried a journey so far, earlier days first."""
+        earlier = self.begun[journey].carriers if journey < len(self.begun) else ()
+        return [*earlier, *(one for leg in self.legs if leg.journey == journey for one in leg.carriers)]
+
+    def carry(
+        self, lines: Iterable[BillLine], *, last: bool, windows: frozenset[str] | set[str]
+    ) -> tuple[OpenJourney, ...]:
+        """Return the journeys that may go on: by the day's last leg (`last`), or inside a window still open."""
+        journey_of = {leg.tap_id: leg.journey for leg in self.legs}
+        open_windows = {name: number for name, number in sorted(self._in_window.items()) if name in windows}
+        going = {*open_windows.values(), *((self._last,) if last and self._last is not None else ())}
+        paid: dict[int, dict[tuple[str, str, str, str], int]] = {
+            number: {row[:4]: row[4] for row in (self.begun[number].paid if number < len(self.begun) else ())}
+            for number in going
+        }
+        for line in lines:
+            amounts = paid.get(journey_of.get(line.tap_id, -1))
+            if amounts is not None:
+                key = line.component.value, line.funder, str(line.operator_id), line.route_id
+                amounts[key] = amounts.get(key, 0) + line.amount.minor
+        return tuple(
+            OpenJourney(
+                last and number == self._last,
+                tuple(name for name, at in open_windows.items() if at == number),
+                tuple(self.carriers(number)),
+                tuple((*key, minor) for key, minor in sorted(paid[number].items()) if minor),
+            )
+            for number in sorted(going)
         )
 
 
@@ -87,53 +124,100 @@ def _carrier(leg: Leg, metres: int | None, alone_minor: int) -> Carrier:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What one operator gets of a tap's charge, and what it had of its journey's on earlier days, in minor units."""
+
+    operator: OperatorId
+    route_id: str
+    weight: int
+    minor: int
+    before: int
+
+
+@dataclass(frozen=True, slots=True)
 class Share:
-    """How a tap's charge was shared: each operator's weight and part, in minor units."""
+    """How a tap's charge was shared."""
 
     share_id: str
     basis: Basis
-    parts: tuple[tuple[OperatorId, str, int, int], ...]
+    parts: tuple[Part, ...]
 
 
 def share_lines(
-    lines: Iterable[BillLine], legs: Sequence[SharedLeg]
+    lines: Iterable[BillLine], journeys: Journeys, currency: Currency
 ) -> tuple[list[BillLine], dict[UUID, Share]]:
-    """Return the lines with every amount of a shared journey split, and how each tap's charge was shared."""
-    journeys: dict[int, list[SharedLeg]] = {}
-    for leg in legs:
-        journeys.setdefault(leg.journey, []).append(leg)
+    """Return the lines with every amount of a shared journey split, and how each tap's charge was shared.
+
+    A journey that began on an earlier day is shared as a whole: its first line of today evens out what that day,
+    which did not know this one, gave to whom; where there is no such line, one that sums to nothing is added.
+    """
     found: dict[UUID, tuple[ShareRule, dict[tuple[OperatorId, str], int]]] = {}
-    for members in journeys.values():
-        carriers = [one for leg in members for one in leg.carriers]
+    owed: dict[UUID, dict[tuple[str, str], dict[tuple[OperatorId, str], int]]] = {}
+    ordered = list(lines)
+    for number, members in journeys.members().items():
+        carriers = journeys.carriers(number)
         rule = _rule(members[0].rules, carriers)
-        if rule is not None and len({one.operator for one in carriers}) > 1:
-            weights = _weights(rule.basis, carriers)
-            for leg in members:
-                found[leg.tap_id] = rule, weights
+        if rule is None or len({one.operator for one in carriers}) <= 1:
+            continue
+        weights = _weights(rule.basis, carriers)
+        for leg in members:
+            found[leg.tap_id] = rule, weights
+        if number < len(journeys.begun):
+            ordered = _evened(ordered, members, journeys.begun[number], rule, owed, currency)
     shared: list[BillLine] = []
     told: dict[UUID, Share] = {}
-    for line in lines:
+    for line in ordered:
         known = found.get(line.tap_id)
         if known is None:
             shared.append(line)
             continue
         rule, weights = known
-        parts = line.amount.split(list(weights.values()))
-        if line.component is Component.CHARGED:
-            told[line.tap_id] = Share(
-                rule.share_id,
-                rule.basis,
-                tuple(
-                    (operator, route, weight, part.minor)
-                    for ((operator, route), weight), part in zip(weights.items(), parts, strict=True)
-                ),
+        before = owed.get(line.tap_id, {}).pop((line.component.value, line.funder), {})
+        places = {**weights, **{place: 0 for place in before if place not in weights}}
+        whole = line.amount + Money(sum(before.values()), line.amount.currency)
+        parts = [
+            Part(operator, route, weight, part.minor - before.get((operator, route), 0), before.get((operator, route), 0))
+            for ((operator, route), weight), part in zip(
+                places.items(), whole.split(list(places.values())), strict=True
             )
+        ]  # fmt: skip
+        if line.component is Component.CHARGED:
+            told[line.tap_id] = Share(rule.share_id, rule.basis, tuple(parts))
         shared.extend(
-            replace(line, operator_id=operator, route_id=route, amount=part)
-            for (operator, route), part in zip(weights, parts, strict=True)
-            if part
-        )
+            replace(line, operator_id=part.operator, route_id=part.route_id, amount=Money(part.minor, whole.currency))
+            for part in parts
+            if part.minor
+        )  # fmt: skip
     return shared, told
+
+
+def _evened(
+    lines: list[BillLine],
+    members: Sequence[SharedLeg],
+    begun: OpenJourney,
+    rule: ShareRule,
+    owed: dict[UUID, dict[tuple[str, str], dict[tuple[OperatorId, str], int]]],
+    currency: Currency,
+) -> list[BillLine]:
+    """Put down in `owed` which of today's lines evens out what each operator had of a journey; return all lines."""
+    taps = {leg.tap_id for leg in members}
+    amounts: dict[tuple[str, str], dict[tuple[OperatorId, str], int]] = {}
+    for component, funder, operator, route, minor in begun.paid:
+        amounts.setdefault((component, funder), {})[OperatorId(operator), route] = minor
+    for (component, funder), had in amounts.items():
+        line = next(
+            (one for one in lines if one.tap_id in taps and (one.component.value, one.funder) == (component, funder)),
+            None,
+        )  # fmt: skip
+        if line is None:
+            carrier = members[0].carriers[0]
+            line = BillLine(
+                TapId(members[0].tap_id), Component(component), carrier.operator, funder, Money.zero(currency),
+                carrier.route_id, f"revenue_shares:{rule.share_id}",
+            )  # fmt: skip
+            lines = [*lines, line]
+        owed.setdefault(line.tap_id, {})[component, funder] = had
+    return lines
 
 
 def _rule(rules: Iterable[ShareRule], carriers: Sequence[Carrier]) -> ShareRule | None:

@@ -74,6 +74,7 @@ class Tariff:
     from_listed: frozenset[str] = field(init=False)
     to_listed: frozenset[str] = field(init=False)
     longest_reach_us: int = field(init=False)
+    joins_reach_us: int = field(init=False)
     places_and_times_do_not_matter: bool = field(init=False)
     measured: frozenset[str] = field(init=False)
     caps_by_place_or_time: bool = field(init=False)
@@ -91,6 +92,9 @@ class Tariff:
             rule.limit_us for rules in self.transfers.values() for rule in rules if rule.limit_us is not None
         ]
         self.longest_reach_us = max(limits, default=0)
+        self.joins_reach_us = max(
+            (stops.within_us or 0 for places in self.joins.values() for stops in places), default=0
+        )
         self.places_and_times_do_not_matter = not self.areas_of_stop and not self.timeframes.any_used
         self.measured = frozenset({*self.formulas, *self.matrix, *self.bands})
         self.caps_by_place_or_time = any(cap.areas or cap.timeframe for cap in self.caps)

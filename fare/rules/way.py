@@ -8,7 +8,7 @@ from typing import Final
 
 from fare.rules.adjust import Passes, best_discount, discounted, find_waiver
 from fare.rules.caps import CappedRide, Caps, Level
-from fare.rules.carried import TransferRun
+from fare.rules.carried import TransferRun, WindowUse
 from fare.rules.debts import Debts
 from fare.rules.journey import Builder
 from fare.rules.leg import Leg
@@ -42,7 +42,19 @@ class Way:
     `strange` is a way that was not the cheapest when the day began.
     """
 
-    __slots__ = ("caps", "debts", "face", "legs", "park", "passes", "run", "spent", "strange", "windows")
+    __slots__ = (
+        "caps",
+        "debts",
+        "face",
+        "legs",
+        "park",
+        "passes",
+        "prior",
+        "run",
+        "spent",
+        "strange",
+        "windows",
+    )
 
     def __init__(
         self, spent: int, windows: Windows, passes: Passes | None, park: ParkRide | None, caps: Caps,
@@ -58,6 +70,10 @@ class Way:
         self.caps = caps
         self.debts = debts
         self.legs: list[Trace] = []
+        self.prior: tuple[TransferRun | None, tuple[WindowUse, ...]] = (
+            None,
+            (),
+        )  # what was under way before the last leg
 
     def copy(self) -> "Way":
         passes = None if self.passes is None else self.passes.copy()
@@ -74,7 +90,7 @@ class Way:
             strange=self.strange,
         )
         other.face = self.face
-        other.legs = list(self.legs)
+        other.legs, other.prior = list(self.legs), self.prior
         return other
 
     @property
@@ -99,6 +115,10 @@ class Way:
         if leg.companion:
             return self.pay_as(priced, _alone(quote.offers[0]), how)
         tariff = leg.tariff
+        if leg.tail is not None:
+            self.run, self.windows = leg.tail.run, Windows(leg.tail.windows)
+        if tariff.joins:
+            self.prior = self.run, self.windows.standing()
         if not tariff.transfers and self.run is None:
             if len(quote.offers) == 1 or not (how.wide or tariff.windows):
                 return self.pay_as(priced, _alone(quote.offers[0]), how)
@@ -116,7 +136,8 @@ class Way:
         """Return the ways on after a leg that adds this charge; this one is used up."""
         leg, quote, categories = priced
         tariff, tap = leg.tariff, leg.tap
-        operator = tap.operator_id or leg.route.operator_id
+        first = leg.first
+        operator = first.tap.operator_id or first.route.operator_id
         granted, rule = _NOTHING, charge.rule
         trace = Trace(leg, quote, categories, operator, charge, granted, rule, charge.minor)
         if how.told:
@@ -127,6 +148,8 @@ class Way:
             trace.face = trace.window.minor
             if trace.window.window_id:
                 trace.rule = f"transfer_windows:{trace.window.window_id}"
+        if leg.tail is not None:
+            trace.face, trace.rule = trace.face - leg.tail.face_minor, "fare_leg_join_rules"
         left = trace.face
         if left > 0 and tariff.waivers:
             trace.waiver = find_waiver(tariff.waivers, leg.networks, *areas_of(leg))
