@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -51,7 +51,6 @@ from service.commands.serve import private_keys
 
 TARIFF: Final = Path(__file__).parents[1] / "fare" / "tariffs" / "hanoi"
 NOW: Final = datetime(2026, 11, 18, 14, 30, tzinfo=UTC)
-TODAY: Final = date(2026, 11, 18)
 EXPIRY: Final = date(2030, 12, 31)
 LOADED: Final = 1_000_000
 _uids = count(1)
@@ -80,47 +79,46 @@ class Bus:
     sequence: int = 0
     last_hash: bytes = NO_HASH
 
-    def tap(self, rider: Rider, at: datetime, stop: int) -> bytes:
-        """Return the encoded record of one presentation."""
+    def tap(self, rider: Rider, at: datetime, stop: int, **changes: object) -> bytes:
+        """Return the encoded record of one presentation; `changes` are what another device would write."""
         uid, reader_id, counter = rider.issued.uid, self.device_id.bytes, rider.counter + 1
         sealed = enc_tmri(rider.key, uid=uid, tmc=counter, previous_reader=rider.last_reader)
         value = tmv(rider.key, uid=uid, tmc=counter, tmi=abt_tmi(rider.issued.info, reader_id, sealed))
         self.sequence += 1
-        raw = encode_tap(
-            TapRecord(
-                device_id=self.device_id,
-                key_id=self.key.public.key_id,
-                journal_id=self.journal_id,
-                sequence=self.sequence,
-                previous_hash=self.last_hash,
-                tapped_at=at,
-                monotonic_ms=1_000 * self.sequence,
-                clock_state=ClockState.SYNCED,
-                purpose=Purpose.AUTO,
-                phase=Phase.DONE,
-                decision=Decision.ACCEPT,
-                reason="",
-                place="29B-101.26",
-                stop_id=f"{self.route_id}-{stop:02d}",
-                route_id=self.route_id,
-                trip_id=f"{self.route_id}-05",
-                direction=0,
-                vehicle_class="",
-                tariff_version=self.tariff_version,
-                deny_version=0,
-                uid=uid,
-                card_serial=rider.issued.serial,
-                key_generation=rider.issued.key_generation,
-                tmc=counter,
-                tmv=value,
-                enc_tmri=sealed,
-                reader_id=reader_id,
-                data_read=rider.issued.info,
-                prior_tmc=rider.counter,
-                prior_tmv=rider.last_tmv,
-                latency_ms=120,
-            )
+        record = TapRecord(
+            device_id=self.device_id,
+            key_id=self.key.public.key_id,
+            journal_id=self.journal_id,
+            sequence=self.sequence,
+            previous_hash=self.last_hash,
+            tapped_at=at,
+            monotonic_ms=1_000 * self.sequence,
+            clock_state=ClockState.SYNCED,
+            purpose=Purpose.AUTO,
+            phase=Phase.DONE,
+            decision=Decision.ACCEPT,
+            reason="",
+            place="29B-101.26",
+            stop_id=f"{self.route_id}-{stop:02d}",
+            route_id=self.route_id,
+            trip_id=f"{self.route_id}-05",
+            direction=0,
+            vehicle_class="",
+            tariff_version=self.tariff_version,
+            deny_version=0,
+            uid=uid,
+            card_serial=rider.issued.serial,
+            key_generation=rider.issued.key_generation,
+            tmc=counter,
+            tmv=value,
+            enc_tmri=sealed,
+            reader_id=reader_id,
+            data_read=rider.issued.info,
+            prior_tmc=rider.counter,
+            prior_tmv=rider.last_tmv,
+            latency_ms=120,
         )
+        raw = encode_tap(replace(record, **changes) if changes else record)  # type: ignore[arg-type]
         self.last_hash = record_hash(raw)
         rider.counter, rider.last_tmv, rider.last_reader = counter, value, reader_id
         return raw
@@ -131,15 +129,18 @@ class Bus:
         records = [self.tap(rider, start + n * step, 1) for n, rider in enumerate(riders)]
         later = start + timedelta(minutes=30)
         records += [self.tap(rider, later + n * step, 9) for n, rider in enumerate(riders)]
+        return json.dumps(self.upload(records).to_json()).encode()
+
+    def upload(self, records: Sequence[bytes]) -> Upload:
+        """Return the journal's newest records, signed."""
         message = head_message(self.device_id, self.journal_id, self.sequence, self.last_hash)
-        upload = Upload(
+        return Upload(
             device_id=self.device_id,
             key_id=self.key.public.key_id,
             journal_id=self.journal_id,
             records=tuple(records),
             signature=self.key.sign(HEAD_CONTEXT, message),
         )
-        return json.dumps(upload.to_json()).encode()
 
 
 class City:
@@ -155,7 +156,7 @@ class City:
         self.keyring = Keyring.load(home / "keyring.json", load_kek(home / "kek"))
         self.engine: Engine = create_engine(stage.servers.database_url)
 
-    def publish(self) -> str:
+    def publish(self, now: datetime = NOW) -> str:
         """Publish Hanoi's tariff and return its version."""
         with self.engine.begin() as tx:
             done = publish(
@@ -164,11 +165,11 @@ class City:
                 prepared_by="bench maker",
                 approved_by="bench checker",
                 key=self.keyring.bundle_key,
-                now=NOW,
+                now=now,
             )
         return done.version
 
-    def riders(self, number: int) -> tuple[Rider, ...]:
+    def riders(self, number: int, now: datetime = NOW, *, loaded: int = LOADED) -> tuple[Rider, ...]:
         """Issue cards, open their accounts as the service does, and load them."""
         asked = [
             NewCard(
@@ -178,22 +179,22 @@ class City:
         ]
         bank = chart.bank_guarantee()
         with self.engine.begin() as tx:
-            issued = issue_cards(tx, keyring=self.keyring, asked=asked, now=NOW)
+            issued = issue_cards(tx, keyring=self.keyring, asked=asked, now=now)
             purses = [chart.rider_stored_value(one.fare_account_id) for one in issued]
             debts = [chart.rider_receivable(one.fare_account_id) for one in issued]
-            open_accounts(tx, [*purses, *debts, bank], NOW)
+            open_accounts(tx, [*purses, *debts, bank], now)
             loads = [
                 Entry(
-                    EntryId(uuid7(NOW)),
+                    EntryId(uuid7(now)),
                     "topup",
-                    (Line(bank.account_id, purse.account_id, Money(LOADED, VND)),),
+                    (Line(bank.account_id, purse.account_id, Money(loaded, VND)),),
                     one.fare_account_id,
-                    TODAY,
-                    NOW,
+                    now.date(),
+                    now,
                 )
                 for one, purse in zip(issued, purses, strict=True)
             ]
-            outcomes = post.post(tx, loads, NOW)
+            outcomes = post.post(tx, loads, now)
         assert all(isinstance(outcome, Posted) for outcome in outcomes), "the bench's riders are loaded"
         return tuple(
             Rider(one, TmacKey(self.keyring.card_keys(one.uid, one.key_generation)[Role.TMAC]))
@@ -202,17 +203,29 @@ class City:
 
     def bus(self, name: str, route_id: str, tariff_version: str) -> Bus:
         """Enrol a bus's validator."""
+        return self.device(name, DeviceKind.BUS, "transerco", route_id, tariff_version)
+
+    def device(
+        self,
+        name: str,
+        kind: DeviceKind,
+        operator_id: str,
+        route_id: str,
+        tariff_version: str,
+        now: datetime = NOW,
+    ) -> Bus:
+        """Enrol a device of an operator."""
         key = SigningKey.generate()
         with self.engine.begin() as tx:
             code = create_code(
                 tx,
                 keyring=self.keyring,
                 name=name,
-                kind=DeviceKind.BUS,
-                operator_id="transerco",
+                kind=kind,
+                operator_id=operator_id,
                 place="",
                 actor="bench",
-                now=NOW,
+                now=now,
             )
             enrolled = enrol(
                 tx,
@@ -220,7 +233,7 @@ class City:
                 code=code,
                 public_key=key.public.raw,
                 box_key=box_public(new_box_key()),
-                now=NOW,
+                now=now,
             )
         return Bus(enrolled.device_id, key, route_id, tariff_version)
 
