@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -25,6 +26,7 @@ from parking.rules.plate_event import (
     PlateSeen,
     join_entry,
     join_exit,
+    join_late,
 )
 from parking.rules.session import EventKind, State
 from parking.rules.stay import StayEvent, fold_stays
@@ -32,8 +34,11 @@ from parking.sessions import AHEAD, Session, bill, find_session, lock_parker, lo
 from parking.store import events as event_store
 from parking.store import plates as store
 from parking.store import stays as stay_store
+from parking.store.stays import StayRow
 
 UNREAD = "plate_unread"
+LOOK_BACK: Final = timedelta(days=45)  # later than this a gate's upload waits for a person anyway
+LONGEST_STAY: Final = timedelta(days=30)
 
 
 class PlateEventIdReusedError(DomainError):
@@ -89,7 +94,7 @@ def see_plate(
         tx, seen, place_id=place.place_id, operator_id=place.operator_id, actor=actor, now=now
     ):
         return _again(tx, seen, now)
-    inside = store.list_inside(tx, place.place_id)
+    inside = store.list_inside(tx, place.place_id, near=seen.at)
     entering = seen.direction is Direction.IN
     joined = join_entry(seen, inside) if entering else join_exit(seen, inside, near)
     if joined is not None:
@@ -112,9 +117,29 @@ def _join(tx: Connection, seen: PlateSeen, joined: Joined, *, actor: str, now: d
     if seen.direction is Direction.IN:
         return Read(seen, find_session(tx, joined.session_id, now=now), how)
     row = lock_session(tx, joined.session_id, now=now)
-    at = max(seen.at, row.entered_at or seen.at)
-    event_id = uuid8("plate out", seen.event_id)
-    return Read(seen, tell(tx, row, EventKind.LEFT, event_id=event_id, at=at, actor=actor, now=now), how)
+    _leave(tx, row, seen, actor=actor, now=now)
+    return Read(seen, find_session(tx, row.stay_id, now=now), how)
+
+
+def _leave(tx: Connection, row: StayRow, seen: PlateSeen, *, actor: str, now: datetime) -> None:
+    """Add an exit by plate to a locked session, also to one whose exit is known: the first of them counts."""
+    event = StayEvent(
+        event_id=uuid8("plate out", seen.event_id),
+        kind=EventKind.LEFT,
+        subject=row.subject,
+        at=max(seen.at, row.entered_at or seen.at),
+        place_id=row.place_id,
+        gate_id=seen.gate_id,
+    )
+    written = event_store.NewEvent(
+        fare_account_id=row.fare_account_id,
+        event_day=row.stay_day,
+        event=event,
+        actor=actor,
+        recorded_at=now,
+    )
+    if event_store.insert_event(tx, written):
+        bill(tx, row.fare_account_id, row.first_at, guest=row.guest, now=now)
 
 
 def _begin(
@@ -157,6 +182,51 @@ def _leave_unseen(tx: Connection, seen: PlateSeen, place: Place, *, actor: str, 
     )
     bill(tx, account, event.at, guest=True, now=now)
     return find_session(tx, stay.stay_id, now=now)
+
+
+def list_late(tx: Connection, *, now: datetime) -> tuple[tuple[UUID, UUID, UUID], ...]:
+    """Return (reading, the guest's session it stands for, the card's session it belongs to) of what is known by now.
+
+    A gate that was offline told of the card's entry after a camera had begun or ended a session by the plate alone.
+    """
+    strays = store.list_strays(tx, since=now - LOOK_BACK)
+    places: dict[str, list[store.Stray]] = {}
+    for each in strays:
+        places.setdefault(each.place_id, []).append(each)
+    found: list[tuple[UUID, UUID, UUID]] = []
+    for place_id, some in sorted(places.items()):
+        carded = store.list_carded(tx, place_id, since=some[0].seen.at - LONGEST_STAY)
+        joined = join_late([each.seen for each in some], carded)
+        # The exits that ended a session move with the reading that began it.
+        moved = {each.session_id: joined[each.seen.event_id] for each in some if each.seen.event_id in joined}
+        found += [
+            (each.seen.event_id, each.session_id, moved[each.session_id])
+            for each in some
+            if each.session_id in moved
+        ]
+    return tuple(found)
+
+
+def rejoin(
+    tx: Connection, event_id: UUID, guest_id: UUID, session_id: UUID, *, actor: str, now: datetime
+) -> bool:
+    """Join a reading to the card's session that it belongs to; False where that was done meanwhile.
+
+    The guest's session was never one: it is voided, and what was paid for it is to be given back.
+    """
+    joined, seen = store.find_join(tx, event_id), store.find_seen(tx, event_id)
+    if joined is None or seen is None or joined[0] != guest_id:
+        return False
+    row = lock_session(tx, session_id, now=now)
+    guest = lock_session(tx, guest_id, now=now)
+    if State(guest.state) is not State.VOIDED:
+        void = uuid8("joined late", guest_id)
+        at = max(guest.last_at, guest.first_at)
+        tell(tx, guest, EventKind.VOIDED, event_id=void, at=at, actor=actor, now=now)
+    store.insert_join(tx, event_id, seen.subject, session_id, PlateMatch.SAME.value, now=now)
+    if seen.direction is Direction.OUT:
+        _leave(tx, row, seen, actor=actor, now=now)
+    return True
 
 
 def _open_case(tx: Connection, seen: PlateSeen, operator_id: OperatorId, now: datetime) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from parking.rules.plate import PlateMatch
+from parking.rules.stay import PASSBACK
 
 # A camera and a card reader at one gate see one vehicle within this time of each other.
 JOIN_WITHIN: Final = timedelta(minutes=2)
@@ -38,12 +39,17 @@ class PlateSeen:
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """A running session of the place: by what it entered, when, and the plate that a camera joined to it."""
+    """A session of the place: by what it entered, when, when it left, and the plate that a camera joined to it."""
 
     session_id: UUID
     subject: UUID
     entered_at: datetime
+    left_at: datetime | None = None
     plate: UUID | None = None
+
+    def is_there(self, at: datetime) -> bool:
+        """Return whether an exit at an instant may be its own: it runs, or its exit is the same or a later one."""
+        return self.left_at is None or at <= self.left_at + PASSBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ class Joined:
 def join_entry(seen: PlateSeen, inside: Collection[Inside]) -> Joined | None:
     """Return the session that entered by another means as the camera read the plate: the nearest without a plate."""
     for each in inside:
-        if seen.subject in {each.subject, each.plate}:
+        if seen.subject in {each.subject, each.plate} and _is_new(seen, each):
             return Joined(each.session_id, PlateMatch.SAME)
     near = [each for each in inside if each.plate is None and abs(each.entered_at - seen.at) <= JOIN_WITHIN]
     if not near:
@@ -67,17 +73,68 @@ def join_entry(seen: PlateSeen, inside: Collection[Inside]) -> Joined | None:
 
 
 def join_exit(seen: PlateSeen, inside: Collection[Inside], near: Mapping[UUID, PlateMatch]) -> Joined | None:
-    """Return the running session whose plate this is; a plate nearly like it only where no other session is.
+    """Return the session whose plate this is; a plate nearly like it only where no other session is.
 
     `near` holds the plates one small difference away, as MINOR. Two sessions nearly alike are nobody's.
     """
-    earlier = [each for each in inside if each.entered_at <= seen.at + JOIN_WITHIN]
+    earlier = [each for each in inside if each.entered_at <= seen.at + JOIN_WITHIN and each.is_there(seen.at)]
     same = [each for each in earlier if seen.subject in {each.plate, each.subject}]
     if same:
-        return Joined(min(same, key=lambda each: each.entered_at).session_id, PlateMatch.SAME)
+        return Joined(max(same, key=_age).session_id, PlateMatch.SAME)
     alike = [
         each
         for each in earlier
         if PlateMatch.MINOR in {near.get(each.subject), near.get(each.plate) if each.plate else None}
     ]
     return Joined(alike[0].session_id, PlateMatch.MINOR) if len(alike) == 1 else None
+
+
+def join_late(strays: Collection[PlateSeen], carded: Collection[Inside]) -> dict[UUID, UUID]:
+    """Return, by reading, the card's session that it belongs to, now that all these sessions are known.
+
+    What was read coming in joins the nearest card's entry that has no plate yet; what was read going out then ends the
+    latest session of its plate that it can end. The result depends on the two sets alone.
+    """
+    plates = {each.session_id: each.plate for each in carded if each.plate is not None}
+    found: dict[UUID, UUID] = {}
+    pairs = sorted(
+        (
+            (seen, each)
+            for seen in strays
+            if seen.direction is Direction.IN
+            for each in carded
+            if abs(each.entered_at - seen.at) <= JOIN_WITHIN
+        ),
+        key=lambda pair: (
+            abs(pair[1].entered_at - pair[0].at),
+            pair[0].at,
+            pair[0].event_id.bytes,
+            _age(pair[1]),
+        ),
+    )
+    for seen, each in pairs:
+        if seen.event_id not in found and each.session_id not in plates:
+            found[seen.event_id] = each.session_id
+            plates[each.session_id] = seen.subject
+    for seen in strays:
+        if seen.direction is Direction.IN:
+            continue
+        own = [
+            each
+            for each in carded
+            if plates.get(each.session_id) == seen.subject
+            and each.entered_at <= seen.at + JOIN_WITHIN
+            and each.is_there(seen.at)
+        ]
+        if own:
+            found[seen.event_id] = max(own, key=_age).session_id
+    return found
+
+
+def _is_new(seen: PlateSeen, each: Inside) -> bool:
+    """Return whether a session is the one that this reading begins: it runs, or it began about then."""
+    return each.left_at is None or abs(each.entered_at - seen.at) <= JOIN_WITHIN
+
+
+def _age(each: Inside) -> tuple[datetime, bytes]:
+    return each.entered_at, each.session_id.bytes

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
 from parking.rules.plate_event import Direction, Inside, PlateSeen
 
+_ABOUT: Final = timedelta(minutes=5)  # at least what the rules call near
 _SEEN = "event_id, gate_id, subject, direction, at, confidence_pct, image_ref"
 
 
@@ -44,8 +48,109 @@ def find_seen(tx: Connection, event_id: UUID) -> PlateSeen | None:
     row = tx.execute(
         text(f"SELECT {_SEEN} FROM parking_plate_event WHERE event_id = :id"), {"id": event_id}
     ).first()
-    if row is None:
-        return None
+    return _seen(row) if row else None
+
+
+def insert_join(
+    tx: Connection, event_id: UUID, subject: UUID, session_id: UUID, how: str, *, now: datetime
+) -> None:
+    """Write which session a reading belongs to, once more where it was joined before."""
+    tx.execute(
+        text(
+            "INSERT INTO parking_plate_join (event_id, subject, session_id, how, joined_at, revision)"
+            " SELECT :event, :subject, :session, :how, :now, coalesce(max(revision), 0) + 1"
+            " FROM parking_plate_join WHERE event_id = :event"
+        ),
+        {"event": event_id, "subject": subject, "session": session_id, "how": how, "now": now},
+    )
+
+
+def find_join(tx: Connection, event_id: UUID) -> tuple[UUID, str] | None:
+    """Return (session, how) that a reading was joined to."""
+    row = tx.execute(
+        text(
+            "SELECT session_id, how FROM parking_plate_join WHERE event_id = :id ORDER BY revision DESC LIMIT 1"
+        ),
+        {"id": event_id},
+    ).first()
+    return (row[0], row[1]) if row else None
+
+
+_INSIDE = """
+    stay_id, subject, coalesce(entered_at, first_at), left_at,
+    (SELECT joined.subject FROM parking_plate_join AS joined WHERE joined.session_id = stay_id
+     AND NOT EXISTS (SELECT FROM parking_plate_join AS later
+                     WHERE later.event_id = joined.event_id AND later.revision > joined.revision)
+     ORDER BY joined_at, event_id LIMIT 1)
+"""
+
+
+def list_inside(tx: Connection, place_id: str, *, near: datetime) -> tuple[Inside, ...]:
+    """Return a place's running sessions, and those that began or ended about an instant, each with its plate."""
+    rows = tx.execute(
+        text(
+            f"""
+            SELECT {_INSIDE} FROM parking_stay WHERE place_id = :place AND running
+            UNION SELECT {_INSIDE} FROM parking_stay
+            WHERE place_id = :place AND state = 'left' AND last_at >= :since AND entered_at <= :until
+            """
+        ),
+        {"place": place_id, "since": near - _ABOUT, "until": near + _ABOUT},
+    )
+    return tuple(Inside(*row) for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A reading that began a session of its own, and the readings that belong to that session now."""
+
+    seen: PlateSeen
+    place_id: str
+    session_id: UUID
+
+
+def list_strays(tx: Connection, *, since: datetime) -> tuple[Stray, ...]:
+    """Return readings that stand for a guest's session, of places where a card's session began since an instant.
+
+    Oldest first. Sessions that were voided stand for nothing.
+    """
+    columns = ", ".join(f"seen.{name}" for name in _SEEN.split(", "))
+    rows = tx.execute(
+        text(
+            f"""
+            SELECT {columns}, seen.place_id, joined.session_id FROM parking_plate_event AS seen
+            JOIN parking_plate_join AS joined ON joined.event_id = seen.event_id
+            JOIN parking_stay AS stay ON stay.stay_id = joined.session_id
+            WHERE seen.at >= :since AND stay.guest AND stay.state IN ('open', 'left')
+              AND stay.subject = seen.subject
+              AND NOT EXISTS (SELECT FROM parking_plate_join AS later
+                              WHERE later.event_id = joined.event_id AND later.revision > joined.revision)
+              AND EXISTS (SELECT FROM parking_plate_join AS began
+                          WHERE began.session_id = joined.session_id AND began.how = 'began')
+              AND EXISTS (SELECT FROM parking_stay AS carded
+                          WHERE carded.place_id = seen.place_id AND NOT carded.guest
+                            AND carded.entered_at BETWEEN :since AND seen.at + :about)
+            ORDER BY seen.at, seen.event_id
+            """
+        ),
+        {"since": since, "about": _ABOUT},
+    )
+    return tuple(Stray(_seen(row[:7]), row[7], row[8]) for row in rows)
+
+
+def list_carded(tx: Connection, place_id: str, *, since: datetime) -> tuple[Inside, ...]:
+    """Return the sessions of cards at a place that entered since an instant, each with its plate."""
+    rows = tx.execute(
+        text(
+            f"SELECT {_INSIDE} FROM parking_stay WHERE place_id = :place AND NOT guest AND entered_at >= :since"
+            " AND state <> 'voided'"
+        ),
+        {"place": place_id, "since": since},
+    )
+    return tuple(Inside(*row) for row in rows)
+
+
+def _seen(row: Sequence[Any]) -> PlateSeen:
     return PlateSeen(
         event_id=row[0],
         gate_id=row[1],
@@ -55,40 +160,3 @@ def find_seen(tx: Connection, event_id: UUID) -> PlateSeen | None:
         confidence_pct=row[5],
         image_ref=row[6],
     )
-
-
-def insert_join(
-    tx: Connection, event_id: UUID, subject: UUID, session_id: UUID, how: str, *, now: datetime
-) -> None:
-    """Write which session a reading belongs to, once."""
-    tx.execute(
-        text(
-            "INSERT INTO parking_plate_join (event_id, subject, session_id, how, joined_at)"
-            " VALUES (:event, :subject, :session, :how, :now) ON CONFLICT DO NOTHING"
-        ),
-        {"event": event_id, "subject": subject, "session": session_id, "how": how, "now": now},
-    )
-
-
-def find_join(tx: Connection, event_id: UUID) -> tuple[UUID, str] | None:
-    """Return (session, how) that a reading was joined to."""
-    row = tx.execute(
-        text("SELECT session_id, how FROM parking_plate_join WHERE event_id = :id"), {"id": event_id}
-    ).first()
-    return (row[0], row[1]) if row else None
-
-
-def list_inside(tx: Connection, place_id: str) -> tuple[Inside, ...]:
-    """Return the running sessions of a place, each with the plate that was joined to it first."""
-    rows = tx.execute(
-        text(
-            """
-            SELECT stay_id, subject, coalesce(entered_at, first_at),
-                   (SELECT joined.subject FROM parking_plate_join AS joined WHERE joined.session_id = stay_id
-                    ORDER BY joined_at, event_id LIMIT 1)
-            FROM parking_stay WHERE place_id = :place AND running
-            """
-        ),
-        {"place": place_id},
-    )
-    return tuple(Inside(*row) for row in rows)

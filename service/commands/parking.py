@@ -180,7 +180,8 @@ def sweep() -> None:
         done = parking_sweep.sweep(database, shelf=shelf, clock=context.clock())
     click.echo(
         f"{done.no_shows} reservations lapsed, {done.stopped} sessions stopped,"
-        f" {done.evened} accounts of pools and {done.met} of park and ride billed again"
+        f" {done.evened} accounts of pools and {done.met} of park and ride billed again,"
+        f" {done.rejoined} readings joined to sessions told of late"
     )
 
 

@@ -1,4 +1,4 @@
-"""Parking's clockwork: reservations nobody came for, sessions whose paid time ended, pools, and park and ride."""
+"""Parking's clockwork: reservations nobody came for, sessions whose paid time ended, pools, cameras, park and ride."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from fare.publish import Shelf
 from kernel.clock import Clock
-from parking import pools, reserve_space
+from parking import pools, reserve_space, see_plate
 from service.database import Database
 from service.jobs import park_and_ride
 
@@ -24,10 +24,12 @@ class Swept:
     stopped: int
     evened: int
     met: int
+    rejoined: int
 
 
 def sweep(database: Database, *, shelf: Shelf, clock: Clock) -> Swept:
-    """Note lapsed reservations, stop paid-out sessions, even out pools, and bill what park and ride makes due.
+    """Note lapsed reservations, stop paid-out sessions, even out pools, join what cameras read to cards' sessions that
+    were told of late, and bill what park and ride makes due.
 
     Each may be killed and repeated.
     """
@@ -42,8 +44,23 @@ def sweep(database: Database, *, shelf: Shelf, clock: Clock) -> Swept:
         database.run(partial(_stop, session_id=session_id, at=at, now=now)) for session_id, at in paid_out
     )
     evened = database.run(partial(pools.even_pools, now=now))
+    with database.read() as tx:
+        late = see_plate.list_late(tx, now=now)
+    rejoined = sum(
+        database.run(
+            partial(
+                see_plate.rejoin,
+                event_id=each[0],
+                guest_id=each[1],
+                session_id=each[2],
+                actor="sweep",
+                now=now,
+            )
+        )
+        for each in late
+    )
     met = park_and_ride.meet(database, shelf=shelf, now=now)
-    return Swept(no_shows, stopped, evened, met)
+    return Swept(no_shows, stopped, evened, met, rejoined)
 
 
 def _note_no_show(tx: Connection, *, session_id: UUID, now: datetime) -> bool:

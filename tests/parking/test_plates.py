@@ -1,15 +1,22 @@
 """Cameras: card in and plate out is one stay; misread plates never end somebody else's."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
+from kernel.money import VND, Money
 from kernel.wire.tap import Purpose
 from parking.bill import bill_stays
+from parking.enter import Entering, enter
+from parking.pay import find_paid, pay
+from parking.rules.payment import Method
 from parking.rules.plate import PlateMatch
-from parking.rules.plate_event import Direction, Inside, Joined, PlateSeen, join_entry, join_exit
-from parking.see_plate import see_plate
+from parking.rules.plate_event import Direction, Inside, Joined, PlateSeen, join_entry, join_exit, join_late
+from parking.see_plate import list_late, rejoin, see_plate
+from parking.store import stays as store
 from tests.parking.conftest import balances, store_taps
 from tests.parking.test_parking_api import BASE, entry, problem
 
@@ -29,8 +36,9 @@ def seen(direction=Direction.IN, at=NOON, subject=A, **changes):
     return PlateSeen(**{**known, **changes})
 
 
-def inside(number, minutes=0, subject=None, plate=None):
-    return Inside(UUID(int=number), subject or uuid4(), NOON + timedelta(minutes=minutes), plate)
+def inside(number, minutes=0, subject=None, plate=None, left=None):
+    left_at = None if left is None else NOON + timedelta(minutes=left)
+    return Inside(UUID(int=number), subject or uuid4(), NOON + timedelta(minutes=minutes), left_at, plate)
 
 
 @pytest.mark.parametrize(
@@ -170,3 +178,114 @@ def test_readings_over_http(client, bearer, now):
         403,
         "other-operator",
     )
+
+
+def test_late_entries_take_their_readings_whatever_order_they_stand_in():
+    into, out = seen(), seen(Direction.OUT, at=NOON + timedelta(hours=1))
+    near, far = inside(1, 1), inside(2, 2, plate=B)
+    expected = {into.event_id: near.session_id, out.event_id: near.session_id}
+    assert join_late([into, out], [near, far]) == join_late([out, into], [far, near]) == expected
+    assert join_late([into, out], [inside(1, 3)]) == {}
+    assert join_late([into, out], [inside(1, 1, left=50)]) == {into.event_id: UUID(int=1)}
+    assert join_late([out], [inside(1, 1, plate=A, left=56)]) == {out.event_id: UUID(int=1)}
+    assert join_late([out], [inside(1, 61, plate=A), inside(2, 63, plate=A)]) == {out.event_id: UUID(int=1)}
+    assert join_late([out], [inside(1, 1, plate=A), inside(2, 30, plate=A)]) == {out.event_id: UUID(int=2)}
+
+
+def rejoin_all(tx, now):
+    done = 0
+    while late := list_late(tx, now=now):
+        done += sum(rejoin(tx, *each, actor="sweep", now=now) for each in late)
+    return done
+
+
+def bills_of(tx, account, now):
+    rows = store.list_stays(tx, {account: now - timedelta(days=40)})
+    carded = sorted(
+        (row.state, row.entered_at, row.left_at, row.charged_minor) for row in rows if row.state != "voided"
+    )
+    guests = tx.execute(
+        text(
+            "SELECT count(*), coalesce(sum(charged_minor), 0) FROM parking_stay WHERE guest AND state <> 'voided'"
+        )
+    ).one()
+    return carded, tuple(guests)
+
+
+PASSES = ("card in", "card out", "plate in", "plate out")
+
+
+@pytest.mark.parametrize("without", [None, "card out", "plate in"])
+def test_any_order_of_card_and_plate_ends_in_the_same_bills(tx, rates, issue, now, without):
+    """A gate that was offline tells of the card long after the camera told of the plate, or the other way round."""
+    ends = set()
+    orders = list(permutations([each for each in PASSES if each != without]))
+    for number, order in enumerate(orders):
+        came = now + timedelta(days=number)
+        went, late = came + timedelta(minutes=61), came + timedelta(hours=5)
+        holder, plate = issue(100_000), uuid4()
+        taps = {
+            "card in": holder.tap(Purpose.PARK_IN, came, gate="dong-da-01-in"),
+            "card out": holder.tap(Purpose.PARK_OUT, went + timedelta(minutes=1), gate="dong-da-01-out"),
+        }
+        readings = {
+            "plate in": seen(at=came + timedelta(seconds=20), subject=plate),
+            "plate out": seen(Direction.OUT, at=went, subject=plate),
+        }
+        with tx.begin_nested() as undone:
+            for each in order:
+                if each in taps:
+                    store_taps(tx, [taps[each]])
+                    bill_stays(tx, [taps[each]], now=late)
+                else:
+                    read(tx, readings[each], late)
+            rejoin_all(tx, late)
+            carded, guests = bills_of(tx, holder.account, late)
+            since = tuple((row[0], *(at and at - came for at in row[1:3]), row[3]) for row in carded)
+            ends.add((since, guests, balances(tx, holder.account, late)[0]))
+            assert rejoin_all(tx, late) == 0
+            undone.rollback()
+    ((stays, guests, left),) = ends
+    if without == "plate in":  # nothing says that this plate is this card's
+        assert (len(stays), guests) == (1, (1, 0))
+    else:
+        assert stays == (("left", timedelta(0), timedelta(minutes=61), 50_000),)
+        assert (guests, left) == ((0, 0), 50_000)
+
+
+def test_what_a_guest_paid_before_the_entry_was_known_is_to_be_given_back(tx, rates, issue, now):
+    came, late = now, now + timedelta(hours=5)
+    plate, holder = uuid4(), issue(100_000)
+    read(tx, seen(at=came, subject=plate), late)
+    gone = read(tx, seen(Direction.OUT, at=came + timedelta(minutes=61), subject=plate), late)
+    stay_id = gone.session.row.stay_id
+    pay(
+        tx,
+        stay_id,
+        payment_id=uuid4(),
+        method=Method.CASH,
+        amount=Money(50_000, VND),
+        till="t",
+        actor="an",
+        now=late,
+    )
+    taps = [holder.tap(Purpose.PARK_IN, came, gate="dong-da-01-in")]
+    store_taps(tx, taps)
+    bill_stays(tx, taps, now=late)
+    assert rejoin_all(tx, late) == 2
+    assert find_paid(tx, stay_id, now=late).dues.to_give_back == Money(50_000, VND)
+    assert balances(tx, holder.account, late)[0] == 50_000
+
+
+def test_another_vehicle_at_the_same_minute_keeps_its_own_session(tx, rates, issue, now):
+    """A plate that the operator's own system entered is no stray, whoever taps beside it."""
+    plate, holder = uuid4(), issue(100_000)
+    entering = Entering(
+        event_id=uuid4(), place_id="dong-da-01", vehicle_class="car_le9", subject=plate, at=now
+    )
+    enter(tx, entering, actor="t", now=now)
+    read(tx, seen(at=now, subject=plate), now)
+    taps = [holder.tap(Purpose.PARK_IN, now, gate="dong-da-01-in")]
+    store_taps(tx, taps)
+    bill_stays(tx, taps, now=now)
+    assert rejoin_all(tx, now) == 0
