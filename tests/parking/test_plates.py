@@ -273,7 +273,7 @@ def test_what_a_guest_paid_before_the_entry_was_known_is_to_be_given_back(tx, ra
     store_taps(tx, taps)
     bill_stays(tx, taps, now=late)
     assert rejoin_all(tx, late) == 2
-    assert find_paid(tx, stay_id, now=late).dues.to_give_back == Money(50_000, VND)
+    assert find_paid(tx, stay_id, now=late).dues.credit == Money(50_000, VND)
     assert balances(tx, holder.account, late)[0] == 50_000
 
 
