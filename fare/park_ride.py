@@ -16,8 +16,10 @@ from kernel.ground import Ground, GroundKind
 from kernel.ids import CardId, FareAccountId, TapId
 from kernel.service_day import day_window, service_day
 from ledger import benefits
+from ledger.benefits import Due
 
 _DAY: Final = timedelta(days=1)
+_NO_RIDES: Final = bills.canonical([])
 _PARKED: Final = (GroundKind.STAY, GroundKind.RIGHT)
 
 Parked = Mapping[FareAccountId, tuple[Ground, ...]]
@@ -77,15 +79,22 @@ def is_journey(ride: Ride) -> bool:
 
 
 def list_days(
-    tx: Connection, account: FareAccountId, since: datetime, until: datetime | None, *, book: TariffBook
-) -> frozenset[date]:
-    """Return the billed service days of an account that a ground over `[since, until]` may change."""
-    first = service_day(since, book.day_starts, book.zone)
-    last = None if until is None else service_day(until, book.day_starts, book.zone)
+    tx: Connection, dues: Iterable[Due], *, book: TariffBook
+) -> frozenset[tuple[FareAccountId, date]]:
+    """Return the account-days with rides that grounds over these times may change."""
+    spans: dict[FareAccountId, list[tuple[date, date]]] = {}
+    for due in dues:
+        first = service_day(due.since, book.day_starts, book.zone)
+        last = date.max if due.until is None else service_day(due.until, book.day_starts, book.zone)
+        spans.setdefault(due.fare_account_id, []).append((first, last))
+    if not spans:
+        return frozenset()
+    since = {account: min(first for first, _ in mine) for account, mine in spans.items()}
     return frozenset(
-        header.service_day
-        for header in bills.list_headers_from(tx, {account: first})
-        if last is None or header.service_day <= last
+        (header.fare_account_id, header.service_day)
+        for header in bills.list_headers_from(tx, since)
+        if header.rides != _NO_RIDES
+        and any(first <= header.service_day <= last for first, last in spans[header.fare_account_id])
     )
 
 

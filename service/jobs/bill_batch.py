@@ -132,12 +132,8 @@ def _meet(tx: Connection, done: BilledBatch, *, shelf: Shelf, now: datetime, lat
         rode = [each for each in dues if each.kind is GroundKind.RIDE]
         if books.newest:
             book = books.current()
-            days = {
-                (each.fare_account_id, day)
-                for each in dues
-                if each.kind is not GroundKind.RIDE
-                for day in park_ride.list_days(tx, each.fare_account_id, each.since, each.until, book=book)
-            }
+            parked = (each for each in dues if each.kind is not GroundKind.RIDE)
+            days = set(park_ride.list_days(tx, parked, book=book))
             if days:
                 _bill_days(tx, days, done, books=books, now=now, late_days=late_days)
         if rode:
