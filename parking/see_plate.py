@@ -223,7 +223,7 @@ def rejoin(
         void = uuid8("joined late", guest_id)
         at = max(guest.last_at, guest.first_at)
         tell(tx, guest, EventKind.VOIDED, event_id=void, at=at, actor=actor, now=now)
-    store.insert_join(tx, event_id, seen.subject, session_id, PlateMatch.SAME.value, now=now)
+    store.insert_rejoin(tx, event_id, seen.subject, session_id, now=now)
     if seen.direction is Direction.OUT:
         _leave(tx, row, seen, actor=actor, now=now)
     return True

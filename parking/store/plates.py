@@ -54,14 +54,24 @@ def find_seen(tx: Connection, event_id: UUID) -> PlateSeen | None:
 def insert_join(
     tx: Connection, event_id: UUID, subject: UUID, session_id: UUID, how: str, *, now: datetime
 ) -> None:
-    """Write which session a reading belongs to, once more where it was joined before."""
+    """Write which session a reading belongs to, once."""
     tx.execute(
         text(
-            "INSERT INTO parking_plate_join (event_id, subject, session_id, how, joined_at, revision)"
-            " SELECT :event, :subject, :session, :how, :now, coalesce(max(revision), 0) + 1"
-            " FROM parking_plate_join WHERE event_id = :event"
+            "INSERT INTO parking_plate_join (event_id, subject, session_id, how, joined_at)"
+            " VALUES (:event, :subject, :session, :how, :now) ON CONFLICT DO NOTHING"
         ),
         {"event": event_id, "subject": subject, "session": session_id, "how": how, "now": now},
+    )
+
+
+def insert_rejoin(tx: Connection, event_id: UUID, subject: UUID, session_id: UUID, *, now: datetime) -> None:
+    """Write that a reading belongs to a card's session after all, once."""
+    tx.execute(
+        text(
+            "INSERT INTO parking_plate_rejoin (event_id, subject, session_id, joined_at)"
+            " VALUES (:event, :subject, :session, :now) ON CONFLICT DO NOTHING"
+        ),
+        {"event": event_id, "subject": subject, "session": session_id, "now": now},
     )
 
 
@@ -69,7 +79,9 @@ def find_join(tx: Connection, event_id: UUID) -> tuple[UUID, str] | None:
     """Return (session, how) that a reading was joined to."""
     row = tx.execute(
         text(
-            "SELECT session_id, how FROM parking_plate_join WHERE event_id = :id ORDER BY revision DESC LIMIT 1"
+            "SELECT session_id, 'same' FROM parking_plate_rejoin WHERE event_id = :id"
+            " UNION ALL SELECT session_id, how FROM parking_plate_join WHERE event_id = :id"
+            "   AND NOT EXISTS (SELECT FROM parking_plate_rejoin WHERE event_id = :id)"
         ),
         {"id": event_id},
     ).first()
@@ -78,10 +90,12 @@ def find_join(tx: Connection, event_id: UUID) -> tuple[UUID, str] | None:
 
 _INSIDE = """
     stay_id, subject, coalesce(entered_at, first_at), left_at,
-    (SELECT joined.subject FROM parking_plate_join AS joined WHERE joined.session_id = stay_id
-     AND NOT EXISTS (SELECT FROM parking_plate_join AS later
-                     WHERE later.event_id = joined.event_id AND later.revision > joined.revision)
-     ORDER BY joined_at, event_id LIMIT 1)
+    coalesce(
+        (SELECT moved.subject FROM parking_plate_rejoin AS moved WHERE moved.session_id = stay_id
+         ORDER BY joined_at, event_id LIMIT 1),
+        (SELECT joined.subject FROM parking_plate_join AS joined WHERE joined.session_id = stay_id
+         AND NOT EXISTS (SELECT FROM parking_plate_rejoin AS moved WHERE moved.event_id = joined.event_id)
+         ORDER BY joined_at, event_id LIMIT 1))
 """
 
 
@@ -123,8 +137,7 @@ def list_strays(tx: Connection, *, since: datetime) -> tuple[Stray, ...]:
             JOIN parking_stay AS stay ON stay.stay_id = joined.session_id
             WHERE seen.at >= :since AND stay.guest AND stay.state IN ('open', 'left')
               AND stay.subject = seen.subject
-              AND NOT EXISTS (SELECT FROM parking_plate_join AS later
-                              WHERE later.event_id = joined.event_id AND later.revision > joined.revision)
+              AND NOT EXISTS (SELECT FROM parking_plate_rejoin AS moved WHERE moved.event_id = seen.event_id)
               AND EXISTS (SELECT FROM parking_plate_join AS began
                           WHERE began.session_id = joined.session_id AND began.how = 'began')
               AND EXISTS (SELECT FROM parking_stay AS carded

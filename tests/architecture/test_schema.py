@@ -49,6 +49,7 @@ LOCAL = {
     "parking_pool": "a few companies",
     "parking_plate_event": "evidence of cameras, found by place before any account is known",
     "parking_plate_join": "which session a camera's reading belongs to",
+    "parking_plate_rejoin": "which session it belongs to since a gate told of it late",
     "parking_observation": "evidence by officers, found by place and day",
     "parking_shift": "a few rows a place and day",
     "parking_shift_event": "a few rows a shift",
