@@ -39,6 +39,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "dispute": ("service.commands.dispute", "Raise and answer disputes, see what is overdue."),
     "ledger": ("service.commands.ledger", "Prove and export the books."),
     "settle": ("service.commands.settle", "Settle a day per operator."),
+    "payout": ("service.commands.payout", "Pay a settled day out, by two people."),
     "operator": ("service.commands.operator", "Operators' terms: accounts, fees and shares, by two people."),
     "invoice": ("service.commands.invoice", "Issue e-invoices, send them, take the answers in."),
     "suspense": ("service.commands.suspense", "End what waits in suspense, by two people."),

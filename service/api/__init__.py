@@ -41,6 +41,7 @@ from service.api.parking_rights import blueprint as parking_rights
 from service.api.parking_shifts import blueprint as parking_shifts
 from service.api.pass_refunds import blueprint as pass_refunds
 from service.api.passes import blueprint as passes
+from service.api.payouts import blueprint as payouts
 from service.api.plates import blueprint as plates
 from service.api.problems import blueprint as problems
 from service.api.reconciliation import blueprint as reconciliation
@@ -60,6 +61,7 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     settlements,
     invoices,
     operators,
+    payouts,
     reconciliation,
     parking,
     enforcement,

@@ -28,6 +28,7 @@ MAY_UPDATE = {
     "ledger_recon_edge": "out of force when its match is undone",
     "ledger_recon_exception": "owner",
     "ledger_topup_intent": "state",
+    "ledger_payout": "state; its steps are append-only",
     "ledger_invoice_series": "the next number, forwards only",
     "ledger_invoice": "state; its steps are append-only",
     "fare_pass_order": "ended once, when its payment came",

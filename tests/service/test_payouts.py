@@ -1,0 +1,160 @@
+"""Paying a settled day out: two people, one release, one file, back by reversal before the bank acts."""
+
+import pytest
+from lxml import etree
+
+from ledger import prove
+from ledger.rules import chart
+from ledger.rules.payout import (
+    GONE,
+    TRANSITIONS,
+    PayoutEvent,
+    PayoutOnePersonError,
+    PayoutState,
+    PayoutStateError,
+    check_second_person,
+    step,
+)
+from service.jobs.settle_day import settle_day
+from service.services import EXTENSION
+from service.staff import Role
+from tests.played import DAY, ride_a_day, sign_terms
+from tests.service.sellers import Shop
+
+DAY_TEXT = DAY.isoformat()
+
+
+@pytest.mark.parametrize("state", list(PayoutState))
+@pytest.mark.parametrize("event", list(PayoutEvent))
+def test_step_follows_the_table_and_refuses_the_rest(state, event):
+    if event in TRANSITIONS[state]:
+        assert step(state, event, DAY) is TRANSITIONS[state][event]
+    else:
+        with pytest.raises(PayoutStateError):
+            step(state, event, DAY)
+
+
+def test_only_final_states_free_the_day_and_nothing_paid_is_one():
+    assert all(not TRANSITIONS[state] for state in GONE)
+    assert PayoutState.EXECUTED not in GONE
+
+
+@pytest.mark.parametrize("same", ["staff:lan", " STAFF:Lan ", ""])
+def test_one_person_cannot_do_both(same):
+    with pytest.raises(PayoutOnePersonError):
+        check_second_person("staff:lan", same)
+
+
+@pytest.fixture
+def shop(app, client, keyring, now) -> Shop:
+    """A settled day: transerco is due 18,000, the depot 2,000 of its fares."""
+    ride_a_day(app, keyring, now)
+    sign_terms(
+        app, "transerco", now, shares=[{"house": "fare", "route": "*", "to": "depot", "per_mille": 100}]
+    )
+    services = app.extensions[EXTENSION]
+    list(settle_day(services.database, DAY, signer=keyring.bundle_key, now=services.clock.now))
+    return Shop(services, client)
+
+
+@pytest.fixture
+def maker(shop):
+    return shop.staff(Role.FINANCE_MAKER)
+
+
+@pytest.fixture
+def checker(shop):
+    return shop.staff(Role.FINANCE_CHECKER)
+
+
+def problem(answer) -> tuple[int, str]:
+    return answer.status_code, answer.json["type"].removeprefix("/problems/")
+
+
+def prepare(client, maker):
+    return client.post("/v1/payouts", json={"book_day": DAY_TEXT}, headers=maker)
+
+
+def act(client, headers, made, verb: str, **body):
+    return client.post(f"/v1/payouts/{made['payout_id']}/{verb}", json=body, headers=headers)
+
+
+@pytest.fixture
+def made(app, client, shop, maker, now):
+    sign_terms(app, "depot", now)
+    return prepare(client, maker).json
+
+
+def balances(shop) -> dict[str, int]:
+    return {
+        "payable": shop.balance(chart.operator_payable("transerco")),
+        "clearing": shop.balance(chart.operator_clearing("transerco")),
+        "transit": shop.balance(chart.payout_transit()),
+    }
+
+
+def test_an_operator_without_terms_is_not_paid_into_the_blue(client, shop, maker):
+    answer = prepare(client, maker)
+    assert problem(answer) == (409, "no-terms")
+    assert "depot" in answer.json["detail"]
+
+
+def test_a_day_that_is_not_settled_is_not_paid(client, shop, maker):
+    answer = client.post("/v1/payouts", json={"book_day": "2026-11-19"}, headers=maker)
+    assert problem(answer) == (409, "not-payable")
+
+
+def test_prepared_approved_released_once(client, shop, maker, checker, made):
+    assert (made["state"], made["total"]["minor"], len(made["payments"])) == ("prepared", 20_000, 2)
+    assert prepare(client, maker).json == made
+    assert problem(act(client, maker, made, "release")) == (409, "payout-state")
+    assert balances(shop) == {"payable": 18_000, "clearing": 0, "transit": 0}
+    assert problem(act(client, maker, made, "sign", decision="approve", total_minor=20_000))[0] == 403
+    for wrong in ({}, {"total_minor": 19_999}):
+        assert problem(act(client, checker, made, "sign", decision="approve", **wrong)) == (
+            409,
+            "payout-amount",
+        )
+    for _ in range(2):
+        said = act(client, checker, made, "sign", decision="approve", total_minor=20_000)
+        assert said.json["state"] == "approved"
+    first = act(client, maker, made, "release")
+    assert first.status_code == 200
+    assert act(client, checker, made, "release").data == first.data
+    assert balances(shop) == {"payable": 0, "clearing": 0, "transit": 20_000}
+    said = etree.fromstring(first.data)
+    assert [node.text for node in said.iter("{*}NbOfTxs")] == ["2", "2"]
+    assert {node.text for node in said.iter("{*}CtrlSum")} == {"20000"}
+    assert {node.text for node in said.iter("{*}InstdAmt")} == {"18000", "2000"}
+    assert not [fault for one in prove.prove(shop.running.database.begin) for fault in one.faults]
+
+
+def test_undone_by_reversal_before_the_bank_acts_and_prepared_anew(client, shop, maker, checker, made):
+    act(client, checker, made, "sign", decision="approve", total_minor=20_000)
+    first = act(client, maker, made, "release").data
+    assert act(client, maker, made, "undo", note="wrong bank").json["state"] == "undo_asked"
+    assert act(client, checker, made, "sign", decision="undo_approve").json["state"] == "undone"
+    assert balances(shop) == {"payable": 18_000, "clearing": 0, "transit": 0}
+    assert problem(act(client, maker, made, "release")) == (409, "payout-state")
+    again = prepare(client, maker).json
+    assert (again["revision"], again["state"]) == (2, "prepared")
+    act(client, checker, again, "sign", decision="approve", total_minor=20_000)
+    assert act(client, maker, again, "release").data != first
+    assert balances(shop) == {"payable": 0, "clearing": 0, "transit": 20_000}
+    assert not [fault for one in prove.prove(shop.running.database.begin) for fault in one.faults]
+
+
+def test_what_the_bank_has_executed_stays(client, shop, maker, checker, made):
+    act(client, checker, made, "sign", decision="approve", total_minor=20_000)
+    act(client, maker, made, "release")
+    assert act(client, maker, made, "executed", note="FT1").json["state"] == "executed"
+    assert problem(act(client, maker, made, "undo", note="too late")) == (409, "payout-state")
+    assert prepare(client, maker).json["state"] == "executed"
+
+
+def test_refused_and_prepared_anew(client, shop, maker, checker, made):
+    assert act(client, checker, made, "sign", decision="refuse").json["state"] == "refused"
+    assert prepare(client, maker).json["revision"] == 2
+    assert client.get(f"/v1/payouts/{DAY_TEXT}", headers=maker).json["revision"] == 2
+    assert problem(client.get("/v1/payouts/2026-11-20", headers=maker)) == (404, "unknown-payout")
+    assert problem(client.get("/v1/payouts/never", headers=maker)) == (404, "unknown-payout")
