@@ -148,7 +148,7 @@ def _media(feed: Feed) -> Iterator[Notice]:
 def _transfers(feed: Feed) -> Iterator[Notice]:
     groups = {
         row.text("leg_group_id")
-        for file in ("fare_leg_rules.txt", "distance_fares.txt", "fare_matrix.txt")
+        for file in ("fare_leg_rules.txt", "distance_fares.txt", "distance_bands.txt", "fare_matrix.txt")
         for row in feed.of(file)
     }
     for row in feed.of("fare_transfer_rules.txt"):
