@@ -27,6 +27,7 @@ BENCHES: Final[dict[str, str]] = {
     "ledger.others": "bench.ledger_others",
     "ledger.hot": "bench.ledger_hot",
     "ledger.proof": "bench.ledger_proof",
+    "ledger.export": "bench.ledger_export",
     "ledger.reconcile": "bench.reconcile",
     "ledger.growth": "bench.ledger_growth",
     "fare.ingest": "bench.fare_ingest",

@@ -110,6 +110,7 @@ TABLE: Final[dict[str, Row]] = {
     "day-running": Row(409, "Day still running", retry=True),
     "day-not-closed": Row(409, "Day not closed", retry=True),
     "unknown-seal": Row(404, "Unknown seal"),
+    "parquet-missing": Row(501, "Parquet is not installed"),
     "settlement-differs": Row(409, "Settlement differs"),
     "bad-settle-line": Row(422, "Settlement line cannot be"),
     "bad-invoice": Row(422, "Invoice cannot be"),

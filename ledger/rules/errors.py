@@ -129,3 +129,9 @@ class BadCursorError(DomainError):
     """The cursor was not made by this statement."""
 
     detail = "“{cursor}” is no cursor of this statement."
+
+
+class ParquetMissingError(DomainError):
+    """Parquet needs a package that is not installed."""
+
+    detail = "Parquet needs pyarrow: install the extra, e.g. pip install 'lienthong[parquet]'."

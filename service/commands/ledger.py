@@ -14,6 +14,7 @@ from ledger import close_period
 from ledger import export as exporter
 from ledger import prove as prover
 from ledger import statement as reader
+from ledger.export_parquet import export_parquet
 from ledger.rules.books import Format
 from ledger.rules.seal import Seal
 from service import audit
@@ -23,6 +24,7 @@ from service.commands.ledger_account import ACCOUNT, account
 from service.jobs.settle_day import close_day
 
 DAY = click.DateTime(["%Y-%m-%d"])
+PARQUET = "parquet"
 
 
 def _date(value: datetime | None) -> date | None:
@@ -129,7 +131,7 @@ def _since(tx: Connection, since: str | None) -> date | None:
 @click.option(
     "--format",
     "form",
-    type=click.Choice([each.value for each in Format]),
+    type=click.Choice([*(each.value for each in Format), PARQUET]),
     default=Format.HLEDGER.value,
     show_default=True,
 )
@@ -148,8 +150,17 @@ def export(form: str, first: datetime | None, last: datetime | None, output: Pat
       lienthong ledger export | hledger -f - check --strict
       lienthong ledger export --format beancount --output books.beancount && bean-check books.beancount
       lienthong ledger export --format csv --from 2026-11-18 --to 2026-11-18
+      lienthong ledger export --format parquet --output lines.parquet    (needs the extra `parquet`)
     """  # noqa: D301  (click reads \b)
+    if form == PARQUET and output is None:
+        raise click.UsageError("Parquet is for machines: name a file with --output.")
     with context.database() as database, database.read() as tx:
+        if form == PARQUET:
+            assert output is not None
+            with output.open("wb") as sink:
+                written = export_parquet(tx, sink, first=_date(first), last=_date(last))
+            click.echo(f"{output}: {written:,} lines")
+            return
         pieces = exporter.export(tx, Format(form), first=_date(first), last=_date(last))
         if output is None:
             sys.stdout.writelines(pieces)

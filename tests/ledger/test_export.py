@@ -3,19 +3,26 @@
 import csv
 import io
 import subprocess
-from datetime import timedelta
+import sys
+from datetime import date, timedelta
 from pathlib import Path
+from uuid import UUID
 
+import pyarrow as pa
 import pytest
-from sqlalchemy import Connection
+from pyarrow import parquet as pq
+from sqlalchemy import Connection, text
 
 from kernel.crypto.ed25519 import SigningKey
 from kernel.ids import uuid7
 from kernel.money import Money, currency
 from ledger import accounts, close_period, export, statement
+from ledger import export_parquet as parquet_export
+from ledger.export_parquet import export_parquet
 from ledger.rules import chart
 from ledger.rules.books import Format, decimal, name_of
 from ledger.rules.entry import Entry, EntryId, Line
+from ledger.rules.errors import ParquetMissingError
 from ledger.rules.row import COLUMNS
 from tests.programs import program
 
@@ -124,6 +131,55 @@ def test_csv_has_every_line_and_no_formula(tx: Connection, books: Books) -> None
     assert set(rows[0]) == {*COLUMNS, "debit_account", "credit_account"}
     mine = next(row for row in rows if row["owner_id"] == str(books.riders[0]))
     assert mine["cause"] == "'=HYPERLINK()"
+
+
+def test_parquet_has_every_line_as_it_is_stored(tx: Connection, three_days: Books) -> None:
+    sink = io.BytesIO()
+    assert export_parquet(tx, sink) == 12
+    table = pq.read_table(sink)
+    stored = tx.execute(
+        text(
+            f"SELECT {', '.join(COLUMNS)} FROM ledger_line ORDER BY book_day, posted_at, owner_id, entry_id, line_no"
+        )
+    ).all()
+    told = [tuple(row[name] for name in COLUMNS) for row in table.to_pylist()]
+    assert told == [tuple(str(one) if isinstance(one, UUID) else one for one in row) for row in stored]
+    named = list(csv.DictReader(io.StringIO("".join(export.export(tx, Format.CSV)))))
+    for side in ("debit_account", "credit_account"):
+        assert table[side].to_pylist() == [row[side] for row in named]
+    assert table.schema.field("amount").type == pa.int64()
+    assert table.schema.field("posted_at").type == pa.timestamp("us", tz="UTC")
+    assert [field.name for field in table.schema if field.nullable] == ["corrects"]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "lines"),
+    [(TODAY, None, 4), (None, TODAY - 2 * DAY, 4), (TODAY - DAY, TODAY - DAY, 4), (TODAY + DAY, None, 0)],
+)
+def test_parquet_of_some_days(
+    tx: Connection, three_days: Books, first: date | None, last: date | None, lines: int
+) -> None:
+    sink = io.BytesIO()
+    assert export_parquet(tx, sink, first=first, last=last) == lines
+    assert pq.read_table(sink).num_rows == lines
+
+
+def test_parquet_comes_in_groups_of_bounded_size(
+    tx: Connection, three_days: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet_export, "GROUP", 5)
+    sink = io.BytesIO()
+    assert export_parquet(tx, sink) == 12
+    groups = pq.ParquetFile(sink).metadata
+    assert [groups.row_group(n).num_rows for n in range(groups.num_row_groups)] == [5, 5, 2]
+
+
+def test_parquet_without_its_package_is_refused_by_name(
+    tx: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ParquetMissingError, match=r"lienthong\[parquet\]"):
+        export_parquet(tx, io.BytesIO())
 
 
 @pytest.mark.parametrize("form", list(Format))

@@ -65,6 +65,14 @@ def test_export_writes_to_a_file_and_to_the_terminal(run, tmp_path, form: str, s
     assert says in run("ledger", "export", "--format", form).output
 
 
+def test_export_as_parquet_needs_a_file(run, tmp_path) -> None:
+    path = tmp_path / "lines.parquet"
+    made = run("ledger", "export", "--format", "parquet", "--output", str(path))
+    assert (made.exit_code, "1 lines" in made.output, path.read_bytes()[:4]) == (0, True, b"PAR1")
+    refused = run("ledger", "export", "--format", "parquet")
+    assert (refused.exit_code, "--output" in refused.output) == (2, True)
+
+
 def test_trial_and_statement_read(run) -> None:
     assert "VND: debits 10,000, credits 10,000" in run("ledger", "trial").output
     account = str(chart.provider_clearing("payos").account_id)
