@@ -37,7 +37,7 @@ def export_parquet(
         raise ParquetMissingError from None
     schema = _schema(pa)
     known = account_store.list_accounts(tx, store.list_account_ids(tx, last))
-    names = {account.spec.account_id: name_of(account) for account in known}
+    names: dict[UUID, str] = {account.spec.account_id: name_of(account) for account in known}
     written = 0
     with parquet.ParquetWriter(sink, schema, compression="zstd") as writer:
         for rows in _groups(tx, first, last):
