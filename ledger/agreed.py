@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row
 
+from kernel.money import Money, currency
 from ledger.store import agreed as store
 
 
@@ -21,6 +22,8 @@ class Agreement:
     """
 
     payment_id: UUID
+    intent_id: UUID | None
+    amount: Money
     provider: str
     paid_at: datetime
     provider_at: datetime | None
@@ -49,4 +52,14 @@ def list_topups(tx: Connection, accounts: Iterable[UUID]) -> dict[UUID, tuple[Ag
 
 
 def _agreement(row: Row[Any]) -> Agreement:
-    return Agreement(row.payment_id, row.provider, row.paid_at, row.provider_at, row.bank_at, row.reason)
+    amount = Money(row.amount, currency(row.currency))
+    return Agreement(
+        row.payment_id,
+        row.intent_id,
+        amount,
+        row.provider,
+        row.paid_at,
+        row.provider_at,
+        row.bank_at,
+        row.reason,
+    )

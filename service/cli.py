@@ -47,6 +47,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "payback": ("service.commands.payback", "Pay riders back, by two people and one payment file."),
     "reconcile": ("service.commands.reconcile", "Reconcile books, provider and bank."),
     "parking": ("service.commands.parking", "Check rates and quote stays."),
+    "receipt": ("service.commands.receipt", "Check a signed receipt, without a database."),
     "qr": ("service.commands.qr", "Write and read VietQR codes."),
     "bank": ("service.commands.bank", "Read bank files and write payment files, without a database."),
     "webhook": ("service.commands.webhook", "Verify payment notifications from files."),

@@ -15,6 +15,8 @@ class NoticeKind(StrEnum):
     DENIAL = "denial"
     LOW_BALANCE = "low_balance"
     PASS_ENDING = "pass_ending"  # noqa: S105 - a travel pass, no secret
+    PARKING_ENDING = "parking_ending"
+    PARKING_PASS_ENDING = "parking_pass_ending"  # noqa: S105 - a pass, no secret
 
 
 _TEXTS: Final[dict[str, tuple[tuple[str, str], tuple[str, str]]]] = {
@@ -37,6 +39,20 @@ _TEXTS: Final[dict[str, tuple[tuple[str, str], tuple[str, str]]]] = {
     "pass_ending": (
         ("Vé {product} sắp hết hạn", "Vé {product} hết hạn lúc {until}. Bạn có thể gia hạn trong ứng dụng."),
         ("Pass {product} is ending", "Pass {product} ends at {until}. You can renew it in the app."),
+    ),
+    "parking_ending": (
+        (
+            "Sắp hết giờ gửi xe tại {place}",
+            "Giờ gửi xe đã trả tại {place} hết lúc {until}. Bạn có thể gia hạn hoặc kết thúc trong ứng dụng.",
+        ),
+        (
+            "Your parking at {place} is ending",
+            "What is paid at {place} ends at {until}. You can extend or stop it in the app.",
+        ),
+    ),
+    "parking_pass_ending": (
+        ("{product} sắp hết hạn", "{product} hết hạn lúc {until}. Hãy mua tiếp để xe vẫn có chỗ."),
+        ("{product} is ending", "{product} ends at {until}. Buy the next one to keep your space."),
     ),
 }
 _WHY: Final[dict[str, tuple[str, str]]] = {

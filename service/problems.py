@@ -43,6 +43,9 @@ TABLE: Final[dict[str, Row]] = {
     "weak-password": Row(422, "Weak password"),
     "scope-missing": Row(422, "Operator missing"),
     "database-behind": Row(503, "Database behind", retry=True),
+    "export-too-long": Row(422, "Export too long"),
+    "not-paid": Row(409, "Not paid"),
+    "receipt-malformed": Row(422, "Receipt malformed"),
     # kernel
     "malformed-clock": Row(422, "Malformed clock"),
     "not-time-ordered": Row(422, "Id without a time"),

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, text
 
 # A provider's line that a payout of the bank stands for counts as the bank's word on the payment, too.
 _AGREED = """
-SELECT p.payment_id, p.provider, p.paid_at, p.amount, p.currency, i.fare_account_id,
+SELECT p.payment_id, p.intent_id, p.provider, p.paid_at, p.amount, p.currency, i.fare_account_id,
     listed.made_at AS provider_at, coalesce(booked.made_at, paid_out.made_at) AS bank_at,
     coalesce(x.reason, '') AS reason
 FROM ledger_payment p

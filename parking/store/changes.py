@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -62,3 +62,35 @@ def list_changed(
         {**asked, "limit": limit, "offset": offset},
     )
     return tuple(stay_of(row) for row in rows), int(total)
+
+
+def stream_begun(
+    tx: Connection, operators: Iterable[str] | None, *, since: datetime, until: datetime, size: int = 1_000
+) -> Iterator[tuple[StayRow, ...]]:
+    """Yield the stays of operators (None: all) that began in `[since, until)`, by place and time, in parts.
+
+    The database keeps the rest: memory does not grow with the number of stays.
+    """
+    rows = tx.execute(
+        text(f"SELECT {STAY_COLUMNS}{_BEGUN} ORDER BY place_id, first_at, stay_id").execution_options(
+            yield_per=size
+        ),
+        _asked(operators, since, until),
+    )
+    for part in rows.partitions(size):
+        yield tuple(stay_of(row) for row in part)
+
+
+def count_begun(tx: Connection, operators: Iterable[str] | None, *, since: datetime, until: datetime) -> int:
+    """Return how many stays of operators (None: all) began in `[since, until)`."""
+    return int(tx.execute(text(f"SELECT count(*){_BEGUN}"), _asked(operators, since, until)).scalar_one())
+
+
+_BEGUN: Final = (
+    " FROM parking_stay WHERE first_at >= :since AND first_at < :until"
+    " AND (CAST(:operators AS text[]) IS NULL OR operator_id = ANY (CAST(:operators AS text[])))"
+)
+
+
+def _asked(operators: Iterable[str] | None, since: datetime, until: datetime) -> dict[str, object]:
+    return {"operators": None if operators is None else list(operators), "since": since, "until": until}

@@ -34,6 +34,7 @@ from service.api.notifications import blueprint as notifications
 from service.api.operators import blueprint as operators
 from service.api.parking import blueprint as parking
 from service.api.parking_changes import blueprint as parking_changes
+from service.api.parking_exports import blueprint as parking_exports
 from service.api.parking_meters import blueprint as parking_meters
 from service.api.parking_payments import blueprint as parking_payments
 from service.api.parking_places import blueprint as parking_places
@@ -44,6 +45,7 @@ from service.api.passes import blueprint as passes
 from service.api.payouts import blueprint as payouts
 from service.api.plates import blueprint as plates
 from service.api.problems import blueprint as problems
+from service.api.receipts import blueprint as receipts
 from service.api.reconciliation import blueprint as reconciliation
 from service.api.reruns import blueprint as reruns
 from service.api.rider_parking import blueprint as rider_parking
@@ -73,10 +75,12 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     rider_parking,
     parking_shifts,
     parking_meters,
+    parking_exports,
     apds_places,
     apds_rights,
     apds_sessions,
     apds_webhooks,
+    receipts,
     topups,
     notifications,
     fares,

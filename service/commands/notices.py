@@ -12,7 +12,7 @@ from service.jobs import notices as job
 
 @click.group()
 def notices() -> None:
-    """Notices to riders: late adjustments, denials, low balances, passes that end."""
+    """Notices to riders: late adjustments, denials, low balances, passes and paid parking that end."""
 
 
 @notices.command()
@@ -20,14 +20,17 @@ def notices() -> None:
     "--low", default=20_000, show_default=True, type=click.IntRange(0), help="Tell below so many đồng."
 )
 @click.option("--days", default=3, show_default=True, type=click.IntRange(1, 31), help="Before a pass ends.")
-def collect(low: int, days: int) -> None:
+@click.option(
+    "--minutes", default=15, show_default=True, type=click.IntRange(1, 240), help="Before paid parking ends."
+)
+def collect(low: int, days: int, minutes: int) -> None:
     """Put what has happened since the last run into the outbox. Run it by a timer; repeating it is harmless.
 
     \b
     Example:
       lienthong notices collect --low 20000
     """  # noqa: D301  (click reads \b)
-    limits = job.Limits(Money(low, VND), days)
+    limits = job.Limits(Money(low, VND), days, minutes)
     now = context.clock().now()
     with context.database() as database:
         made = database.run(lambda tx: job.collect(tx, limits=limits, now=now))

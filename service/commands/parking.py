@@ -23,6 +23,7 @@ from parking.rules.cover import Discount
 from parking.rules.errors import RateFilesInvalidError
 from parking.rules.park_proof import cuts_for, cuts_json, ride_ground
 from parking.rules.quote import Quote, priced_end, quote_between
+from service.commands.parking_export import export
 from service.commands.parking_webhooks import webhooks
 
 RATES = click.option(
@@ -40,6 +41,7 @@ def parking() -> None:
 
 
 parking.add_command(webhooks)
+parking.add_command(export)
 
 
 @parking.command("check")

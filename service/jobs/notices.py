@@ -18,6 +18,7 @@ from kernel.service_day import local_date
 from ledger.accounts import open_accounts, read_balances
 from ledger.rules import chart
 from ledger.rules.book_day import ZONE
+from parking.publish_rates import Rates
 from service import logs
 from service.couriers import Courier, UndeliveredError
 from service.database import Database
@@ -33,10 +34,11 @@ _AT_ONCE: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When riders are told: below which balance, and how long before a pass ends."""
+    """When riders are told: below which balance, and how long before a pass, or what is paid for parking, ends."""
 
     low_balance: Money
     pass_days: int = 3
+    parking_minutes: int = 15
 
 
 def collect(tx: Connection, *, limits: Limits, now: datetime) -> dict[str, int]:
@@ -47,6 +49,8 @@ def collect(tx: Connection, *, limits: Limits, now: datetime) -> dict[str, int]:
         NoticeKind.DENIAL: lambda since: _denied(tx, since, now),
         NoticeKind.LOW_BALANCE: lambda since: _low(tx, since, now, limits.low_balance),
         NoticeKind.PASS_ENDING: lambda _since: _ending(tx, now, limits.pass_days),
+        NoticeKind.PARKING_ENDING: lambda _since: _parking_ending(tx, now, limits.parking_minutes),
+        NoticeKind.PARKING_PASS_ENDING: lambda _since: _parking_pass_ending(tx, now, limits.pass_days),
     }
     for kind, find in finders.items():
         seen = store.seen_to(tx, kind.value)
@@ -142,6 +146,29 @@ def _low(tx: Connection, since: datetime, now: datetime, low: Money) -> Found:
 def _ending(tx: Connection, now: datetime, days: int) -> Found:
     for row in store.list_ending(tx, now, now + timedelta(days=days)):
         account = FareAccountId(row.fare_account_id)
-        until = row.valid_until.astimezone(ZONE).strftime("%H:%M %d/%m/%Y")
+        until = _until(row.valid_until)
         facts = {"product": row.product_id, "scope": row.scope, "until": until}
         yield account, uuid8("notice", "pass_ending", account, row.pass_id), facts
+
+
+def _parking_ending(tx: Connection, now: datetime, minutes: int) -> Found:
+    """Yield running stays whose paid time ends soon; one that is extended ends anew, and is told of again."""
+    book = Rates(tx).at(now)
+    for row in store.list_parking_ending(tx, now, now + timedelta(minutes=minutes)):
+        account, place = FareAccountId(row.fare_account_id), book.places.get(row.place_id) if book else None
+        facts = {"place": place.name if place else row.place_id, "until": _until(row.paid_until)}
+        yield account, uuid8("notice", "parking_ending", row.stay_id, row.paid_until.isoformat()), facts
+
+
+def _parking_pass_ending(tx: Connection, now: datetime, days: int) -> Found:
+    """Yield parking passes of accounts that end soon with none of the same product to follow."""
+    rates = Rates(tx)
+    for row in store.list_parking_passes_ending(tx, now, now + timedelta(days=days)):
+        account = FareAccountId(row.fare_account_id)
+        spec = rates.version(row.rates_version).right(row.spec_id, local_date(row.assigned_at, ZONE))
+        facts = {"product": spec.name if spec else row.spec_id, "until": _until(row.valid_to)}
+        yield account, uuid8("notice", "parking_pass_ending", account, row.right_id), facts
+
+
+def _until(at: datetime) -> str:
+    return at.astimezone(ZONE).strftime("%H:%M %d/%m/%Y")

@@ -165,5 +165,33 @@ def list_ending(tx: Connection, after: datetime, until: datetime) -> Sequence[An
     ).all()
 
 
+def list_parking_ending(tx: Connection, after: datetime, until: datetime) -> Sequence[Any]:
+    """Return running stays of accounts whose paid time ends in (after, until]."""
+    return tx.execute(
+        text(
+            "SELECT fare_account_id, stay_id, place_id, paid_until FROM parking_stay"
+            " WHERE running AND NOT guest AND paid_until > :after AND paid_until <= :until"
+            " ORDER BY paid_until, stay_id"
+        ),
+        {"after": after, "until": until},
+    ).all()
+
+
+def list_parking_passes_ending(tx: Connection, after: datetime, until: datetime) -> Sequence[Any]:
+    """Return parking passes of accounts that end in (after, until] with none of the same product to follow."""
+    return tx.execute(
+        text(
+            "SELECT p.fare_account_id, p.right_id, p.spec_id, p.rates_version, p.assigned_at, p.valid_to"
+            " FROM parking_right AS p LEFT JOIN parking_right_end AS e USING (fare_account_id, right_id)"
+            " WHERE p.valid_to > :after AND p.valid_to <= :until AND e.ended_at IS NULL"
+            "   AND p.subject IS NULL AND p.stay_id IS NULL AND NOT EXISTS ("
+            "   SELECT FROM parking_right AS later WHERE later.fare_account_id = p.fare_account_id"
+            "   AND later.spec_id = p.spec_id AND later.valid_to > p.valid_to)"
+            " ORDER BY p.valid_to, p.right_id"
+        ),
+        {"after": after, "until": until},
+    ).all()
+
+
 def _row(row: Sequence[Any]) -> NoticeRow:
     return NoticeRow(FareAccountId(row[0]), *row[1:])

@@ -192,6 +192,8 @@ FACTS = {
     NoticeKind.LATE_ADJUSTMENT: {"day": "2026-11-18", "minor": -1, "currency": "VND"},
     NoticeKind.DENIAL: {"card": 7, "reason": "?"},
     NoticeKind.LOW_BALANCE: {"minor": 0, "currency": "VND"},
+    NoticeKind.PARKING_ENDING: {"place": "Bãi xe 1", "until": "09:00 18/11/2026"},
+    NoticeKind.PARKING_PASS_ENDING: {"product": "Vé tháng", "until": "09:00 18/11/2026"},
     NoticeKind.PASS_ENDING: {"product": "p", "scope": "", "until": "x"},
 }
 
