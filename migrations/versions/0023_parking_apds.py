@@ -1,4 +1,4 @@
-"""Parking's outer doors: quotes with an id, drafts of rates by API, and webhooks with their outbox."""
+"""Parking's outer doors: quotes with an id, and webhooks with their outbox."""
 
 from alembic import op
 
@@ -30,33 +30,6 @@ CREATE TABLE parking_quote (
     CONSTRAINT parking_quote_times CHECK (starts_at <= ends_at)
 );
 CREATE INDEX parking_quote_answered ON parking_quote (operator_id, answered_at);
-"""
-
-# A place, rate table or right as one person wants it; in force once another has approved it.
-DRAFTS = """
-CREATE TABLE parking_draft (
-    draft_id      uuid        NOT NULL,
-    operator_id   text        NOT NULL,
-    kind          text        NOT NULL,
-    element_id    text        NOT NULL,
-    version       integer     NOT NULL,
-    element       jsonb       NOT NULL,
-    proposed_by   text        NOT NULL,
-    proposed_at   timestamptz NOT NULL,
-    CONSTRAINT parking_draft_pk PRIMARY KEY (draft_id),
-    CONSTRAINT parking_draft_kind CHECK (kind IN ('Place', 'RateTable', 'RightSpecification'))
-);
-CREATE TABLE parking_draft_end (
-    draft_id      uuid        NOT NULL,
-    outcome       text        NOT NULL,
-    rates_version text        NOT NULL,
-    actor         text        NOT NULL,
-    at            timestamptz NOT NULL,
-    CONSTRAINT parking_draft_end_pk PRIMARY KEY (draft_id),
-    CONSTRAINT parking_draft_end_fk FOREIGN KEY (draft_id) REFERENCES parking_draft (draft_id),
-    CONSTRAINT parking_draft_end_outcome CHECK (outcome IN ('published', 'withdrawn')),
-    CONSTRAINT parking_draft_end_version CHECK ((outcome = 'published') = (rates_version <> ''))
-);
 """
 
 # The secret is derived from the keyring, the subscription and its generation: none is stored.
@@ -99,11 +72,11 @@ CREATE INDEX parking_webhook_event_due ON parking_webhook_event (due_at)
 CREATE INDEX parking_webhook_event_made ON parking_webhook_event (subscription_id, made_at);
 """
 
-APPEND_ONLY = ("parking_quote", "parking_draft", "parking_draft_end")
+APPEND_ONLY = ("parking_quote",)
 
 
 def upgrade() -> None:
-    for part in (CHANGES, QUOTES, DRAFTS, WEBHOOKS):
+    for part in (CHANGES, QUOTES, WEBHOOKS):
         op.execute(part)
     for table in APPEND_ONLY:
         op.execute(
@@ -125,8 +98,6 @@ def downgrade() -> None:
     for part in (
         "DROP TABLE parking_webhook_event",
         "DROP TABLE parking_webhook",
-        "DROP TABLE parking_draft_end",
-        "DROP TABLE parking_draft",
         "DROP TABLE parking_quote",
         "DROP INDEX parking_stay_changed",
     ):

@@ -1,4 +1,4 @@
-"""Places, rate tables and right specifications as APDS v4 objects; changes are drafts that another person approves."""
+"""Places, rate tables and right specifications as APDS v4 objects. Two people change them, by publishing rate files."""
 
 from __future__ import annotations
 

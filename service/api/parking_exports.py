@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
 
 from service import audit, exports
 from service.auth import principal, requires, scope
-from service.exports import Kind, Period
+from service.parking_rows import Kind, Period, count_rows, sheet
 from service.services import services
 from service.staff import Role
 
@@ -92,7 +92,7 @@ def _export(kind: Kind, asked: Asked) -> Response:
     name = f"{kind.value}-{asked.since:%Y%m%d}-{asked.until:%Y%m%d}.{asked.format}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     with running.database.read() as tx:
-        total = exports.count_rows(tx, kind, period)
+        total = count_rows(tx, kind, period)
     if total is not None:
         headers["X-Total-Rows"] = str(total)
     if asked.format == "xlsx":
@@ -103,14 +103,14 @@ def _export(kind: Kind, asked: Asked) -> Response:
 
 def _csv(database: Any, kind: Kind, period: Period, now: datetime) -> Iterator[str]:
     with database.read() as tx:
-        yield from exports.csv_lines(exports.sheet(tx, kind, period, now=now))
+        yield from exports.csv_lines(sheet(tx, kind, period, now=now))
 
 
 def _xlsx(database: Any, kind: Kind, period: Period, now: datetime) -> Iterator[bytes]:
     with TemporaryDirectory(prefix="lienthong-export-") as folder:
         path = Path(folder) / "export.xlsx"
         with database.read() as tx:
-            exports.write_xlsx(exports.sheet(tx, kind, period, now=now), path)
+            exports.write_xlsx(sheet(tx, kind, period, now=now), path)
         with path.open("rb") as file:
             while part := file.read(65_536):
                 yield part

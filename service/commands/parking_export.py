@@ -9,13 +9,14 @@ from kernel.ids import OperatorId
 from ledger.rules.book_day import ZONE
 from service import exports
 from service.commands import context
+from service.parking_rows import Kind, Period, count_rows, sheet
 
 DAY = click.DateTime(["%Y-%m-%d"])
 _EVERY = 10_000
 
 
 @click.command("export")
-@click.argument("kind", type=click.Choice([each.value for each in exports.Kind]))
+@click.argument("kind", type=click.Choice([each.value for each in Kind]))
 @click.option("--operator", help="Whose; without it everybody's.")
 @click.option("--from", "first", type=DAY, required=True, help="First day.")
 @click.option("--to", "last", type=DAY, required=True, help="Day after the last.")
@@ -34,14 +35,14 @@ def export(kind: str, operator: str | None, first: datetime, last: datetime, out
         raise click.BadParameter("the file is .csv or .xlsx", param_hint="--out")
     if last <= first:
         raise click.BadParameter("it is not after --from", param_hint="--to")
-    period = exports.Period(
+    period = Period(
         operators=frozenset({OperatorId(operator)}) if operator else None,
         since=first.replace(tzinfo=ZONE),
         until=last.replace(tzinfo=ZONE),
     )
-    chosen, half = exports.Kind(kind), out.with_name(out.name + ".part")
+    chosen, half = Kind(kind), out.with_name(out.name + ".part")
     with context.database() as database, database.read() as tx:
-        total = exports.count_rows(tx, chosen, period)
+        total = count_rows(tx, chosen, period)
         written = 0
 
         def told(number: int) -> None:
@@ -50,7 +51,7 @@ def export(kind: str, operator: str | None, first: datetime, last: datetime, out
             if number % _EVERY == 0:
                 click.echo(f"{number:,} of {total:,}" if total is not None else f"{number:,}", err=True)
 
-        found = exports.sheet(tx, chosen, period, now=context.clock().now())
+        found = sheet(tx, chosen, period, now=context.clock().now())
         try:
             if out.suffix == ".xlsx":
                 exports.write_xlsx(found, half, told)

@@ -57,8 +57,6 @@ LOCAL = {
     "parking_ticket_end": "paper tickets, unique over all places",
     "parking_count": "a few rows a place and day",
     "parking_quote": "found by their id before any account is known",
-    "parking_draft": "changes of rates by people",
-    "parking_draft_end": "changes of rates by people",
     "parking_webhook": "a few rows an operator",
     "parking_webhook_event": "outbox",
     "ledger_topup_intent": "queue of the payment rails; found by reference before any account is known",

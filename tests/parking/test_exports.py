@@ -12,7 +12,8 @@ import pytest
 
 from parking.store.changes import count_begun, stream_begun
 from service import exports
-from service.exports import Kind, Period, Sheet
+from service.exports import Sheet
+from service.parking_rows import Kind, Period, sheet
 from service.services import EXTENSION
 from service.staff import Role
 from tests.parking.apds_bodies import observation, problem
@@ -52,12 +53,12 @@ def test_stays_are_exported_with_their_sums_and_where_the_money_stands(client, b
 def cells(data):
     """The cells of a spreadsheet's rows, as text by column letter."""
     with zipfile.ZipFile(BytesIO(data)) as book:
-        sheet = ET.fromstring(book.read("xl/worksheets/sheet1.xml"))
+        page = ET.fromstring(book.read("xl/worksheets/sheet1.xml"))
     space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-    assert not list(sheet.iter(f"{space}f")), "no formula"
+    assert not list(page.iter(f"{space}f")), "no formula"
     return [
         {cell.get("r").rstrip("0123456789"): "".join(cell.itertext()) for cell in row}
-        for row in sheet.iter(f"{space}row")
+        for row in page.iter(f"{space}row")
     ]
 
 
@@ -77,10 +78,10 @@ def test_a_note_is_no_formula(client, apds, bearer, now, week):
     (row,) = rows_of(client.get("/v1/parking/exports/observations", headers=bearer(), query_string=week))
     assert row["note"].startswith("'=")
     assert "30A" not in str(row), "no plate"
-    sheet = client.get(
+    book = client.get(
         "/v1/parking/exports/observations", headers=bearer(), query_string={**week, "format": "xlsx"}
     )
-    assert '=HYPERLINK("http://x")' in str(cells(sheet.data))
+    assert '=HYPERLINK("http://x")' in str(cells(book.data))
 
 
 def test_shifts_and_leakage_are_exported(client, begin, bearer, now, week):
@@ -131,25 +132,25 @@ def test_sums_are_by_currency_and_exact(tmp_path):
         ("c", "EUR", Decimal("0.20")),
         ("d", "VND", None),
     ]
-    sheet = Sheet(("name", "currency", "value"), frozenset({"value"}), lambda: iter(rows))
+    found = Sheet(("name", "currency", "value"), frozenset({"value"}), lambda: iter(rows))
     told = []
-    lines = "".join(exports.csv_lines(sheet, told.append)).splitlines()
+    lines = "".join(exports.csv_lines(found, told.append)).splitlines()
     assert lines[-2:] == ["total,EUR,0.30", "total,VND,1"]
     assert told == [1, 2, 3, 4]
-    assert exports.write_xlsx(sheet, tmp_path / "x.xlsx") == 4
+    assert exports.write_xlsx(found, tmp_path / "x.xlsx") == 4
 
 
 def test_what_a_spreadsheet_cannot_hold_is_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(exports, "MOST_XLSX", 2)
-    sheet = Sheet(("name",), frozenset(), lambda: iter([("a",), ("b",), ("c",)]))
+    found = Sheet(("name",), frozenset(), lambda: iter([("a",), ("b",), ("c",)]))
     with pytest.raises(exports.ExportTooLongError):
-        exports.write_xlsx(sheet, tmp_path / "x.xlsx")
+        exports.write_xlsx(found, tmp_path / "x.xlsx")
 
 
 def test_every_kind_has_its_columns_for_nobody_in_particular(app, begin, now):
     period = Period(operators=None, since=now - timedelta(days=1), until=now)
     with app.extensions[EXTENSION].database.read() as tx:
         for kind in Kind:
-            found = exports.sheet(tx, kind, period, now=now)
+            found = sheet(tx, kind, period, now=now)
             assert list(found.rows()) == []
             assert found.amounts <= set(found.columns)
