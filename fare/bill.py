@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from sqlalchemy import Connection
 
 from access.issue import lock_accounts
+from access.rules.medium import MediumKind
 from access.rules.tap import Tap
 from access.taps import list_taps
 from fare import book
@@ -20,7 +21,7 @@ from fare.park_ride import tell_rides
 from fare.rules.bill import ENGINE_VERSION, Bill, Closed
 from fare.rules.carried import EMPTY, Carried
 from fare.rules.difference import differences, wanted_lines
-from fare.rules.facts import FareTap
+from fare.rules.facts import CARD_MEDIUM, FareTap
 from fare.rules.price import price_day
 from fare.rules.tariff import TariffBook
 from fare.store import bills
@@ -30,6 +31,8 @@ from kernel.wire.tap import Phase, Purpose
 from ledger import dated_money, post
 
 MAX_LATE_DAYS: Final = 45  # later than this a person looks first (§8.6); a setting of the service
+MEDIA: Final = {MediumKind.QR: "qr", MediumKind.CITIZEN: "chip_id", MediumKind.BANK: "bank"}
+"""The `fare_media_id` of what is shown instead of a card; cards and phones with the card's application are `card`."""
 RIDING: Final = frozenset({Purpose.BOARD, Purpose.ALIGHT, Purpose.AUTO})
 
 
@@ -207,6 +210,7 @@ def fare_tap(tap: Tap) -> FareTap:
         concession=tap.concession,
         clock_state=tap.clock_state,
         proven_torn=tap.proven_torn,
+        medium=MEDIA.get(tap.kind, CARD_MEDIUM),
     )
 
 

@@ -144,4 +144,5 @@ def _tap(batch: Batch, seen: Seen, card: KnownCard, counting: Counting, *, prove
         tariff_version=record.tariff_version,
         mac_valid=seen.finding.mac_valid,
         proven_torn=proven,
+        kind=card.kind,
     )

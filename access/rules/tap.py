@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from access.rules.medium import MediumKind
 from kernel.clock import micros
 from kernel.ids import CardId, DeviceId, FareAccountId, JournalId, TapId, uuid8
 from kernel.wire.cardinfo import Concession
@@ -44,6 +45,7 @@ class Tap:
     tariff_version: str
     mac_valid: bool
     proven_torn: bool
+    kind: MediumKind
 
     @property
     def order(self) -> tuple[int, bytes, bytes, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
@@ -121,32 +121,37 @@ class KnownCard(NamedTuple):
     serial: int
     key_generation: int
     wrapped: bytes | None
+    kind: MediumKind
 
 
 def find_known(tx: Connection, uid_hashes: Iterable[bytes]) -> dict[bytes, KnownCard]:
     """Return the cards of these UID hashes with their data keys, by hash; unknown ones are absent."""
     rows = tx.execute(
         text(
-            "SELECT k.uid_hash, k.card_id, k.fare_account_id, k.serial, k.key_generation, d.wrapped"
+            "SELECT k.uid_hash, k.card_id, k.fare_account_id, k.serial, k.key_generation, d.wrapped, k.kind"
             " FROM card k LEFT JOIN data_key d ON d.owner_id = k.fare_account_id"
             " WHERE k.uid_hash = ANY(CAST(:hashes AS bytea[]))"
         ),
         {"hashes": byteas(uid_hashes)},
     )
-    return {row[0]: KnownCard(row[1], row[2], row[3], row[4], row[5]) for row in rows}
+    return {row[0]: _known(row[1:7]) for row in rows}
 
 
 def find_tokens(tx: Connection, serials: Iterable[int]) -> dict[int, KnownCard]:
     """Return the media without an application of ours among these serials, with their data keys, by serial."""
     rows = tx.execute(
         text(
-            "SELECT k.card_id, k.fare_account_id, k.serial, k.key_generation, d.wrapped"
+            "SELECT k.card_id, k.fare_account_id, k.serial, k.key_generation, d.wrapped, k.kind"
             " FROM card k LEFT JOIN data_key d ON d.owner_id = k.fare_account_id"
             " WHERE k.serial = ANY(CAST(:serials AS bigint[])) AND k.key_generation = 0"
         ),
         {"serials": sorted(set(serials))},
     )
-    return {row[2]: KnownCard(*row) for row in rows}
+    return {row[2]: _known(row) for row in rows}
+
+
+def _known(row: Sequence[Any]) -> KnownCard:
+    return KnownCard(row[0], row[1], row[2], row[3], row[4], MediumKind(row[5]))
 
 
 class HiddenUid(NamedTuple):
@@ -161,16 +166,13 @@ def find_hidden(tx: Connection, serials: Iterable[int]) -> dict[int, HiddenUid]:
     """Return the cards of these serials that show random UIDs, by serial; others are absent."""
     rows = tx.execute(
         text(
-            "SELECT k.uid_hash, k.card_id, k.fare_account_id, k.serial, k.key_generation, d.wrapped, k.uid_sealed"
+            "SELECT k.uid_hash, k.card_id, k.fare_account_id, k.serial, k.key_generation, d.wrapped, k.kind, k.uid_sealed"
             " FROM card k LEFT JOIN data_key d ON d.owner_id = k.fare_account_id"
             " WHERE k.serial = ANY(CAST(:serials AS bigint[])) AND k.uid_sealed IS NOT NULL"
         ),
         {"serials": sorted(set(serials))},
     )
-    return {
-        row[3]: HiddenUid(bytes(row[0]), KnownCard(row[1], row[2], row[3], row[4], row[5]), bytes(row[6]))
-        for row in rows
-    }
+    return {row[3]: HiddenUid(bytes(row[0]), _known(row[1:7]), bytes(row[7])) for row in rows}
 
 
 def find_by_uid_hash(tx: Connection, uid_hash: bytes) -> Card | None:

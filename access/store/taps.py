@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from access.rules.coded import LAST_COUNTER
+from access.rules.medium import MediumKind
 from access.rules.tap import Tap
 from access.store.arrays import uuids
 from kernel.ids import CardId, DeviceId, FareAccountId, JournalId, TapId
@@ -22,7 +23,7 @@ from kernel.wire.tap import ClockState, Phase, Purpose
 # that began after the last ANALYZE looks empty to it.
 _COLUMNS = """t.tap_id, t.card_id, k.fare_account_id, t.device_id, t.journal_id, t.sequence, t.counter, t.tapped_at,
        t.received_at, t.clock_state, t.purpose, t.phase, t.operator_id, t.place, t.stop_id, t.route_id, t.trip_id,
-       t.direction, t.vehicle_class, t.concession, t.tariff_version, t.mac_valid,
+       t.direction, t.vehicle_class, t.concession, t.tariff_version, t.mac_valid, k.kind,
        t.phase = 2 AND coalesce((
            SELECT true FROM tap_torn x JOIN tap_claim c ON c.card_id = x.card_id AND c.counter = x.counter + 1
             AND c.prior_tmv = x.tmv
@@ -34,7 +35,7 @@ _DISPLACED = """(t.mac_valid AND EXISTS (
 _RELEASED = "EXISTS (SELECT FROM tap_release f WHERE f.card_id = t.card_id AND f.tap_id = t.tap_id)"
 _SELECT = f"""
 WITH k AS MATERIALIZED (
-    SELECT card_id, fare_account_id FROM card WHERE fare_account_id = ANY(CAST(:accounts AS uuid[])))
+    SELECT card_id, fare_account_id, kind FROM card WHERE fare_account_id = ANY(CAST(:accounts AS uuid[])))
 SELECT {_COLUMNS}
 FROM k CROSS JOIN LATERAL (
     SELECT * FROM tap WHERE tap.card_id = k.card_id AND tap.tap_day BETWEEN :first_day AND :last_day OFFSET 0) t
@@ -76,7 +77,7 @@ def find_tap(tx: Connection, tap_id: UUID) -> tuple[Tap, str, bool] | None:
         ),
         {"id": tap_id},
     ).first()
-    return None if row is None else (_tap(row), row[23], row[24])
+    return None if row is None else (_tap(row), row[24], row[25])
 
 
 def release(tx: Connection, *, card_id: UUID, tap_id: UUID, reason: str, by: str, at: datetime) -> bool:
@@ -115,5 +116,6 @@ def _tap(row: Sequence[Any]) -> Tap:
         Concession(row[19]),
         row[20],
         row[21],
-        row[22],
+        row[23],
+        MediumKind(row[22]),
     )

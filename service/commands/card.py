@@ -16,7 +16,7 @@ from access.issue import NewCard
 from access.rules.medium import MediumEvent
 from kernel.crypto.card_keys import UID_SIZE
 from kernel.wire.cardinfo import Concession
-from service.commands import card_life, legacy, passes
+from service.commands import card_actions, card_life, legacy, passes
 
 CONCESSIONS = [each.name for each in Concession]
 COLUMNS = ["uid", "concession", "expiry"]
@@ -248,5 +248,8 @@ for _command in (
     card_life.link,
     legacy.dormant,
     passes.rider_code,
+    card_actions.list_actions,
+    card_actions.ask_action,
+    card_actions.withdraw_action,
 ):
     card.add_command(_command)

@@ -16,6 +16,7 @@ from access.rules.voucher import SKEW as VOUCHER_SKEW
 from access.rules.voucher import Voucher, read_voucher
 from access.tally import tally
 from access.taps import list_missing, list_taps
+from fare.bill import fare_tap
 from kernel.crypto.ed25519 import SigningKey
 from kernel.service_day import Window
 from kernel.wire.shown import ShownKind
@@ -72,6 +73,17 @@ def test_a_code_is_evidence_that_may_be_charged(world, phone):
     assert verdicts(take(world, reader.upload())) == [(1, "duplicate", "")]
     assert (open_kinds(world), queued(world)) == ([], [])
     assert list_missing(world.tx, since=world.now - timedelta(days=1)) == ()
+
+
+def test_pricing_knows_what_was_shown(world, phone, token):
+    reader, card = world.reader(), world.card(9)
+    at = world.now - timedelta(hours=1)
+    phone.show(reader, at)
+    reader.show(token.serial, ShownKind.BANK, voucher(world, reader, token.serial, at), at=at)
+    reader.tap(card)
+    taken = take(world, reader.upload())
+    assert [fare_tap(tap).medium for tap in taken.taps] == ["qr", "bank", "card"]
+    assert fare_tap(phone.taps()[0]) == fare_tap(taken.taps[0]), "read back as it came in"
 
 
 def test_no_token_nor_name_stands_in_clear(world, phone):

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from access.issue import issue_card
+from access.rules.medium import MediumKind
 from access.rules.tap import Tap, tap_id
 from access.store import evidence
 from access.taps import list_taps
@@ -69,6 +70,7 @@ class Holder:
             "tariff_version": "",
             "mac_valid": True,
             "proven_torn": False,
+            "kind": MediumKind.TRANSIT,
         }
         return Tap(**{**known, **changes})
 

@@ -226,3 +226,19 @@ def test_notices_are_listed_in_both_languages(run, shop, card):  # noqa: F811
     vi, en = (run("rider", "notices", str(card.serial), "--lang", lang) for lang in ("vi", "en"))
     assert "denial" in vi
     assert vi != en
+
+
+def test_an_action_for_a_card_is_asked_for_listed_and_withdrawn(run, shop, card):  # noqa: F811
+    words = ("card", "ask", str(card.serial), "unblock", "--until", "2026-12-31", "--cause", "paid")
+    asked = run(*words)
+    name = asked.split()[1].rstrip(":")
+    again = run(*words, "--id", name)
+    assert again.endswith("asked for before\n")
+    assert f"{name}  unblock  waiting" in run("card", "actions", str(card.serial))
+    purse = ("card", "ask", str(card.serial), "load_purse", "--until", "2026-12-31", "--cause", "x")
+    assert run(*purse).startswith("1 Error: "), "it needs an amount"
+    assert "asked for" in run(*purse, "--detail", "amount=5000")
+    assert run("card", "withdraw", str(card.serial), name) == "0 withdrawn\n"
+    assert run("card", "withdraw", str(card.serial), name) == "0 it has ended before\n"
+    assert f"{name}  unblock  withdrawn" in run("card", "actions", str(card.serial))
+    assert run("card", "withdraw", str(card.serial), str(uuid4())).startswith("1 Error: ")
