@@ -26,6 +26,7 @@ from fare.rules.ride_quote import capped_ride
 from fare.rules.tariff import TariffBook
 from fare.rules.terms import Cap
 from fare.rules.trace import Trace
+from fare.rules.windows import counts as in_window
 from kernel.clock import from_micros
 
 
@@ -231,12 +232,7 @@ def _windows(trace: Trace) -> tuple[Step, ...]:
             "after": _use(after.get(window.window_id)),
         }
         for window in trace.leg.tariff.windows
-        if not trace.leg.companion
-        and (not window.networks or trace.leg.networks & window.networks)
-        and (
-            not window.operators
-            or (trace.leg.tap.operator_id or trace.leg.route.operator_id) in window.operators
-        )
+        if not trace.leg.companion and in_window(window, trace.leg.networks, trace.operator)
     )
 
 

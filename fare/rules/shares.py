@@ -15,7 +15,7 @@ from fare.rules.quote import Quote, quote_leg
 from fare.rules.ride_quote import length_of
 from fare.rules.terms import Basis, ShareRule
 from fare.rules.transfer import Charge
-from fare.rules.windows import Granted
+from fare.rules.windows import Granted, counts
 from kernel.ids import OperatorId, TapId
 from kernel.money import Currency, Money
 
@@ -54,8 +54,9 @@ class Journeys:
             before = self._in_window.get(granted.window_id)
         if before is None:
             before, self._next = self._next, self._next + 1
+        operator = leg.first.tap.operator_id or leg.first.route.operator_id
         for window in leg.tariff.windows:
-            if not leg.companion and (not window.networks or leg.networks & window.networks):
+            if not leg.companion and counts(window, leg.networks, operator):
                 self._in_window[window.window_id] = before
         self._last = before
         carriers = _carriers(leg, quote, categories)

@@ -58,7 +58,7 @@ class Windows:
         best: Granted | None = None
         withheld = ""
         for window in leg.tariff.windows:
-            if not _counts(window, leg):
+            if not counts(window, leg.networks, leg.operator):
                 continue
             use = self._open.get(window.window_id)
             if use is None or not _grants(window, use, leg):
@@ -91,9 +91,10 @@ class Windows:
         )
 
 
-def _counts(window: TransferWindow, leg: WindowLeg) -> bool:
-    return (not window.networks or bool(leg.networks & window.networks)) and (
-        not window.operators or leg.operator in window.operators
+def counts(window: TransferWindow, networks: frozenset[str], operator: OperatorId) -> bool:
+    """Whether a leg on these networks of this operator counts for a window."""
+    return (not window.networks or bool(networks & window.networks)) and (
+        not window.operators or operator in window.operators
     )
 
 

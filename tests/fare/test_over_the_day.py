@@ -177,3 +177,21 @@ def test_a_ride_still_open_does_not_hold_back_the_one_before_it(price):
 def test_a_ride_under_way_at_the_start_of_the_day_joins_too(price, off, charged):
     legs = [JOINED[0], JOINED[1], JOINED[2].replace("03:05", "02:55"), JOINED[3].replace("03:20", off)]
     assert price(book_of("joins", "leg", "03:00:00"), COLUMNS, *legs).charged == charged
+
+
+def test_who_is_outside_a_window_has_no_part_in_its_journeys(price):
+    """A ride with an operator outside the scheme in between belongs to no journey of the scheme's."""
+    window = "window_id,operator_ids,duration_s,edge,dearer\nw,a;b,5400,inclusive,difference"
+    files = {**FILES, "revenue_shares": FILES["revenue_shares"].format("leg")}
+    book = town(tariff=HEAD.format("12:00:00"), **files, transfer_windows=window)
+    taps = [
+        "2026-11-18T01:00+00:00,on,a1,x", "2026-11-18T01:10+00:00,on,r2,x", "2026-11-18T01:20+00:00,off,r2,y",
+        "2026-11-18T01:30+00:00,on,b1,x",
+    ]  # fmt: skip
+    found = price(book, COLUMNS, *taps)
+    assert found.charged == [600, 1800, 600]
+    paid: dict[str, int] = defaultdict(int)
+    for bill in found.bills:
+        for line in bill.lines:
+            paid[line.operator_id] += line.amount.minor
+    assert paid == {"a": 600, "b": 600, "c": 1800}
