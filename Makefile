@@ -18,8 +18,11 @@ export PYTHONUTF8 := 1
 ARGS ?=
 # ONLY limits the bench to names that begin with it: make bench ONLY=ledger
 ONLY ?=
+# How much of the year `make year` plays: SHARE of a million sessions, the first DAYS of 365 days.
+SHARE ?= 1
+DAYS ?= 365
 
-.PHONY: help setup demo run test check e2e bench faults messages clean
+.PHONY: help setup demo run test check e2e bench year faults messages clean
 
 help: ## show this list
 	@echo "Liên Thông: the back office of one card for buses, metro and car parks."
@@ -72,6 +75,9 @@ e2e: setup ## drive the pages in a real browser (Debian's chromium)
 
 bench: setup ## measure; writes bench/results.json (ONLY=prefix limits it)
 	@$(PY) -m bench $(ONLY)
+
+year: setup ## play a year of stays at 405 car parks and close every day (SHARE=0.01 of them, DAYS=31 only); may be stopped and resumed
+	@$(PY) -m bench.year --share $(SHARE) --days $(DAYS)
 
 faults: setup ## kill processes and servers again and again; nothing may be lost or doubled
 	@LIENTHONG_TEST_FAULTS=full $(PY) -m pytest -m faults $(ARGS)

@@ -34,6 +34,7 @@ BENCHES: Final[dict[str, str]] = {
     "fare.price_day": "bench.fare_price",
     "fare.tariff": "bench.fare_tariff",
     "parking.quote": "bench.parking_quote",
+    "parking.operations": "bench.parking_operations",
     "decision.redis": "bench.decision",
 }
 OUTPUT: Final = Path(__file__).parent / "results.json"

@@ -100,7 +100,7 @@ def load(connections: Sequence[socket.socket], requests: Sequence[bytes]) -> lis
                 more = connection.recv(262_144)
                 assert more, "the server hung up"
                 received += more
-                if not _whole(received):
+                if not is_whole(received):
                     continue
                 assert received.startswith(b"HTTP/1.1 200"), bytes(received)
                 answers.append(bytes(received))
@@ -110,7 +110,8 @@ def load(connections: Sequence[socket.socket], requests: Sequence[bytes]) -> lis
     return answers
 
 
-def _whole(received: bytearray) -> bool:
+def is_whole(received: bytearray) -> bool:
+    """Return whether an answer is all there."""
     head = received.find(b"\r\n\r\n")
     if head < 0:
         return False

@@ -73,7 +73,7 @@ def play_day(city: City, town: Town, shelf: Shelf, database: Database, year: Yea
         day=day,
         stays=town.stays - before,
         collected=sum(each.collected.minor - each.refunded.minor for each in settled.settlements),
-        unexplained=_unexplained(database, town),
+        unexplained=unexplained(database, town),
         reconciled=settled.coverage.covered and all(each.reconciled for each in settled.settlements),
     )
 
@@ -238,7 +238,7 @@ def _close_shift(database: Database, shift_id: UUID, at: datetime) -> None:
     database.run(close)
 
 
-def _unexplained(database: Database, town: Town) -> int:
+def unexplained(database: Database, town: Town) -> int:
     """Return by how many đồng books and hand disagree: each operator's charges, and the cash that tills handed on."""
     with database.read() as tx:
         rows = tx.execute(

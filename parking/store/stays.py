@@ -167,8 +167,13 @@ def count_taken(tx: Connection, place_ids: Iterable[str], *, now: datetime) -> d
     rows = tx.execute(
         text(
             """
-            SELECT place_id, count(*) FROM parking_stay
-            WHERE (running OR held_until > :now) AND place_id = ANY (CAST(:places AS text[])) GROUP BY place_id
+            SELECT place_id, count(*) FROM (
+                SELECT place_id FROM parking_stay
+                WHERE running AND place_id = ANY (CAST(:places AS text[]))
+                UNION ALL
+                SELECT place_id FROM parking_stay
+                WHERE held_until > :now AND NOT running AND place_id = ANY (CAST(:places AS text[]))
+            ) AS taken GROUP BY place_id
             """
         ),
         {"places": list(place_ids), "now": now},
