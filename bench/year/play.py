@@ -56,7 +56,7 @@ def play_day(city: City, town: Town, shelf: Shelf, database: Database, year: Yea
     number, day = town.day, day_of(year, town.day)
     end = starts(day + timedelta(days=1))
     places = spots(year)
-    _pass_gates(town, places, year, number)
+    pass_gates(town, places, year, number)
     before = town.stays
     _deliver(city, town, shelf, database, places, troubles(year, number), now=end + timedelta(minutes=30))
     guests = [each for each in visits(year, number) if each.card is None]
@@ -78,7 +78,7 @@ def play_day(city: City, town: Town, shelf: Shelf, database: Database, year: Yea
     )
 
 
-def _pass_gates(town: Town, places: Sequence[Spot], year: Year, number: int) -> None:
+def pass_gates(town: Town, places: Sequence[Spot], year: Year, number: int) -> None:
     """Let the day's cards tap at the gates, in order; each gate keeps what it has not delivered."""
     day = day_of(year, number)
     begin, end = starts(day), starts(day + timedelta(days=1))
@@ -240,6 +240,18 @@ def _close_shift(database: Database, shift_id: UUID, at: datetime) -> None:
 
 def unexplained(database: Database, town: Town) -> int:
     """Return by how many đồng books and hand disagree: each operator's charges, and the cash that tills handed on."""
+    charged = booked(database)
+    with database.read() as tx:
+        kept = tx.execute(
+            text("SELECT coalesce(sum(amount), 0)::bigint FROM ledger_line WHERE kind = 'parking.cash_kept'")
+        ).scalar_one()
+    names = charged.keys() | town.expected.keys()
+    apart = sum(abs(charged.get(name, 0) - town.expected.get(name, 0)) for name in names)
+    return apart + abs(int(kept) - town.cash)
+
+
+def booked(database: Database) -> dict[str, int]:
+    """Return what stays were charged by the books, by operator, in đồng."""
     with database.read() as tx:
         rows = tx.execute(
             text(
@@ -247,10 +259,4 @@ def unexplained(database: Database, town: Town) -> int:
                 " WHERE component = 'charged' GROUP BY operator_id"
             )
         )
-        booked = {row[0]: int(row[1]) for row in rows}
-        kept = tx.execute(
-            text("SELECT coalesce(sum(amount), 0)::bigint FROM ledger_line WHERE kind = 'parking.cash_kept'")
-        ).scalar_one()
-    names = booked.keys() | town.expected.keys()
-    apart = sum(abs(booked.get(name, 0) - town.expected.get(name, 0)) for name in names)
-    return apart + abs(int(kept) - town.cash)
+        return {row[0]: int(row[1]) for row in rows}

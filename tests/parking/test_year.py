@@ -7,13 +7,18 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import create_engine, text
 
+from bench import web
 from bench.measure import Stage
 from bench.year import play
-from bench.year.plan import Year, price_by_hand, rate_files, spots, troubles, visits
+from bench.year.over_http import play_over_http
+from bench.year.plan import Year, day_of, price_by_hand, rate_files, spots, starts, troubles, visits
 from bench.year.town import found_town, save
 from parking.rules.book import load_rates
 from parking.rules.quote import price
+from service import staff
+from service.audit import Actor, ActorKind
 from service.launcher import Servers
+from service.staff import Grant, Role
 
 # The whole hundredth takes minutes: LIENTHONG_TEST_FAULTS=full plays it, `make year SHARE=0.01` too.
 SMALL = Year(sessions=600, days=3, places=24)
@@ -88,6 +93,32 @@ def test_every_day_closes_with_zero_unexplained_and_a_killed_day_is_played_again
         )
     owner.dispose()
     assert play.unexplained(database, town) == 1
+    database.dispose()
+    city.close()
+
+
+def test_a_hundred_stays_through_http_and_gates(stage):
+    year = Year(sessions=200, days=2, places=16)
+    city, town, _, database = found_town(stage, year)
+    morning = starts(day_of(year, 1)) + timedelta(hours=1)
+    with database.begin() as tx:
+        tokens = {
+            operator: staff.add_credential(
+                tx,
+                name=operator,
+                grant=Grant(Role.PARKING_OPERATOR, operator),
+                valid=timedelta(days=1),
+                by=Actor(ActorKind.COMMAND, "t"),
+                now=morning,
+            )[1]
+            for operator in {spot.operator_id for spot in spots(year)}
+        }
+    environment = {**city.environment, "LIENTHONG_CLOCK": f"fixed:{morning.isoformat()}"}
+    with web.gunicorn("service.app:create_app()", environment) as address:
+        done = play_over_http(town, year, f"http://{address.host}:{address.port}", tokens)
+    assert 90 < done <= 100  # some stay over night, some exits nobody sees
+    booked = {name: minor for name, minor in play.booked(database).items() if minor}
+    assert booked == {name: minor for name, minor in town.expected.items() if minor}
     database.dispose()
     city.close()
 
