@@ -164,10 +164,10 @@ def test_no_order_of_changes_and_refunds_gives_back_more_than_is_charged(city, s
         assert before - sum_of(city) == charged - stands >= 0
 
 
-def booked(city, account, cause, ends, minor):
+def booked(city, account, cause, ends, minor, now=None):
     line = Line(ends[0].account_id, ends[1].account_id, Money(minor, VND))
     entry = Entry(EntryId(uuid4()), "fare.charged", (line,), account, DAY, city.now, cause)
-    post(city.tx, (entry,), city.now)
+    post(city.tx, (entry,), now or city.now)
     return entry
 
 
@@ -202,7 +202,7 @@ def test_a_ride_that_grew_dearer_is_one_charge_of_several_entries(city):
     payee, purse = chart.operator_payable("transerco"), chart.rider_stored_value(account)
     accounts.open_accounts(city.tx, (payee, purse), city.now)
     first = booked(city, account, cause, (purse, payee), 8_000)
-    second = booked(city, account, cause, (purse, payee), 2_000)
+    second = booked(city, account, cause, (purse, payee), 2_000, city.now + timedelta(hours=1))
     for named in ({"cause": cause}, {"entry_id": first.entry_id}, {"entry_id": second.entry_id}):
         charge = find_charge(city.tx, account, **named)
         assert charge is not None
