@@ -25,6 +25,7 @@ class NaiveLedger:
     entries: dict[UUID, tuple[Entry, date]] = field(default_factory=dict)
     holds: dict[UUID, NaiveHold] = field(default_factory=dict)
     frozen: set[UUID] = field(default_factory=set)
+    closed: set[UUID] = field(default_factory=set)
     closed_through: date = date(2019, 12, 31)
 
     def balance(self, account: UUID) -> int:
@@ -53,8 +54,12 @@ class NaiveLedger:
         known = self.entries.get(entry.entry_id)
         if known is not None:
             return "duplicate" if known[0] == entry else "reused"
-        if any({line.debit, line.credit} & self.frozen for line in entry.lines):
-            return "frozen"
+        for line in entry.lines:
+            for account in (line.debit, line.credit):
+                if account in self.frozen:
+                    return "frozen"
+                if account in self.closed:
+                    return "closed"
         moves: dict[UUID, int] = {}
         for line in entry.lines:
             moves[line.debit] = moves.get(line.debit, 0) - line.amount.minor

@@ -1,4 +1,5 @@
 """Thousands of random steps: the ledger answers and stands exactly as the naive one in memory."""
+# longer than a room: one machine, whose rules share its books and its oracle
 
 from __future__ import annotations
 
@@ -23,9 +24,18 @@ from kernel.crypto.ed25519 import SigningKey
 from kernel.ids import EntryId, uuid7, uuid8
 from kernel.service_day import local_date
 from ledger import accounts, close_period, post, reserve, reverse, statement
+from ledger.rules import chart
+from ledger.rules.account import AccountState
 from ledger.rules.book_day import ZONE, carries_time
 from ledger.rules.entry import Duplicate, Entry, Line, Posted, Reason, Refused
-from ledger.rules.errors import AlreadyReversedError, HoldEndedError, IdReusedError
+from ledger.rules.errors import (
+    AccountNotEmptyError,
+    AccountStateError,
+    AlreadyReversedError,
+    HoldEndedError,
+    IdReusedError,
+    UnknownAccountError,
+)
 from ledger.rules.hold import AlreadyHeld, Held, Hold
 
 from .conftest import NOW, Books, faults_within, vnd
@@ -33,7 +43,8 @@ from .oracle import NaiveHold, NaiveLedger
 
 SIGNER = SigningKey.generate()
 AMOUNTS = st.integers(1, 60)
-RIDERS = st.integers(0, 2)
+# Of those whose accounts are open so far, the first four from the beginning.
+RIDERS = st.integers(0, 7)
 
 
 def word(outcome: object) -> str:
@@ -46,6 +57,8 @@ def word(outcome: object) -> str:
             return "floor"
         case Refused(reason=Reason.FROZEN):
             return "frozen"
+        case Refused(reason=Reason.CLOSED):
+            return "closed"
         case Refused(reason=Reason.IN_SET):
             return "in set"
         case _:
@@ -80,18 +93,24 @@ class LedgerMachine(RuleBasedStateMachine):
         status = self.connection.connection.driver_connection.info.transaction_status
         return bool(status == TransactionStatus.INTRANS)
 
+    def rider(self, drawn: int) -> int:
+        return drawn % len(self.books.riders)
+
     def draw_entry(self, rider: int, parts: list[tuple[str, int]], derived: bool, back: int) -> Entry:
         self.numbers += 1
+        rider = self.rider(rider)
         at = self.now - timedelta(days=back)
         made = EntryId(uuid8("machine", str(id(self)), self.numbers)) if derived else self.books.new_id(at)
-        sides = {
+        lines = [Line(*self.sides(rider)[way], vnd(minor)) for way, minor in parts]
+        about = local_date(at, ZONE)
+        return self.books.entry(rider, *lines, entry_id=made, service_day=about, effective_at=at)
+
+    def sides(self, rider: int):
+        return {
             "topup": (self.books.provider, self.books.purse(rider)),
             "fare": (self.books.purse(rider), self.books.alpha),
             "refund": (self.books.beta, self.books.purse(rider)),
         }
-        lines = [Line(*sides[way], vnd(minor)) for way, minor in parts]
-        about = local_date(at, ZONE)
-        return self.books.entry(rider, *lines, entry_id=made, service_day=about, effective_at=at)
 
     def home(self, entry: Entry):
         if carries_time(entry.entry_id):
@@ -182,6 +201,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(rider=RIDERS, minor=AMOUNTS, minutes=st.integers(1, 90))
     def hold(self, rider: int, minor: int, minutes: int) -> None:
+        rider = self.rider(rider)
         expires = self.now + timedelta(minutes=minutes)
         wanted = Hold(
             uuid7(self.now),
@@ -197,6 +217,8 @@ class LedgerMachine(RuleBasedStateMachine):
         free = self.naive.balance(wanted.debit) - self.naive.held(wanted.debit, self.now)
         if {wanted.debit, wanted.credit} & self.naive.frozen:
             assert word(outcome) == "frozen"
+        elif {wanted.debit, wanted.credit} & self.naive.closed:
+            assert word(outcome) == "closed"
         elif free < minor:
             assert word(outcome) == "floor"
         else:
@@ -255,18 +277,100 @@ class LedgerMachine(RuleBasedStateMachine):
         close_period.close(self.connection, day, self.now, signer=SIGNER)
         self.naive.closed_through = max(self.naive.closed_through, day)
 
+    @precondition(lambda self: self.naive.entries)
+    @rule(
+        n=st.integers(0, 500),
+        way=st.sampled_from(["topup", "fare", "refund"]),
+        minor=AMOUNTS,
+        cause=st.sampled_from(["case:1", "case:2"]),
+    )
+    def adjust(self, n: int, way: str, minor: int, cause: str) -> None:
+        """A linked adjustment is booked once a cause; another under the same cause names what differs."""
+        entry = list(self.naive.entries.values())[n % len(self.naive.entries)][0]
+        rider = self.books.riders.index(entry.owner_id)
+        line = Line(*self.sides(rider)[way], vnd(minor))
+        made = EntryId(uuid8(reverse.ADJUSTMENT, entry.owner_id, entry.entry_id, cause))
+        linked = Entry(
+            made,
+            "adjustment",
+            (line,),
+            entry.owner_id,
+            entry.service_day,
+            entry.effective_at,
+            cause,
+            "",
+            entry.entry_id,
+        )
+        known = self.naive.entries.get(made)
+        if known is not None and known[0] != linked:
+            with pytest.raises(IdReusedError) as refused:
+                reverse.adjust(self.connection, entry.owner_id, entry.entry_id, [line], self.now, cause=cause)
+            assert refused.value.fields["field"] == "lines"
+            return
+        outcome = reverse.adjust(
+            self.connection, entry.owner_id, entry.entry_id, [line], self.now, cause=cause
+        )
+        assert [word(outcome)] == self.expect([linked])
+
     @rule(rider=RIDERS)
     def freeze_or_thaw(self, rider: int) -> None:
-        account = self.books.purse(rider)
+        account = self.books.purse(self.rider(rider))
+        if account in self.naive.closed:
+            for step in (accounts.freeze, accounts.thaw):
+                with pytest.raises(AccountStateError):
+                    step(self.connection, account, self.now)
+            return
         if account in self.naive.frozen:
             accounts.thaw(self.connection, account, self.now)
         else:
             accounts.freeze(self.connection, account, self.now)
         self.naive.frozen ^= {account}
 
+    @precondition(lambda self: len(self.books.riders) < 7)
+    @rule(minor=AMOUNTS)
+    def open_account(self, minor: int) -> None:
+        """Until it is opened an account takes nothing, and nothing of the call is written; then it does."""
+        rider = uuid7(self.now)
+        self.books.riders.append(rider)
+        number = len(self.books.riders) - 1
+        first = self.draw_entry(number, [("topup", minor)], False, 0)
+        with pytest.raises(UnknownAccountError):
+            post.post(self.connection, [self.draw_entry(0, [("topup", minor)], False, 0), first], self.now)
+        spec = chart.rider_stored_value(rider)
+        for _ in range(2):
+            (opened,) = accounts.open_accounts(self.connection, [spec], self.now)
+            assert opened.state is AccountState.OPEN
+        self.naive.guarded.add(spec.account_id)
+        assert [word(each) for each in post.post(self.connection, [first], self.now)] == self.expect([first])
+
+    @rule(rider=RIDERS, empty=st.booleans())
+    def close_account(self, rider: int, empty: bool) -> None:
+        """At zero with nothing held, and then for good; opening it again says that it is closed."""
+        rider = self.rider(rider)
+        account = self.books.purse(rider)
+        free = self.naive.balance(account) - self.naive.held(account, self.now)
+        if empty and free:
+            rest = self.draw_entry(rider, [("fare", free)], False, 0)
+            (outcome,) = post.post(self.connection, [rest], self.now)
+            assert [word(outcome)] == self.expect([rest])
+        if account in self.naive.closed:
+            with pytest.raises(AccountStateError):
+                accounts.close_account(self.connection, account, self.now)
+        elif self.naive.balance(account) or self.naive.held(account, self.now):
+            with pytest.raises(AccountNotEmptyError):
+                accounts.close_account(self.connection, account, self.now)
+        else:
+            accounts.close_account(self.connection, account, self.now)
+            self.naive.closed.add(account)
+            self.naive.frozen.discard(account)
+        (stored,) = accounts.open_accounts(
+            self.connection, [chart.rider_stored_value(self.books.riders[rider])], self.now
+        )
+        assert (stored.state is AccountState.CLOSED) == (account in self.naive.closed)
+
     @invariant()
     def balances_agree(self) -> None:
-        purses = [self.books.purse(rider) for rider in range(3)]
+        purses = [self.books.purse(rider) for rider in range(len(self.books.riders))]
         named = [*purses, self.books.alpha, self.books.beta, self.books.provider]
         found = accounts.read_balances(self.connection, named, self.now)
         for account in named:
