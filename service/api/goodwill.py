@@ -38,7 +38,7 @@ class Signature(StrEnum):
     UNDO_REFUSE = "undo_refuse"
 
 
-class SignAsked(BaseModel):
+class BatchSigned(BaseModel):
     """A second person's word."""
 
     model_config = ConfigDict(extra="forbid")
@@ -100,8 +100,8 @@ def get_batch(batch_id: UUID) -> dict[str, Any]:
 
 @blueprint.post("/<uuid:batch_id>/sign")
 @requires(Role.FINANCE_CHECKER)
-@blueprint.input(SignAsked, location="json")
-def sign_batch(batch_id: UUID, json_data: SignAsked) -> dict[str, Any]:
+@blueprint.input(BatchSigned, location="json")
+def sign_batch(batch_id: UUID, json_data: BatchSigned) -> dict[str, Any]:
     """Sign as the second person, never the one who asked: approving posts every line, once."""
     return _decided(batch_id, _EVENTS[json_data.decision], json_data.note)
 

@@ -23,7 +23,7 @@ _LONGEST: Final = timedelta(days=400)
 _XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-class Asked(BaseModel):
+class ExportAsked(BaseModel):
     """Which time `[since, until)`, at most 400 days, and as what. Stays count by their begin."""
 
     model_config = ConfigDict(extra="forbid")
@@ -33,7 +33,7 @@ class Asked(BaseModel):
     format: Literal["csv", "xlsx"] = "csv"
 
     @model_validator(mode="after")
-    def _forwards(self) -> Asked:
+    def _forwards(self) -> ExportAsked:
         if not timedelta(0) < self.until - self.since <= _LONGEST:
             raise ValueError("the period is longer than nothing and at most 400 days")
         return self
@@ -41,37 +41,37 @@ class Asked(BaseModel):
 
 @blueprint.get("/stays")
 @requires(Role.PARKING_OPERATOR, Role.AUDITOR)
-@blueprint.input(Asked, location="query", arg_name="asked")
-def export_stays(asked: Asked) -> Response:
+@blueprint.input(ExportAsked, location="query", arg_name="asked")
+def export_stays(asked: ExportAsked) -> Response:
     """Export stays, each with its price and where its money stands; `X-Total-Rows` says how many come."""
     return _export(Kind.STAYS, asked)
 
 
 @blueprint.get("/observations")
 @requires(Role.PARKING_OPERATOR, Role.AUDITOR)
-@blueprint.input(Asked, location="query", arg_name="asked")
-def export_observations(asked: Asked) -> Response:
+@blueprint.input(ExportAsked, location="query", arg_name="asked")
+def export_observations(asked: ExportAsked) -> Response:
     """Export what officers and cameras saw; no plate is in it."""
     return _export(Kind.OBSERVATIONS, asked)
 
 
 @blueprint.get("/shifts")
 @requires(Role.PARKING_OPERATOR, Role.AUDITOR)
-@blueprint.input(Asked, location="query", arg_name="asked")
-def export_shifts(asked: Asked) -> Response:
+@blueprint.input(ExportAsked, location="query", arg_name="asked")
+def export_shifts(asked: ExportAsked) -> Response:
     """Export attendants' shifts with float, takings, count and variance."""
     return _export(Kind.SHIFTS, asked)
 
 
 @blueprint.get("/leakage")
 @requires(Role.PARKING_OPERATOR, Role.AUDITOR)
-@blueprint.input(Asked, location="query", arg_name="asked")
-def export_leakage(asked: Asked) -> Response:
+@blueprint.input(ExportAsked, location="query", arg_name="asked")
+def export_leakage(asked: ExportAsked) -> Response:
     """Export the leakage meter's reading of each shift."""
     return _export(Kind.LEAKAGE, asked)
 
 
-def _export(kind: Kind, asked: Asked) -> Response:
+def _export(kind: Kind, asked: ExportAsked) -> Response:
     running = services()
     now, actor = running.clock.now(), principal().actor
     period = Period(operators=scope(), since=asked.since, until=asked.until)
