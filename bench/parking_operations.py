@@ -24,6 +24,7 @@ from bench.city import NOW, City
 from bench.measure import Result, Stage
 from kernel.ids import uuid8
 from parking.check import check_vehicle
+from parking.enter import Entering, enter
 from parking.places import list_near
 from parking.publish_rates import publish_rates
 from parking.rate_dir import HANOI, read_rate_dir
@@ -40,6 +41,7 @@ CHECK_MS: Final = 5.0
 NEAR_MS: Final = 10.0
 SLOWER: Final = 2.0
 STAYS: Final = 60
+PARKED: Final = 100
 _TWO: Final = {"prepared_by": "bench maker", "approved_by": "bench checker"}
 _FILL: Final = """
 INSERT INTO parking_stay (fare_account_id, stay_day, stay_id, guest, subject, place_id, operator_id, vehicle_class,
@@ -125,19 +127,24 @@ def _asked(name: str, engine: Engine, most_ms: float, ask: Callable[[int], Calla
                 spent[0] = 0.0
                 question(tx)
                 times.append(spent[0])
-    found = _p99_ms(times[10:])
-    return Result(name, "ms p99", found, None, None, f"<= {most_ms:g} ms", found <= most_ms)
+    found, usual = _p99_ms(times[10:]), statistics.median(times[10:]) * 1_000
+    goal = f"<= {most_ms:g} ms"
+    return Result(name, "ms p99", found, None, None, goal, found <= most_ms, f"median {usual:.2f} ms")
 
 
 def _checks(engine: Engine) -> Result:
     dice = random.Random(99)
-    with engine.begin() as tx:
-        parked = [
-            row[0]
-            for row in tx.execute(
-                text("SELECT subject FROM parking_stay WHERE running LIMIT :n"), {"n": QUESTIONS}
+    parked = [uuid8("bench parked", number) for number in range(PARKED)]
+    for number, subject in enumerate(parked):  # these have events too: a check reads them
+        with engine.begin() as tx:
+            asked = Entering(
+                event_id=uuid8("bench entry", number),
+                place_id=f"p{number}",
+                vehicle_class="car_le9",
+                subject=subject,
+                at=NOW - timedelta(hours=1),
             )
-        ]
+            enter(tx, asked, actor="bench", now=NOW)
 
     def ask(number: int) -> Callable[..., object]:
         # One plate in three is parked; each comes with the hashes of its neighbours, as the service makes them.
