@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from typing import NamedTuple
+from uuid import UUID
 
 from sqlalchemy import Connection, text
 
@@ -85,3 +87,32 @@ def list_claims(tx: Connection, book_day: date) -> tuple[DayClaim, ...]:
         {"book_day": book_day},
     )
     return tuple(DayClaim(*row) for row in rows)
+
+
+class DayLine(NamedTuple):
+    """One difference that was booked for an operator."""
+
+    service_day: date
+    tap_id: UUID
+    route_id: str
+    component: str
+    funder: str
+    rule: str
+    minor: int
+    trips: int
+    entry_id: UUID | None
+
+
+def stream_lines(tx: Connection, book_day: date, operator: str) -> Iterator[DayLine]:
+    """Yield an operator's bill lines of a book day, in the order of their ids."""
+    rows = tx.execute(
+        text(
+            "SELECT service_day, tap_id, route_id, component, funder, rule, delta_minor, trips_delta, entry_id"
+            " FROM fare_bill_line WHERE book_day = :day AND operator_id = :operator"
+            " ORDER BY fare_account_id, service_day, revision, line_no"
+        ),
+        {"day": book_day, "operator": operator},
+        execution_options={"yield_per": 5_000},
+    )
+    for row in rows:
+        yield DayLine(*row)

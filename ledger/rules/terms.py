@@ -119,6 +119,7 @@ class SharePart:
 
     line: SettleLine
     to: OperatorId
+    per_mille: int
     amount: Money
 
 
@@ -131,7 +132,7 @@ def share_parts(lines: Iterable[SettleLine], terms: Mapping[OperatorId, Terms]) 
             if one.house == line.house and one.route in {EVERY, line.route_id}:
                 part = line.base.share(one.per_mille, 1_000, Rounding.DOWN)
                 if part:
-                    found.append(SharePart(line, one.to, part))
+                    found.append(SharePart(line, one.to, one.per_mille, part))
     return tuple(found)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from typing import NamedTuple
+from uuid import UUID
 
 from sqlalchemy import Connection, text
 
@@ -84,3 +86,32 @@ def list_claims(tx: Connection, book_day: date) -> tuple[DayClaim, ...]:
         {"book_day": book_day},
     )
     return tuple(DayClaim(*row) for row in rows if row.minor or row.stays)
+
+
+class DayLine(NamedTuple):
+    """One difference that was booked for an operator."""
+
+    stay_day: date
+    stay_id: UUID
+    place_id: str
+    component: str
+    funder: str
+    rule: str
+    minor: int
+    stays: int
+    entry_id: UUID | None
+
+
+def stream_lines(tx: Connection, book_day: date, operator: str) -> Iterator[DayLine]:
+    """Yield an operator's bill lines of a book day, in the order of their ids."""
+    rows = tx.execute(
+        text(
+            "SELECT stay_day, stay_id, place_id, component, funder, rule, delta_minor, stays_delta, entry_id"
+            " FROM parking_bill_line WHERE book_day = :day AND operator_id = :operator"
+            " ORDER BY fare_account_id, stay_day, stay_id, revision, line_no"
+        ),
+        {"day": book_day, "operator": operator},
+        execution_options={"yield_per": 5_000},
+    )
+    for row in rows:
+        yield DayLine(*row)

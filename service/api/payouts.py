@@ -7,16 +7,18 @@ from enum import StrEnum
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from apiflask import APIBlueprint
-from flask import Response, make_response
+from apiflask import APIBlueprint, abort
+from flask import Response, make_response, request
 from pydantic import BaseModel, ConfigDict, Field
 
+from kernel.ids import OperatorId
 from kernel.money import Money, currency
 from ledger import payout
 from ledger.payout import Payout
 from ledger.rules.payout import PayoutEvent, UnknownPayoutError
-from service.auth import principal, requires
+from service.auth import principal, require_operator, requires
 from service.jobs import payouts as job
+from service.jobs import statements as job_statements
 from service.services import services
 from service.staff import Role
 
@@ -97,6 +99,39 @@ def get_payout(book_day: str) -> dict[str, Any]:
     if found is None:
         raise UnknownPayoutError(payout=book_day)
     return _document(found)
+
+
+@blueprint.get("/<book_day>/statements/<operator_id>")
+@requires(Role.FINANCE_MAKER, Role.FINANCE_CHECKER, Role.AUDITOR, Role.PARKING_OPERATOR)
+def get_statement(book_day: str, operator_id: str) -> Response:
+    """Return an operator's statement of a released book day; `?format=` pdf (default), xlsx, csv or evidence.
+
+    The evidence is JSON lines; /static/check_settlement.py computes the settlement again from it.
+    """
+    require_operator(operator_id)
+    wanted = request.args.get("format", "pdf")
+    if wanted not in {*job_statements.WRITERS, "evidence"}:
+        abort(422, "format is pdf, xlsx, csv or evidence.")
+    try:
+        day = date.fromisoformat(book_day)
+    except ValueError:
+        raise UnknownPayoutError(payout=book_day) from None
+    running = services()
+    with running.database.read() as tx:
+        settled = job_statements.released(tx, day)
+        if operator_id not in {one.operator_id for one in settled.settlements}:
+            abort(404, f"{operator_id} has nothing on {day}.")
+        operator = OperatorId(operator_id)
+        if wanted == "evidence":
+            kind, ending = "application/x-ndjson", "evidence.jsonl"
+            content = b"".join(job_statements.evidence(tx, settled, operator, running.keyring.seal_keys))
+        else:
+            kind, write = job_statements.WRITERS[wanted]
+            ending, content = wanted, write(settled, operator)
+    answer = make_response(content)
+    answer.headers["Content-Type"] = kind
+    answer.headers["Content-Disposition"] = f'attachment; filename="{operator_id}-{day}.{ending}"'
+    return answer
 
 
 @blueprint.post("/<uuid:payout_id>/sign")

@@ -12,6 +12,7 @@ from ledger.rules.payout import PayoutEvent, UnknownPayoutError
 from service.commands import context
 from service.database import Database
 from service.jobs import payouts as job
+from service.jobs.statements import write_documents
 
 _DAY = click.argument("day", type=click.DateTime(["%Y-%m-%d"]))
 
@@ -142,6 +143,24 @@ def executed(day: datetime, note: str) -> None:
       lienthong payout executed 2026-11-18 --note FT26323000123
     """  # noqa: D301  (click reads \b)
     _decide(day.date(), PayoutEvent.EXECUTED, note=note)
+
+
+@payout.command()
+@_DAY
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="The folder they go to."
+)
+def statements(day: datetime, out: Path) -> None:
+    """Write every operator's statement (PDF, XLSX, CSV) and evidence of the released DAY, and the script to check it.
+
+    \b
+    Example:
+      lienthong payout statements 2026-11-18 --out statements/
+      python statements/check_settlement.py statements/transerco/2026-11-18.evidence.jsonl
+    """  # noqa: D301  (click reads \b)
+    with context.database() as database:
+        for path in write_documents(database, day.date(), out, context.keyring().seal_keys):
+            click.echo(path)
 
 
 @payout.command()
