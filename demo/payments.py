@@ -105,9 +105,10 @@ def _bank(bank: str, path: str, body: object) -> None:
         answer.read()
 
 
-def sell_day_passes(city: World, cards: list[dict[str, Any]], token: str, starts_at: datetime) -> int:
-    """Each of these riders buys a metro day pass from the balance; return what they paid, in đồng."""
+def sell_day_passes(city: World, cards: list[dict[str, Any]], starts_at: datetime) -> int:
+    """Each of these riders signs in by an agent's code and buys a metro day pass; return what they paid, in đồng."""
     paid = 0
+    agent = city.lienthong("credential", "add", "agent (demo)", "--role", "agent").strip()
     for card in cards:
         body = {
             "pass_id": str(uuid.uuid4()),
@@ -115,6 +116,9 @@ def sell_day_passes(city: World, cards: list[dict[str, Any]], token: str, starts
             "scope": "metro_2a",
             "starts_at": starts_at.isoformat(),
         }
-        sold = city.ask("POST", f"/v1/riders/{fare_account(card)}/passes", token, body)
+        who = {"card_serial": card["serial"]}
+        code = city.ask("POST", "/v1/riders/codes", agent, who)["code"]
+        own = city.ask("POST", "/v1/riders/sign-in", "", who | {"code": code})["token"]
+        sold = city.ask("POST", f"/v1/riders/{fare_account(card)}/passes", own, body)
         paid += int(sold["price"]["minor"])
     return paid

@@ -107,7 +107,7 @@ def _top_up(city: World, cards: list[dict[str, Any]], story: Story) -> None:
         f"{paid.repeats} of them five times"
     )
     holders = cards[BUS_RIDERS : BUS_RIDERS + DAY_PASSES]
-    sold = payments.sell_day_passes(city, holders, token, at(6))
+    sold = payments.sell_day_passes(city, holders, at(6))
     story.say(f"{len(holders)} metro riders buy day passes from their balance: {sold:,} VND, not earned yet")
     story.say(
         f"credited once: {paid.credited:,} VND; one paid too little, one too much and one nobody knows: "
