@@ -28,6 +28,7 @@ BENCHES: Final[dict[str, str]] = {
     "ledger.hot": "bench.ledger_hot",
     "ledger.proof": "bench.ledger_proof",
     "ledger.export": "bench.ledger_export",
+    "ledger.settle": "bench.ledger_settle",
     "ledger.reconcile": "bench.reconcile",
     "ledger.growth": "bench.ledger_growth",
     "fare.ingest": "bench.fare_ingest",
