@@ -59,7 +59,7 @@ class ObservationMade(CheckAsked):
     note: Annotated[str, Field(max_length=200)] = ""
 
 
-class Window(BaseModel):
+class ObservationWindow(BaseModel):
     """Which observations to list; at most 500, newest first."""
 
     model_config = ConfigDict(extra="forbid")
@@ -136,8 +136,8 @@ def create_observation(json_data: ObservationMade) -> Response:
 
 @blueprint.get("/observations")
 @requires(Role.PARKING_OPERATOR, Role.AUDITOR)
-@blueprint.input(Window, location="query")
-def list_observations(query_data: Window) -> dict[str, Any]:
+@blueprint.input(ObservationWindow, location="query")
+def list_observations(query_data: ObservationWindow) -> dict[str, Any]:
     """Return a place's observations, newest first; without times, those of the last 24 hours."""
     running = services()
     until = query_data.until or running.clock.now()

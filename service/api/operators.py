@@ -47,7 +47,7 @@ class TermsAsked(BaseModel):
     shares: Annotated[list[ShareAsked], Field(max_length=200)] = Field(default_factory=list)
 
 
-class SignAsked(BaseModel):
+class TermsSignAsked(BaseModel):
     """The second person's word."""
 
     model_config = ConfigDict(extra="forbid")
@@ -71,8 +71,8 @@ def propose(operator_id: str, json_data: TermsAsked) -> tuple[dict[str, Any], in
 
 @blueprint.post("/<operator_id>/terms/<int:version>/sign")
 @requires(Role.FINANCE_CHECKER)
-@blueprint.input(SignAsked, location="json")
-def sign(operator_id: str, version: int, json_data: SignAsked) -> dict[str, Any]:
+@blueprint.input(TermsSignAsked, location="json")
+def sign(operator_id: str, version: int, json_data: TermsSignAsked) -> dict[str, Any]:
     """Sign or refuse terms as the second person, never the one who proposed them."""
     made = services().database.run(
         lambda tx: job.sign(

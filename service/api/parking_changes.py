@@ -41,7 +41,7 @@ class ReserveAsked(BaseModel):
     held_until: AwareDatetime
 
 
-class CorrectionAsked(BaseModel):
+class StayCorrectionAsked(BaseModel):
     """A correction, with the reason for the audit trail."""
 
     model_config = ConfigDict(extra="forbid")
@@ -76,9 +76,9 @@ def create_reservation(json_data: ReserveAsked) -> tuple[dict[str, Any], int, di
 
 @blueprint.post("/sessions/<uuid:session_id>/corrections")
 @requires(Role.PARKING_OPERATOR)
-@blueprint.input(CorrectionAsked, location="json")
+@blueprint.input(StayCorrectionAsked, location="json")
 def create_correction(
-    session_id: UUID, json_data: CorrectionAsked
+    session_id: UUID, json_data: StayCorrectionAsked
 ) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Void, dispute, uphold or refund a session; the books follow by linked entries, and nothing is deleted."""
     running = services()

@@ -14,7 +14,7 @@ from parking.meter import ShiftReading
 from parking.places import place_in_force
 from parking.store.turns import Count
 from service import audit
-from service.api.parking_shifts import Window
+from service.api.parking_shifts import ShiftWindow
 from service.auth import principal, require_operator, requires
 from service.services import services
 from service.staff import Role
@@ -37,13 +37,13 @@ class Counted(BaseModel):
     ended_at: AwareDatetime
 
 
-class LeakageWindow(Window):
+class LeakageWindow(ShiftWindow):
     """A place, a time, and the share of turns below which a shift alerts (millionths)."""
 
     least_capture_millionths: Annotated[int, Field(ge=0, le=1_000_000)] = verbs.LEAST_CAPTURE
 
 
-class CashlessWindow(Window):
+class CashlessWindow(ShiftWindow):
     """A place, a time, and the total that a report prints: it is refused where the parts do not make it."""
 
     printed_total: Annotated[int, Field(ge=0)] | None = None

@@ -90,7 +90,7 @@ class TicketsEnded(BaseModel):
     note: Annotated[str, Field(max_length=500)] = ""
 
 
-class Window(BaseModel):
+class ShiftWindow(BaseModel):
     """A place and a time; without times the last 24 hours."""
 
     model_config = ConfigDict(extra="forbid")
@@ -169,8 +169,8 @@ def get_shift(shift_id: UUID) -> dict[str, Any]:
 
 @blueprint.get("/shifts")
 @requires(OPERATOR, Role.AUDITOR)
-@blueprint.input(Window, location="query")
-def list_shifts(query_data: Window) -> dict[str, Any]:
+@blueprint.input(ShiftWindow, location="query")
+def list_shifts(query_data: ShiftWindow) -> dict[str, Any]:
     """Return a place's shifts, newest first."""
     running = services()
     now = running.clock.now()
@@ -228,8 +228,8 @@ def end_tickets(json_data: TicketsEnded) -> dict[str, Any]:
 
 @blueprint.get("/tickets/series")
 @requires(OPERATOR, Role.AUDITOR)
-@blueprint.input(Window, location="query")
-def list_series(query_data: Window) -> dict[str, Any]:
+@blueprint.input(ShiftWindow, location="query")
+def list_series(query_data: ShiftWindow) -> dict[str, Any]:
     """Account for a place's tickets: issued = collected + voided + open, and the numbers that are missing."""
     running = services()
     now = running.clock.now()

@@ -50,7 +50,7 @@ _EVENTS: Final = {
 }
 
 
-class SignAsked(BaseModel):
+class PayoutSignAsked(BaseModel):
     """The second person's word; approving confirms what our account pays in all."""
 
     model_config = ConfigDict(extra="forbid")
@@ -136,8 +136,8 @@ def get_statement(book_day: str, operator_id: str) -> Response:
 
 @blueprint.post("/<uuid:payout_id>/sign")
 @requires(Role.FINANCE_CHECKER)
-@blueprint.input(SignAsked, location="json")
-def sign(payout_id: UUID, json_data: SignAsked) -> dict[str, Any]:
+@blueprint.input(PayoutSignAsked, location="json")
+def sign(payout_id: UUID, json_data: PayoutSignAsked) -> dict[str, Any]:
     """Approve or refuse as the second person, never the one who asked; approving names the total."""
     with services().database.read() as tx:
         unit = currency(payout.get(tx, payout_id).row.currency)
