@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.rule import Rule
 from rich.table import Table
 
-from demo import payments
+from demo import payday, payments
 from demo.plan import BUS_2, BUS_RIDERS, DAY, READERS, REFUSED_CARD, DayPlan, at, make_plan
 from demo.processes import DemoError, wait_until
 from demo.world import (
@@ -217,12 +217,24 @@ def _the_books(city: World, plan: DayPlan, report: dict[str, Any], story: Story)
     day = DAY.isoformat()
     story.console.print(city.lienthong("settle", day, "--early"), highlight=False, markup=False)
     settled = json.loads(city.lienthong("settle", day, "--json"))
+    story.chapter("The day is paid out")
+    with story.doing(
+        "terms signed, payout prepared by one and approved by another, released; statements written"
+    ):
+        paid = payday.pay_out(city)
+    story.say(f"{paid.payments} payments, {paid.total:,} VND: {city.home / f'pain-{day}.xml'}")
+    story.say(f"statements, evidence and the operators' own script: {city.home / 'statements'}")
+    for line in paid.said:
+        story.say(line)
     story.chapter("The proof")
     story.console.print(city.lienthong("ledger", "prove"), highlight=False, markup=False)
     journal = city.home / f"{day}.journal"
     journal.write_text(city.lienthong("ledger", "export", "--format", "hledger"), "utf-8")
     story.say(f"books for hledger: {journal}")
-    checks = _checks(city, plan, report, settled)
+    checks = (
+        *_checks(city, plan, report, settled),
+        ("operators paid · whose own script agrees", paid.operators, paid.agreed),
+    )
     table = Table(title="Counted apart, compared", title_justify="left")
     table.add_column("what")
     table.add_column("one side", justify="right")

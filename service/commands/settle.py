@@ -85,14 +85,13 @@ def _operators(settled: Settled, out: Console) -> None:
     table = Table(title=f"Settlement of {settled.book_day} (VND)", title_justify="left")
     table.add_column("operator")
     table.add_column("trips", justify="right")
-    always = ("face_value", "waived", "discounted", "pass_covered", "collected", "refunded", "pass_revenue")
+    amounts_of = (
+        "waived", "discounted", "pass_covered", "cap_covered", "collected", "refunded", "pass_revenue", "shared", "fees",
+        "cash_kept",
+    )  # fmt: skip
     # A column that nobody has anything in only takes width.
-    rare = tuple(
-        name
-        for name in ("cap_covered", "shared", "fees", "cash_kept")
-        if any(getattr(one, name) for one in settled.settlements)
-    )
-    columns = (*always, *rare, "net", "subsidy")
+    told = [name for name in amounts_of if any(getattr(one, name) for one in settled.settlements)]
+    columns = ("face_value", *told, "net", "subsidy")
     for name in columns:
         table.add_column(name.replace("_", " "), justify="right")
     table.add_column("agrees")
