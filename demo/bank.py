@@ -13,6 +13,7 @@ the checksum, the signatures and the clock here are second implementations. `pyt
     GET  /statement   what the bank thinks it was paid, with running balances
     GET  /file        a statement or settlement file: ?format=camt.053.08&day=2026-11-18, with faults (demo/bank_files)
     POST /file        the same, written to {"into": path}, after {"delay_s": 0}: a late statement
+    GET  /v2/payment-requests/CODE  what became of an order code, signed as payOS signs it
     GET  /deliveries  what was sent, and how the service answered
 """
 
@@ -31,7 +32,16 @@ from pathlib import Path
 from typing import Any
 
 from demo.bank_files import write_file
-from demo.bank_wire import HANOI, RefusedError, as_banks_write, casso_note, payos_note, scan, world_time
+from demo.bank_wire import (
+    HANOI,
+    RefusedError,
+    as_banks_write,
+    casso_note,
+    payos_note,
+    payos_status,
+    scan,
+    world_time,
+)
 
 TRIES = 12
 
@@ -202,6 +212,8 @@ class Desk(BaseHTTPRequestHandler):
                 self.answer(200, {"status": "live"})
             case "/statement":
                 self.answer(200, self.bank.statement())
+            case _ if path.startswith("/v2/payment-requests/"):
+                self.status(path.rpartition("/")[2])
             case "/deliveries":
                 with self.bank.lock:
                     self.answer(200, {"deliveries": list(self.bank.deliveries)})
@@ -224,6 +236,15 @@ class Desk(BaseHTTPRequestHandler):
                     self.answer(404, {"error": "no such page"})
         except (RefusedError, ValueError, TypeError, KeyError, AttributeError) as error:
             self.answer(422, {"error": str(error)})
+
+    def status(self, code: str) -> None:
+        """What a payment request has come to, as payOS tells it to whoever has the keys."""
+        if not self.headers.get("x-client-id") or not self.headers.get("x-api-key"):
+            self.answer(401, {"code": "401", "desc": "no client id with its key"})
+            return
+        with self.bank.lock:
+            paid = [one for one in self.bank.movements if str(one["order_code"]) == code]
+        self.answer(200, payos_status(int(code), paid, self.bank.key))
 
     def file(self, asked: dict[str, str]) -> None:
         try:

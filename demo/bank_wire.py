@@ -95,6 +95,38 @@ def payos_note(movement: dict[str, Any], key: bytes) -> tuple[bytes, dict[str, s
     return json.dumps(body, ensure_ascii=False).encode(), {}
 
 
+def payos_status(code: int, paid: list[dict[str, Any]], key: bytes) -> dict[str, Any]:
+    """What payOS answers about an order code: signed like a notification, the payments as a list."""
+    total = sum(one["amount"] for one in paid)
+    payments = [
+        {
+            "accountNumber": one["account"],
+            "amount": one["amount"],
+            "counterAccountName": None,
+            "description": one["description"],
+            "reference": one["reference"],
+            "transactionDateTime": hanoi_time(one),
+        }
+        for one in paid
+    ]
+    content: dict[str, Any] = {
+        "id": f"{code:x}",
+        "orderCode": code,
+        "amountPaid": total,
+        "status": "PAID" if paid else "PENDING",
+        "transactions": payments,
+    }
+    texts = {name: value if isinstance(value, str) else str(value) for name, value in content.items()}
+    texts["transactions"] = json.dumps(payments, separators=(",", ":"), ensure_ascii=False)
+    line = "&".join(f"{name}={texts[name]}" for name in sorted(texts))
+    return {
+        "code": "00",
+        "desc": "success",
+        "data": content,
+        "signature": hmac.new(key, line.encode(), hashlib.sha256).hexdigest(),
+    }
+
+
 def casso_note(movement: dict[str, Any], key: bytes, now: datetime) -> tuple[bytes, dict[str, str]]:
     """A Casso notification: the whole body signed by HMAC-SHA512, with the sending time, in a header."""
     body = {

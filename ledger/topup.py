@@ -128,6 +128,18 @@ def get_intent(tx: Connection, intent_id: UUID) -> Intent:
     return found
 
 
+def list_unpaid(
+    tx: Connection, provider: str, *, now: datetime, patience: timedelta, limit: int = 1_000
+) -> tuple[Intent, ...]:
+    """Return intents that a provider should be asked about: no payment came within `patience` of asking.
+
+    Until a day after an intent has ended, since what was paid in time still credits.
+    """
+    return intents.list_unpaid(
+        tx, provider, asked_before=now - patience, ended_after=now - timedelta(days=1), limit=limit
+    )
+
+
 def expire_intents(tx: Connection, now: datetime, *, limit: int = 1_000) -> int:
     """Move up to `limit` intents of each state whose window has ended on to expired; return how many."""
     return sum(

@@ -72,6 +72,16 @@ class Settings(BaseSettings):
         "The key with which Casso signs its notifications; empty: they are refused"
     )
     sepay_api_key: str = secret("The key that SePay sends with its notifications; empty: they are refused")
+    payos_url: str = Field(
+        default="",
+        pattern=r"^(https?://.+)?$",
+        description="Where payOS is asked about top-ups that nobody notified; empty: it is not asked",
+    )
+    payos_client_id: str = Field(default="", description="Our client id at payOS, sent when it is asked")
+    payos_api_key: str = secret("Our API key at payOS, sent when it is asked")
+    topup_poll_s: int = Field(
+        default=120, ge=0, description="Seconds after which the provider is asked about a top-up"
+    )
     topup_provider: str = Field(
         default="payos",
         pattern="^(payos|casso|sepay)$",

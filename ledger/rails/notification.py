@@ -76,6 +76,13 @@ class Adapter(Protocol):
         """Return the movement; raise UnreadableNotificationError. Does not verify."""
 
 
+class Asked(Protocol):
+    """A provider that can also be asked what became of a payment request."""
+
+    def read_status(self, raw: bytes, secret: bytes) -> tuple[bytes, ...]:
+        """Verify an answer and return the payments it tells of, each as the body that would have notified it."""
+
+
 def parse_object(raw: bytes) -> dict[str, object]:
     """Return the JSON object in `raw`; ValueError for anything another parser could read differently.
 

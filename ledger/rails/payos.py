@@ -88,18 +88,44 @@ class PayOs:
     def verify(self, raw: bytes, headers: Mapping[str, str], secret: bytes, now: datetime) -> None:
         """Return when the body's signature is that of its data. The format signs no sending time: `now` is unused."""
         del headers, now
+        self._signed(raw, secret)
+
+    def _signed(self, raw: bytes, secret: bytes) -> dict[str, object]:
+        """Return the `data` of a body that is signed; ForgedNotificationError."""
         try:
             body = parse_object(raw)
             given, fields = body.get("signature"), body.get("data")
             expected = sign(fields, secret) if isinstance(fields, dict) else ""
         except (ValueError, ArithmeticError) as wrong:
             raise ForgedNotificationError(provider=self.name, reason=str(wrong)) from None
-        if not expected or not isinstance(given, str) or not _HEX.fullmatch(given):
+        if not isinstance(fields, dict) or not isinstance(given, str) or not _HEX.fullmatch(given):
             raise ForgedNotificationError(
                 provider=self.name, reason="no data with a signature of 64 hex digits"
             )
         if not hmac.compare_digest(given.lower(), expected):
             raise ForgedNotificationError(provider=self.name, reason="the signature does not match")
+        return fields
+
+    def read_status(self, raw: bytes, secret: bytes) -> tuple[bytes, ...]:
+        """Return what a payment request's status tells of, each payment as the body that would have notified it.
+
+        The answer is signed as a notification is. Every asking gives the same bodies, so that what was told before
+        is known again. ForgedNotificationError, UnreadableNotificationError.
+        """
+        data = self._signed(raw, secret)
+        order_code, listed = data.get("orderCode"), data.get("transactions") or []
+        if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+            raise UnreadableNotificationError(provider=self.name, reason="transactions is no list of objects")
+        return tuple(
+            json.dumps(
+                {"data": {"orderCode": order_code, "currency": "VND", "code": PAID} | one, "polled": True},
+                sort_keys=True,
+                separators=(",", ":"),
+                ensure_ascii=False,
+                default=whole_number,
+            ).encode()
+            for one in listed
+        )
 
     def read(self, raw: bytes) -> Notified:
         """Return the payment in `data`. A payment that did not succeed (code not 00) is unreadable as one."""

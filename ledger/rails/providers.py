@@ -8,13 +8,16 @@ from typing import Final
 
 from kernel.errors import DomainError
 from ledger.rails.casso import Casso
-from ledger.rails.notification import Adapter
+from ledger.rails.notification import Adapter, Asked
 from ledger.rails.payos import PayOs
 from ledger.rails.sepay import SePay
 
 ADAPTERS: Final[Mapping[str, Adapter]] = MappingProxyType(
     {"payos": PayOs(), "casso": Casso(), "sepay": SePay()}
 )
+
+POLLED: Final[Mapping[str, Asked]] = MappingProxyType({"payos": PayOs()})
+"""Those that can be asked what became of a top-up."""
 
 
 class UnknownProviderError(DomainError):

@@ -68,6 +68,26 @@ def lock_named(
     return tuple(_intent(row) for row in rows)
 
 
+def list_unpaid(
+    tx: Connection, provider: str, *, asked_before: datetime, ended_after: datetime, limit: int
+) -> tuple[Intent, ...]:
+    """Return a provider's intents without their payment, the soonest to end first."""
+    rows = tx.execute(
+        text(
+            f"SELECT {_COLUMNS} FROM ledger_topup_intent WHERE provider = :provider AND state <> :credited "
+            "AND created_at <= :before AND expires_at > :after ORDER BY expires_at, intent_id LIMIT :limit"
+        ),
+        {
+            "provider": provider,
+            "credited": IntentState.CREDITED.value,
+            "before": asked_before,
+            "after": ended_after,
+            "limit": limit,
+        },
+    )
+    return tuple(_intent(row) for row in rows)
+
+
 def set_state(tx: Connection, intent_id: UUID, state: IntentState, now: datetime) -> None:
     """Write an intent's next state; the row is locked by the caller."""
     tx.execute(

@@ -17,7 +17,7 @@ from ledger import topup as verbs
 from ledger.rules.intent import Intent, IntentId
 from service import audit
 from service.commands import context
-from service.jobs import topups
+from service.jobs import topup_poll, topups
 
 
 @click.group()
@@ -103,6 +103,37 @@ def sweep() -> None:
     for one in applied:
         click.echo(f"{one.outcome} {one.payment_id or ''}".rstrip())
     click.echo(f"{len(applied)} notifications applied, {expired} intents expired")
+
+
+@topup.command()
+def poll() -> None:
+    """Ask the provider about top-ups whose payment nobody notified, and take in what it tells.
+
+    A notification that comes later is a repeat. Run it every few minutes by a timer. Ends with 1 when the provider
+    did not answer.
+
+    \b
+    Example:
+      lienthong topup poll
+    """  # noqa: D301  (click reads \b)
+    settings, failed = context.settings(), 0
+    if not settings.payos_url:
+        raise click.ClickException("LIENTHONG_PAYOS_URL is not set: there is nobody to ask")
+    with context.database() as database:
+        for asked in topup_poll.poll(
+            database,
+            settings=settings,
+            clock=context.clock(),
+            shelf=context.shelf,
+            ask=topup_poll.over_http(settings),
+        ):
+            failed += asked.failed != ""
+            for one in asked.applied:
+                click.echo(f"{asked.intent.intent_id}: {one.outcome}")
+            if asked.failed:
+                click.echo(f"{asked.intent.intent_id}: {asked.failed}", err=True)
+    if failed:
+        raise SystemExit(1)
 
 
 @topup.command(name="suspense")
