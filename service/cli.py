@@ -43,6 +43,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "operator": ("service.commands.operator", "Operators' terms: accounts, fees and shares, by two people."),
     "invoice": ("service.commands.invoice", "Issue e-invoices, send them, take the answers in."),
     "suspense": ("service.commands.suspense", "End what waits in suspense, by two people."),
+    "mandate": ("service.commands.mandate", "Top up by itself: riders' mandates, their charges."),
     "till": ("service.commands.till", "Cash top-ups at tills: shifts, remittance, counts, deposits."),
     "payback": ("service.commands.payback", "Pay riders back, by two people and one payment file."),
     "reconcile": ("service.commands.reconcile", "Reconcile books, provider and bank."),

@@ -1,4 +1,4 @@
-"""How notices leave the house: a port, and its first adapters (a file of JSON lines, a signed webhook).
+"""How notices, and charges of mandates, leave the house: a port, and its first adapters (a file of JSON lines, a signed webhook).
 
 At least once: a courier that fails, or a crash after it succeeded, leads to the same notice with the same id again.
 """
@@ -57,7 +57,7 @@ class WebhookCourier:
         body = json.dumps(dict(notice), ensure_ascii=False, sort_keys=True).encode()
         headers = {
             "Content-Type": "application/json",
-            "Idempotency-Key": str(notice["notice_id"]),
+            "Idempotency-Key": str(notice.get("notice_id") or notice["charge_id"]),
             SIGNATURE: hmac.new(self._key, body, hashlib.sha256).hexdigest(),
         }
         asked = urllib.request.Request(self._url, data=body, headers=headers)

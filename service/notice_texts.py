@@ -17,6 +17,7 @@ class NoticeKind(StrEnum):
     PASS_ENDING = "pass_ending"  # noqa: S105 - a travel pass, no secret
     PARKING_ENDING = "parking_ending"
     PARKING_PASS_ENDING = "parking_pass_ending"  # noqa: S105 - a pass, no secret
+    MANDATE_FAILED = "mandate_failed"
 
 
 _TEXTS: Final[dict[str, tuple[tuple[str, str], tuple[str, str]]]] = {
@@ -54,6 +55,18 @@ _TEXTS: Final[dict[str, tuple[tuple[str, str], tuple[str, str]]]] = {
         ("{product} sắp hết hạn", "{product} hết hạn lúc {until}. Hãy mua tiếp để xe vẫn có chỗ."),
         ("{product} is ending", "{product} ends at {until}. Buy the next one to keep your space."),
     ),
+    "mandate_failed": (
+        ("Nạp tiền tự động không thành công", "Không thu được {amount}. {next_vi}"),
+        ("Your automatic top-up failed", "{amount} could not be collected. {next_en}"),
+    ),
+}
+_NEXT: Final[dict[str, tuple[str, str]]] = {
+    "active": ("Chúng tôi sẽ thử lại.", "It will be tried again."),
+    "paused": (
+        "Đã tạm dừng nạp tự động; hãy bật lại trong ứng dụng.",
+        "Automatic top-ups are paused; turn them on again in the app.",
+    ),
+    "revoked": ("Nạp tự động đã được hủy.", "Automatic top-ups are switched off."),
 }
 _WHY: Final[dict[str, tuple[str, str]]] = {
     "debt": ("tài khoản còn nợ; nạp tiền để mở lại", "the account owes money; a top-up opens it again"),
@@ -77,6 +90,8 @@ def texts(kind: NoticeKind, facts: Mapping[str, Any]) -> dict[str, dict[str, str
         name = "late_charge" if int(facts["minor"]) > 0 else "late_refund"
     if kind is NoticeKind.DENIAL:
         values["why_vi"], values["why_en"] = _WHY.get(str(facts["reason"]), _OTHER)
+    if kind is NoticeKind.MANDATE_FAILED:
+        values["next_vi"], values["next_en"] = _NEXT[str(facts["state"])]
     return {
         language: {
             "title": title.format(**values, amount=amount),

@@ -29,6 +29,7 @@ from service.api.health import blueprint as health
 from service.api.inspections import blueprint as inspections
 from service.api.invoices import blueprint as invoices
 from service.api.ledger import blueprint as ledger
+from service.api.mandates import blueprint as mandates
 from service.api.media import blueprint as media
 from service.api.notifications import blueprint as notifications
 from service.api.operators import blueprint as operators
@@ -97,6 +98,7 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     accounts,
     entitlements,
     inspections,
+    mandates,
     media,
     risk,
     riders,

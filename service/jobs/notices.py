@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from kernel.ids import FareAccountId, uuid8
 from kernel.money import Money
 from kernel.service_day import local_date
+from ledger import mandate
 from ledger.accounts import open_accounts, read_balances
 from ledger.rules import chart
 from ledger.rules.book_day import ZONE
@@ -51,6 +52,7 @@ def collect(tx: Connection, *, limits: Limits, now: datetime) -> dict[str, int]:
         NoticeKind.PASS_ENDING: lambda _since: _ending(tx, now, limits.pass_days),
         NoticeKind.PARKING_ENDING: lambda _since: _parking_ending(tx, now, limits.parking_minutes),
         NoticeKind.PARKING_PASS_ENDING: lambda _since: _parking_pass_ending(tx, now, limits.pass_days),
+        NoticeKind.MANDATE_FAILED: lambda since: _uncollected(tx, since, now),
     }
     for kind, find in finders.items():
         seen = store.seen_to(tx, kind.value)
@@ -126,6 +128,11 @@ def _denied(tx: Connection, since: datetime, now: datetime) -> Found:
         account = FareAccountId(row.fare_account_id)
         notice_id = uuid8("notice", "denial", account, row.serial, row.reason, row.at.isoformat())
         yield account, notice_id, {"card": row.serial, "reason": row.reason}
+
+
+def _uncollected(tx: Connection, since: datetime, now: datetime) -> Found:
+    for account, intent_id, facts in mandate.list_failed(tx, since, now):
+        yield account, uuid8("notice", "mandate_failed", intent_id), dict(facts)
 
 
 def _low(tx: Connection, since: datetime, now: datetime, low: Money) -> Found:

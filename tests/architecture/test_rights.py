@@ -29,6 +29,8 @@ MAY_UPDATE = {
     "ledger_recon_exception": "owner",
     "ledger_topup_intent": "state",
     "ledger_payout": "state; its steps are append-only",
+    "ledger_mandate": "state; what a rider said stays",
+    "ledger_mandate_charge": "handed over and ended, each once",
     "ledger_invoice_series": "the next number, forwards only",
     "ledger_invoice": "state; its steps are append-only",
     "fare_pass_order": "ended once, when its payment came",

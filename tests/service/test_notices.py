@@ -195,6 +195,7 @@ FACTS = {
     NoticeKind.PARKING_ENDING: {"place": "Bãi xe 1", "until": "09:00 18/11/2026"},
     NoticeKind.PARKING_PASS_ENDING: {"product": "Vé tháng", "until": "09:00 18/11/2026"},
     NoticeKind.PASS_ENDING: {"product": "p", "scope": "", "until": "x"},
+    NoticeKind.MANDATE_FAILED: {"minor": 1, "currency": "VND", "state": "paused"},
 }
 
 

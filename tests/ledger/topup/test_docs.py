@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.rules import intent, pay_back, till
+from ledger.rules import intent, mandate, pay_back, till
 from ledger.rules.topup import Reason
 
 TEXT = (Path(__file__).parents[3] / "docs" / "topup.md").read_text("utf-8")
@@ -17,6 +17,7 @@ TEXT = (Path(__file__).parents[3] / "docs" / "topup.md").read_text("utf-8")
         (intent.TRANSITIONS, intent.IntentState.OPEN),
         (pay_back.TRANSITIONS, pay_back.OrderState.ASKED),
         (till.TRANSITIONS, till.TillShiftState.OPEN),
+        (mandate.TRANSITIONS, mandate.MandateState.ACTIVE),
     ],
 )
 def test_the_diagram_is_drawn_from_the_table(table: dict[Enum, dict[Enum, Enum]], first: Enum):
