@@ -30,6 +30,7 @@ BENCHES: Final[dict[str, str]] = {
     "ledger.export": "bench.ledger_export",
     "ledger.settle": "bench.ledger_settle",
     "ledger.reconcile": "bench.reconcile",
+    "ledger.camt": "bench.bank_read",
     "ledger.growth": "bench.ledger_growth",
     "fare.ingest": "bench.fare_ingest",
     "fare.price_day": "bench.fare_price",

@@ -215,18 +215,22 @@ def list_suspense(tx: Connection, limit: int) -> tuple[SuspenseRow, ...]:
 def list_balance_gaps(tx: Connection, provider: str) -> Sequence[Row[Any]]:
     """Return the movements whose opening balance is no other movement's closing one, save an account's first.
 
-    (account, payment_id, opening, paid_at), in time order. Opening is running balance - amount.
+    (account, payment_id, opening, paid_at), in time order. Opening is running balance - amount. A closing balance
+    is the opening of one movement only, so that a balance which comes back hides no gap.
     """
     return tx.execute(
         text(
-            "SELECT p.account, p.payment_id, p.running_balance - p.amount AS opening, p.paid_at "
-            "FROM ledger_payment p WHERE p.provider = :provider AND p.running_balance IS NOT NULL "
-            "AND NOT EXISTS (SELECT FROM ledger_payment q WHERE q.provider = p.provider "
-            "AND q.account = p.account AND q.payment_id <> p.payment_id "
-            "AND q.running_balance = p.running_balance - p.amount) "
-            "AND EXISTS (SELECT FROM ledger_payment q WHERE q.provider = p.provider AND q.account = p.account "
-            "AND q.running_balance IS NOT NULL AND (q.paid_at, q.payment_id) < (p.paid_at, p.payment_id)) "
-            "ORDER BY p.account, p.paid_at, p.payment_id"
+            "WITH told AS (SELECT account, payment_id, paid_at, running_balance AS closing, "
+            "running_balance - amount AS opening, paid_at > min(paid_at) OVER (PARTITION BY account) "
+            "AS later FROM ledger_payment "
+            "WHERE provider = :provider AND running_balance IS NOT NULL), "
+            "opened AS (SELECT *, row_number() OVER (PARTITION BY account, opening ORDER BY paid_at, payment_id) AS n "
+            "FROM told WHERE later), "
+            "closed AS (SELECT account, closing, row_number() OVER (PARTITION BY account, closing "
+            "ORDER BY paid_at, payment_id) AS n FROM told) "
+            "SELECT o.account, o.payment_id, o.opening, o.paid_at FROM opened o WHERE NOT EXISTS "
+            "(SELECT FROM closed c WHERE c.account = o.account AND c.closing = o.opening AND c.n = o.n) "
+            "ORDER BY o.account, o.paid_at, o.payment_id"
         ),
         {"provider": provider},
     ).all()

@@ -260,6 +260,14 @@ def test_running_balance_shows_the_movement_that_was_never_notified(desk):
     assert suspense.list_gaps(desk.tx, "payos") == ()
 
 
+def test_a_balance_that_comes_back_hides_no_gap(desk):
+    for identity, minor, balance in ((1, 50, 150), (2, 50, 200), (4, 50, 200)):
+        desk.take(casso(desk, identity, minor, balance), "casso")
+    assert [gap.opening_minor for gap in suspense.list_gaps(desk.tx, "casso")] == [150]  # -50 went unseen
+    desk.take(casso(desk, 3, -50, 150), "casso")
+    assert suspense.list_gaps(desk.tx, "casso") == ()
+
+
 PAYMENTS = [(0, 50_000), (0, 50_000), (0, 30_000), (0, 70_000), (None, 11_000), (1, 20_000), (1, 20_500)]
 
 
