@@ -2,10 +2,11 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
-from typing import Any, Final
+from functools import partial
+from itertools import chain, groupby
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -45,6 +46,7 @@ _BATCH: Final = 1_000
 _AT_ONCE: Final = 50
 KEPT_SECRET: Final = timedelta(hours=24)  # a rotated secret signs beside the new one for so long
 
+Row = TypeVar("Row")
 Change = tuple[str, str, int, Json, list[str]]  # topic, id, version, object, its places
 
 
@@ -170,9 +172,8 @@ def _is_about(one: Subscription, places: list[str], seen: Elements) -> bool:
 def _changes(tx: Connection, seen: Elements, since: datetime) -> Iterator[Change]:
     until = seen.at + timedelta(seconds=1)
     yield from _published(seen, since)
-    offset = 0
-    while True:
-        rows, _ = list_changed(tx, seen.operators, since=since, until=until, offset=offset, limit=_BATCH)
+    sessions = partial(list_changed, tx, seen.operators, since=since, until=until)
+    for rows in _pages(sessions):
         settled = list_settled(tx, rows, now=seen.at)
         for row in rows:
             topic = (
@@ -188,25 +189,32 @@ def _changes(tx: Connection, seen: Elements, since: datetime) -> Iterator[Change
                 row, seen.editions, spec, {"settlement": settled_body(settled[row.stay_id])}
             )
             yield f"Session{topic}", str(row.stay_id), row.revision, body, [row.place_id]
-        offset += len(rows)
-        if len(rows) < _BATCH:
-            break
-    held, _ = rights.list_assigned(tx, seen.operators, since=since, until=until, limit=_BATCH)
-    for right, ended_at in held:
+    assigned = partial(rights.list_assigned, tx, seen.operators, since=since, until=until)
+    for right, ended_at in chain.from_iterable(_pages(assigned)):
         one = HeldRight(right, ended_at)
-        topic = "AssignedRightCreated" if ended_at is None else "AssignedRightUpdated"
         yield (
-            topic,
+            "AssignedRightCreated" if ended_at is None else "AssignedRightUpdated",
             str(right.right_id),
             one.version,
             apds_use.assigned_right(one, seen.editions),
             [right.place_id],
         )
-    observed, _ = observations.list_recorded(tx, seen.operators, since=since, until=until, limit=_BATCH)
-    for observation in observed:
+    recorded = partial(observations.list_recorded, tx, seen.operators, since=since, until=until)
+    for observation in chain.from_iterable(_pages(recorded)):
         place = seen.book.places.get(observation.place_id)
         body = apds_use.observation(observation, place, seen.editions)
         yield "ObservationCreated", str(observation.observation_id), 1, body, [observation.place_id]
+
+
+def _pages(read: Callable[..., tuple[Sequence[Row], int]]) -> Iterator[Sequence[Row]]:
+    """Yield all pages of a list, so that no number of changes between two runs is too large."""
+    offset = 0
+    while True:
+        rows, _ = read(offset=offset, limit=_BATCH)
+        yield rows
+        offset += len(rows)
+        if len(rows) < _BATCH:
+            return
 
 
 def _published(seen: Elements, since: datetime) -> Iterator[Change]:

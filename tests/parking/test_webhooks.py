@@ -111,6 +111,14 @@ def test_a_change_is_told_once_signed_and_as_it_stands(apds, subscribe, run, rec
     assert "30A" not in str(handler.got), "no plate leaves"
 
 
+def test_more_than_a_page_between_two_runs_is_told_whole(apds, subscribe, run, monkeypatch, now):
+    monkeypatch.setattr(job, "_BATCH", 2)
+    subscribe(["ObservationCreated"])
+    for _ in range(5):
+        apds("POST", "/observations", observation(now))
+    assert run() == (5, 5, 0, 0)
+
+
 @needs_document
 def test_what_is_sent_is_what_the_document_asks_for(apds, subscribe, run, receiver, now):
     subscribe(["SessionCreated"])
