@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -22,6 +23,14 @@ UNSENT_MAX: Final = 20_000
 """Offline exposure: 20,000 unsent records are three days of the busiest gate (165,000 taps a day over 30 gates)."""
 NO_ACTIONS: Final = ActionList(0, ())
 _VERSION_EPOCH: Final = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class PurseTerms:
+    """What a reader needs to take money from purses: flat fares, and the LOAD keys of cards that shall be loaded."""
+
+    fares: Mapping[str, Mapping[str, int]]
+    load_keys: Mapping[int, bytes]
 
 
 def bundle_version(
@@ -56,14 +65,17 @@ def make_bundle(
     tariff_versions: Sequence[str],
     passback_s: int,
     now: datetime,
+    purse: PurseTerms | None = None,
 ) -> bytes:
     """Return the signed bundle for one device: {"bundle": base64 JSON, "signature": base64 Ed25519 under CONTEXT}.
 
     The card keys in it open with that device's box key alone. `tariff_versions` are the published ones, the one
     in force last. With a `delta` that alone is sent of the deny list; the digest of the whole stands beside it in any
-    case, so that a reader knows that it ends where we do.
+    case, so that a reader knows that it ends where we do. Without `purse` the reader takes no money from cards.
     """
-    keys = {"AUTH": {str(generation): key.hex() for generation, key in keyring.auth_masters().items()}}
+    keys = {"AUTH": _hex(keyring.auth_masters())}
+    if purse is not None:
+        keys |= {"DEBIT": _hex(keyring.debit_masters()), "LOAD": _hex(purse.load_keys)}
     document: Mapping[str, object] = {
         "version": version,
         "made_at": now.isoformat(),
@@ -75,6 +87,7 @@ def make_bundle(
         "actions": _base64(actions.encode()),
         "generations": list(keyring.generations),
         "passback_s": passback_s,
+        "purse_fares": purse.fares if purse is not None else {},
         "risk": {"stale_after_s": int(STALE_AFTER.total_seconds()), "unsent_max": UNSENT_MAX},
         "keys": _base64(box_to(device.box_key, json.dumps(keys).encode())),
     }
@@ -88,6 +101,10 @@ def _deny(denied: DenyList, delta: Delta | None) -> Mapping[str, str]:
         return {"deny": _base64(denied.encode())}
     assert delta.to_version == denied.version, "a delta leads to the list whose digest is sent"
     return {"deny_delta": _base64(encode_delta(delta))}
+
+
+def _hex(keys: Mapping[int, bytes]) -> dict[str, str]:
+    return {str(number): key.hex() for number, key in keys.items()}
 
 
 def _base64(raw: bytes) -> str:

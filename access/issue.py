@@ -22,7 +22,7 @@ from access.vault import Vault, unwrapped
 from kernel.crypto.card_keys import UID_SIZE, Role
 from kernel.errors import DomainError
 from kernel.ids import CardId, FareAccountId, uuid7, uuid8
-from kernel.wire.cardinfo import PRODUCT_ACCOUNT, PRODUCT_PURSE, CardInfo, Concession, encode
+from kernel.wire.cardinfo import PRODUCT_ACCOUNT, PRODUCT_PURSE, CardInfo, Concession, decode, encode
 
 ISSUER: Final = 1
 RANDOM_UID: Final = 1
@@ -186,7 +186,7 @@ def _vault(
 def personalisation(keyring: Keyring, issued: IssuedCard) -> dict[str, object]:
     """Return what the personalisation station (or a software card) is given: one entry of cards.json.
 
-    {"serial", "uid", "keys": {"AUTH", "TMAC", …: hex}, "generation", "info"}. It holds the card's keys: whoever
+    {"serial", "uid", "keys": {"AUTH", "TMAC", …: hex}, "generation", "info"}, and "purse": 0 for a stored-value card. It holds the card's keys: whoever
     has it is the card.
     """
     keys = keyring.card_keys(issued.uid, issued.key_generation)
@@ -196,6 +196,7 @@ def personalisation(keyring: Keyring, issued: IssuedCard) -> dict[str, object]:
         "keys": {role.value: keys[role].hex() for role in Role},
         "generation": issued.key_generation,
         "info": issued.info.hex(),
+        **({"purse": 0} if decode(issued.info).product == PRODUCT_PURSE else {}),
     }
 
 

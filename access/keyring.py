@@ -214,6 +214,10 @@ class Keyring:
         """Return the AUTH master of every generation: the only masters a validator holds (boxed to it)."""
         return {generation: roles[Role.AUTH] for generation, roles in self._secrets.masters.items()}
 
+    def debit_masters(self) -> dict[int, bytes]:
+        """Return the DEBIT master of every generation, for readers that take money from purses (boxed to each)."""
+        return {generation: roles[Role.DEBIT] for generation, roles in self._secrets.masters.items()}
+
     def lookup(self, kind: bytes, value: bytes) -> bytes:
         """Return the 32-byte keyed hash by which a UID (or another identifier of `kind`) is looked up."""
         return hmac.digest(self._secrets.lookup, len(kind).to_bytes(2, "big") + kind + value, "sha256")

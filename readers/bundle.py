@@ -16,7 +16,7 @@ import binascii
 import json
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -120,7 +120,9 @@ def load_bundle(state_dir: Path, identity: Identity) -> Bundle | None:
         return None
     except OSError as error:
         raise BundleError(f"{state_dir / FILE}: cannot be read ({error.strerror})") from error
-    return open_bundle(envelope, identity, denials.load(state_dir, _deny_version(envelope, identity)))
+    kept = open_bundle(envelope, identity, denials.load(state_dir, _deny_version(envelope, identity)))
+    # What it asks to be loaded may be done, acknowledged and gone from the journal: only a fresh one loads.
+    return replace(kept, load_keys={})
 
 
 def adopt_bundle(

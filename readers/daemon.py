@@ -76,8 +76,7 @@ class Daemon:
         self._told = State.BOOT
         self._fsync_ms = 0.0
         self._why: tuple[str, ...] = ()
-        self._taps_untidied = 0
-        self._tidied_at = 0.0
+        self._taps_untidied, self._tidied_at = 0, 0.0
         self._repair_s = _REPAIR_MIN_S
 
     def _kept_bundle(self) -> Bundle | None:
@@ -162,6 +161,7 @@ class Daemon:
             journal=kept.journal,
             memory=kept.memory,
             bundle=self._bundle,
+            acted=kept.begun,
         )
         remember(self.desk.codes, kept.journal.recent(self.clock.now() - LIVES), self.desk)
         self._uplink.follow(

@@ -40,8 +40,8 @@ class Desk:
     unsent: int = 0
     ailing: tuple[str, ...] = ()
     """Why the reader is DEGRADED; then no purse pays here."""
-    acted: set[UUID] = field(default_factory=set)
-    """Actions carried out by this run; the server hears of one twice without harm."""
+    acted: dict[UUID, int] = field(default_factory=dict)
+    """Actions begun here, by the card's counter of that transaction."""
     codes: ReplayWindow = field(default_factory=ReplayWindow)
     """QR codes and vouchers that were taken here: each once."""
 

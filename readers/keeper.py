@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -14,9 +14,11 @@ from readers.errors import JournalError
 from readers.journal import Journal, open_or_replace
 from readers.mark import Mark, load_mark, save_mark
 from readers.memory import Memory
+from readers.pay import begun
 from readers.records import Head
 
 _PAGES_PER_MB: Final = 256
+_EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class Kept:
     acknowledged: int
     memory: Memory
     latest: datetime | None
+    begun: dict[UUID, int]
+    """Actions that its records name, with the card's counter of each."""
 
 
 class Keeper:
@@ -67,7 +71,8 @@ class Keeper:
         self.shown = mark.shown
         taps = journal.recent(self._clock.now() - passback)
         latest = taps[-1].tapped_at if taps else None
-        return Kept(journal, self._marked, Memory.of(taps, last_shown=mark.shown), latest)
+        memory = Memory.of(taps, last_shown=mark.shown)
+        return Kept(journal, self._marked, memory, latest, begun(journal.recent(_EVER)))
 
     def acknowledge(self, journal: Journal, chained_up_to: int, *, passback: timedelta) -> None:
         """Note what the server has acknowledged and drop what neither it nor passback needs any more."""

@@ -12,6 +12,7 @@ from typing import Final, assert_never
 
 from access.rules.actionlist import REASON, Action, ActionKind
 from access.rules.mac import purse_of
+from kernel.ids import uuid7_time
 from kernel.wire.purse import encode_purse
 from kernel.wire.tap import Decision, Phase, TapRecord
 from readers import card, lamp, pay
@@ -125,6 +126,8 @@ class _Visit:
         # For an account-based card the pass and the block are the account's: to carry one out is to prove the card here.
         reason = f"{REASON}{action.action_id}" if action and action.kind is not ActionKind.RE_KEY else ""
         draft = self._torn(draft, prepared, purse, reason)
+        if action is not None:
+            desk.acted[action.action_id] = draft.tmc
         intent = desk.journal.begin(draft)
         self._laps.lap("intent")
         self._on(Event.INTENT_SAVED)
@@ -145,8 +148,6 @@ class _Visit:
             intent, tmc=committed.tmc, tmv=committed.tmv, latency_ms=self._latency_ms()
         )
         self._laps.lap("done")
-        if action is not None:
-            desk.acted.add(action.action_id)
         return self._proven(done, lamp.ACTED[action.kind] if action else lamp.WELCOME[done.purpose])
 
     def _pays(self, read: CardRead, amount: int, action: Action | None) -> tuple[Prepared, bytes] | None:
@@ -173,10 +174,28 @@ class _Visit:
                 one
                 for one in desk.bundle.actions.get(serial, ())
                 if now < one.until_at
-                and one.action_id not in desk.acted
-                and (one.kind is not ActionKind.LOAD_PURSE or (pays and serial in desk.bundle.load_keys))
+                and (
+                    self._may_load(one, read, pays=pays)
+                    if one.kind is ActionKind.LOAD_PURSE
+                    else one.action_id not in desk.acted
+                )
             ),
             None,
+        )
+
+    def _may_load(self, action: Action, read: CardRead, *, pays: bool) -> bool:
+        desk = self._desk
+        assert desk.bundle is not None, "a bundle was decided by"
+        return (
+            pays
+            and read.info.serial in desk.bundle.load_keys
+            and pay.may_load(
+                action,
+                device_id=desk.identity.device_id,
+                began_at=uuid7_time(desk.journal.journal_id),
+                prior_tmc=read.prior_tmc,
+                done_at=desk.acted.get(action.action_id),
+            )
         )
 
     def _recover(self, read: CardRead, torn: TapRecord) -> Shown:

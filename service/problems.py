@@ -68,6 +68,8 @@ TABLE: Final[dict[str, Row]] = {
     "bad-action": Row(422, "Action cannot be"),
     "malformed-action-list": Row(422, "Malformed action list"),
     "unknown-action": Row(404, "Action unknown"),
+    "no-purse": Row(409, "No purse on this card"),
+    "purse-load": Row(409, "More than can be loaded"),
     "deny-range": Row(422, "No serial range"),
     "identified-elsewhere": Row(409, "Identified elsewhere"),
     "other-citizen": Row(409, "Another citizen's account"),

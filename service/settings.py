@@ -170,6 +170,7 @@ class Settings(BaseSettings):
         le=3_600,
         description="A card shown again at the same reader within these seconds is the same tap (readers' bundle)",
     )
+    stored_value: bool = Field(default=False, description="Readers take money from stored-value cards")
     decision_max_age_s: int = Field(
         default=900,
         ge=1,

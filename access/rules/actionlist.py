@@ -38,7 +38,7 @@ NEEDS: Final[Mapping[ActionKind, frozenset[str]]] = {
     ActionKind.LOAD_PASS: frozenset({"pass_id", "product_id", "valid_from", "valid_until"}),
     ActionKind.UNBLOCK: frozenset(),
     ActionKind.RE_KEY: frozenset({"generation"}),
-    ActionKind.LOAD_PURSE: frozenset({"amount"}),
+    ActionKind.LOAD_PURSE: frozenset({"amount", "device", "asked_at"}),
 }
 """Which details each kind carries: all of them, and no others."""
 
@@ -46,6 +46,20 @@ NEEDS: Final[Mapping[ActionKind, frozenset[str]]] = {
 def is_amount(text: str) -> bool:
     """Return whether a text is an amount that may be loaded onto a purse."""
     return text.isascii() and text.isdecimal() and len(text) <= 8 and 0 < int(text) <= LARGEST_LOAD
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def _is_instant(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 class BadActionError(DomainError):
@@ -78,6 +92,12 @@ class Action:
             raise BadActionError(action=self.kind.value, why="a generation is a number")
         if self.kind is ActionKind.LOAD_PURSE and not is_amount(self.detail["amount"]):
             raise BadActionError(action=self.kind.value, why=f"an amount is 1 to {LARGEST_LOAD} đồng")
+        if self.kind is ActionKind.LOAD_PURSE and not (
+            _is_uuid(self.detail["device"]) and _is_instant(self.detail["asked_at"])
+        ):
+            raise BadActionError(
+                action=self.kind.value, why="it names its reader by id, and an aware instant"
+            )
         if self.until_at.tzinfo is None:
             raise BadActionError(action=self.kind.value, why="its end is an aware instant")
 

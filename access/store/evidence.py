@@ -44,6 +44,15 @@ class TapRow(NamedTuple):
     sealed: bytes
 
 
+class SealedTap(NamedTuple):
+    """One tap's sealed body, and what opens it."""
+
+    tap_id: UUID
+    record_hash: bytes
+    sealed_under: UUID
+    sealed: bytes
+
+
 class ClaimRow(NamedTuple):
     """One row of `tap_claim`: a valid transaction MAC for (card, counter), and what it says of the tap before.
 
@@ -265,3 +274,18 @@ def list_missing(tx: Connection, *, since: datetime, limit: int) -> tuple[Missin
         {"since": since, "limit": limit, "last": LAST_COUNTER},
     )
     return tuple(Missing(*row) for row in rows)
+
+
+def list_newest_proven(tx: Connection, card_id: UUID, *, limit: int) -> tuple[SealedTap, ...]:
+    """Return the card's last taps that carry a valid MAC, by its counter, the newest first."""
+    rows = tx.execute(
+        text(
+            "SELECT t.tap_id, t.record_hash, t.sealed_under, t.sealed FROM tap_claim c"
+            " JOIN tap t ON t.card_id = c.card_id AND t.tap_id = c.tap_id"
+            " WHERE c.card_id = :card ORDER BY c.counter DESC LIMIT :limit"
+        ),
+        {"card": card_id, "limit": limit},
+    )
+    return tuple(
+        SealedTap(row.tap_id, bytes(row.record_hash), row.sealed_under, bytes(row.sealed)) for row in rows
+    )

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from fare.rules.bill import Bill
+from fare.rules.bill import Bill, Closed, Component
 from fare.rules.explain import TapExplanation, explain
 from fare.rules.facts import CARD_MEDIUM, DayFacts, FareTap
 from fare.rules.price import price_day
@@ -99,3 +99,27 @@ def rides_between(tariff: Tariff, start: str, end: str) -> tuple[str, ...]:
     for network in sorted(published - served):
         found.update(sorted(one for one, route in tariff.routes.items() if network in route.networks)[:1])
     return tuple(sorted(found))
+
+
+def flat_fares(book: TariffBook, at: datetime) -> dict[str, dict[Concession, int]]:
+    """Return what boarding costs by itself at `at`, in the currency's minor units, by route and concession.
+
+    Only of routes on which boarding settles the fare, whatever the stop and the hour: elsewhere nobody knows the price
+    when a rider boards. Without passes, caps and transfers, which only a bill knows.
+    """
+    tariff = book.on(at.astimezone(book.zone).date())
+    if tariff.timeframes.any_used:
+        return {}
+    day = service_day(at, book.day_starts, book.zone)
+    found: dict[str, dict[Concession, int]] = {}
+    for route in sorted(tariff.routes):
+        for concession in Concession:
+            board = FareTap(
+                TapId(uuid8("quote", 1)), CardId(_NOBODY), 1, at, Purpose.BOARD, Phase.DONE, OperatorId(""), "",
+                route, "", "quote", 0, concession, ClockState.SYNCED, proven_torn=False,
+            )  # fmt: skip
+            bill = price_day(DayFacts(FareAccountId(_NOBODY), day, (board,)), book)
+            if not bill.unpriced and [ride.closed for ride in bill.rides] == [Closed.BOARDED]:
+                charged = sum(line.amount.minor for line in bill.lines if line.component is Component.CHARGED)
+                found.setdefault(route, {})[concession] = charged
+    return found

@@ -42,6 +42,8 @@ class StateFile:
                 row["tmc"],
                 bytes.fromhex(row["tmv"]),
                 bytes.fromhex(row["reader"]),
+                purse=row.get("purse"),
+                log=tuple(map(bytes.fromhex, row.get("log", ()))),
             )
         self._out = path.open("a")
 
@@ -61,6 +63,8 @@ class StateFile:
             "tmv": state.tmv.hex(),
             "reader": state.last_reader.hex(),
         }
+        if state.purse is not None:
+            row |= {"purse": state.purse, "log": [record.hex() for record in state.log]}
         with self._lock:
             self._out.write(json.dumps(row) + "\n")
             self._out.flush()
@@ -87,10 +91,15 @@ def _card(row: Mapping[str, object], state: StateFile) -> SoftCard:
     serial, keys = int(str(row["serial"])), row["keys"]
     if not isinstance(keys, dict):
         raise TypeError("keys is an object")
+    purse = int(str(row["purse"])) if "purse" in row else None
+    own = {role: bytes.fromhex(keys[role.value]) for role in Role if role.value in keys}
+    secrets = (
+        Secrets.of(auth=own[Role.AUTH], tmac_key=own[Role.TMAC]) if purse is None else Secrets.all_of(own)
+    )
     return SoftCard(
         bytes.fromhex(str(row["uid"])),
-        Secrets.of(auth=bytes.fromhex(keys[Role.AUTH.value]), tmac_key=bytes.fromhex(keys[Role.TMAC.value])),
-        state.last(serial, Eeprom(bytes.fromhex(str(row["info"])))),
+        secrets,
+        state.last(serial, Eeprom(bytes.fromhex(str(row["info"])), purse=purse)),
         on_commit=lambda eeprom: state.keep(serial, eeprom),
     )
 

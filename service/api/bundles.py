@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from functools import lru_cache
 from typing import Annotated, Final
 
 from apiflask import APIBlueprint
@@ -9,11 +12,20 @@ from flask import Response, request
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
-from access import actions, deny, enrol
-from access.bundle import bundle_version, make_bundle
+from access import actions, deny, enrol, purse
+from access.bundle import PurseTerms, bundle_version, make_bundle
 from access.delivery import delta_for
+from access.rules.actionlist import ActionList
+from access.rules.device import DeviceKind
+from access.store.devices import Device
+from fare.rules.lookup import flat_fares
+from fare.rules.tariff import TariffBook
+from kernel.ids import DeviceId
 from service.auth import device_signed, signing_device
 from service.services import services
+
+_NOON: Final = time(12)
+_TAKES_MONEY: Final = frozenset({DeviceKind.BUS, DeviceKind.METRO})
 
 blueprint: Final = APIBlueprint("bundles", __name__, tag="Devices")
 
@@ -59,8 +71,9 @@ def get_bundle(query_data: BundleQuery) -> Response:
         # Thousands of readers ask each minute and mostly hold it already: the list is read only for the others.
         if held == f'"{version}"':
             return version, b""
+        device = enrol.get_device(tx, device_id)
         made = make_bundle(
-            enrol.get_device(tx, device_id),
+            device,
             version=version,
             keyring=running.keyring,
             denied=running.deny_shelf.at(tx, denied),
@@ -69,6 +82,7 @@ def get_bundle(query_data: BundleQuery) -> Response:
             tariff_versions=tariffs,
             passback_s=running.settings.passback_s,
             now=now,
+            purse=_purse_terms(tx, device, wanted, now),
         )
         return version, made
 
@@ -77,3 +91,21 @@ def get_bundle(query_data: BundleQuery) -> Response:
     answer.headers["ETag"] = f'"{version}"'
     answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+def _purse_terms(tx: Connection, device: Device, wanted: ActionList, now: datetime) -> PurseTerms | None:
+    """Return what this reader needs for stored-value cards; None where it is none of its business."""
+    running = services()
+    books = running.shelf.books(tx)
+    if not running.settings.stored_value or device.kind not in _TAKES_MONEY or not books.newest:
+        return None
+    book = books.current()
+    fares = _fares(book, now.astimezone(book.zone).date())
+    device_id = DeviceId(device.device_id)
+    return PurseTerms(fares, purse.load_keys(tx, wanted, device_id, keyring=running.keyring))
+
+
+@lru_cache(maxsize=4)  # a tariff has some thousand prices, and all readers ask for the same ones
+def _fares(book: TariffBook, on: date) -> Mapping[str, Mapping[str, int]]:
+    prices = flat_fares(book, datetime.combine(on, _NOON, book.zone))
+    return {route: {each.name: amount for each, amount in row.items()} for route, row in prices.items()}

@@ -11,11 +11,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from access import actions, deny, issue
-from access.rules.actionlist import ActionKind
-from kernel.ids import CardId
+from access.rules.actionlist import ActionKind, BadActionError, is_amount
+from kernel.ids import CardId, DeviceId
 from service import audit, metrics
 from service.auth import principal, requires
 from service.errors import MalformedRequestError
+from service.jobs import purse
 from service.jobs.risk import limits_of, read_exposure
 from service.problems import request_id
 from service.services import services
@@ -135,6 +136,9 @@ def post_action(serial: int, json_data: ActionBody) -> tuple[dict[str, Any], int
     now, actor = running.clock.now(), principal().actor
 
     def work(tx: Connection) -> bool:
+        if json_data.action is ActionKind.LOAD_PURSE:
+            # Money: what may be loaded is the account's, and no more.
+            return _load(tx, serial, json_data, now)
         card = issue.get_card(tx, serial=serial)
         made = actions.want(
             tx,
@@ -163,6 +167,30 @@ def post_action(serial: int, json_data: ActionBody) -> tuple[dict[str, Any], int
 
     made = running.database.run(work)
     return {"action_id": str(json_data.action_id), "again": not made}, 201 if made else 200
+
+
+def _load(tx: Connection, serial: int, body: ActionBody, now: datetime) -> bool:
+    amount, device = body.detail.get("amount", ""), body.detail.get("device", "")
+    if body.detail.keys() != {"amount", "device"} or not is_amount(amount):
+        raise BadActionError(
+            action=body.action.value, why="it takes an amount in đồng, and a reader's device id"
+        )
+    try:
+        reader = DeviceId(UUID(device))
+    except ValueError:
+        raise BadActionError(action=body.action.value, why="a reader is named by its device id") from None
+    loaded = purse.load(
+        tx,
+        serial,
+        int(amount),
+        reader=reader,
+        action_id=body.action_id,
+        keyring=services().keyring,
+        cause=body.cause,
+        by=principal().actor,
+        now=now,
+    )
+    return loaded > 0
 
 
 @blueprint.get("/cards/<int:serial>/actions")

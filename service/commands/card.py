@@ -16,7 +16,7 @@ from access.issue import NewCard
 from access.rules.medium import MediumEvent
 from kernel.crypto.card_keys import UID_SIZE
 from kernel.wire.cardinfo import Concession
-from service.commands import card_actions, card_life, legacy, passes
+from service.commands import card_actions, card_life, card_purse, legacy, passes
 
 CONCESSIONS = [each.name for each in Concession]
 COLUMNS = ["uid", "concession", "expiry"]
@@ -43,6 +43,9 @@ def card() -> None:
     help=f"Many cards: CSV with the columns {', '.join(COLUMNS)}.",
 )
 @click.option("--operator", default="", help="Who hands the cards out.")
+@click.option(
+    "--stored-value", is_flag=True, help="The cards have a purse that pays by itself (docs/readers.md)."
+)
 @click.option("--inactive", is_flag=True, help="Readers refuse the cards until each is activated.")
 @click.option(
     "--count", "expected", type=click.IntRange(min=1), help="Control total: how many cards there must be."
@@ -60,6 +63,7 @@ def issue(
     expiry: click.DateTime | None,
     bulk: Path | None,
     operator: str,
+    stored_value: bool,
     inactive: bool,
     expected: int | None,
     checksum: str | None,
@@ -91,8 +95,7 @@ def issue(
         return
     if out is None:
         raise click.UsageError("--out says where the personalisation data goes")
-    if inactive:
-        asked = [replace(each, active=False) for each in asked]
+    asked = [replace(each, active=not inactive, stored_value=stored_value) for each in asked]
     ring, now, actor = context.keyring(), context.clock().now(), context.actor()
     with card_life.private_file(out) as file, context.database() as database, database.begin() as tx:
         portions = range(0, len(asked), _AT_ONCE)
@@ -246,6 +249,8 @@ for _command in (
     card_life.return_,
     card_life.expire,
     card_life.link,
+    card_purse.show,
+    card_purse.load,
     legacy.dormant,
     passes.rider_code,
     card_actions.list_actions,

@@ -14,6 +14,7 @@ from service.commands import context
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+_BY_ITSELF = {ActionKind.LOAD_PURSE}  # money: `lienthong card load` asks what the account holds
 SERIAL = click.argument("serial", type=click.IntRange(min=1))
 
 
@@ -40,7 +41,7 @@ def list_actions(serial: int) -> None:
 
 @click.command("ask")
 @SERIAL
-@click.argument("kind", type=click.Choice([kind.value for kind in ActionKind]))
+@click.argument("kind", type=click.Choice([kind.value for kind in ActionKind if kind not in _BY_ITSELF]))
 @click.option(
     "--until", type=click.DateTime(["%Y-%m-%d"]), required=True, help="It waits until this day begins."
 )

@@ -16,10 +16,11 @@ from kernel.wire.purse import encode_purse
 from kernel.wire.tap import Phase, Purpose
 from readers.decide import Reason, Refused
 from readers.lamp import Light, Money
-from readers.pay import FromAccount, Pay, price
+from readers.pay import FromAccount, Pay, begun, price
 from readers.softcard.card import Eeprom, Fault, Secrets, SoftCard
 from tests.readers.kit import (
     AUTH_MASTERS,
+    DEVICE,
     NOW,
     TMAC_MASTERS,
     enrolled,
@@ -145,9 +146,12 @@ def test_a_torn_payment_is_taken_once_or_not_at_all(bench, fault):
 
 
 def action(amount, **changes):
-    return Action(
-        1, uuid7(NOW), ActionKind.LOAD_PURSE, {"amount": str(amount)}, NOW + timedelta(days=1), **changes
-    )
+    detail = {
+        "amount": str(amount),
+        "device": str(DEVICE),
+        "asked_at": (NOW + timedelta(seconds=1)).isoformat(),
+    }
+    return Action(1, uuid7(NOW), ActionKind.LOAD_PURSE, detail | changes, NOW + timedelta(days=1))
 
 
 def test_a_load_comes_with_the_next_payment_once_and_its_record_names_it(bench):
@@ -211,3 +215,48 @@ def test_a_reader_without_debit_masters_pays_nothing(bench):
 def test_what_a_purse_pays(changes, where, priced):
     given = {"purpose": Purpose.BOARD, "route_id": "26", "fares": FARES, "ailing": False} | where
     assert price(replace(INFO, **changes), **given) == priced
+
+
+LOAD_KEY = {1: card_key(LOAD[1], uid_of(1), 1)}
+
+
+def asked(bench, wanted):
+    bench.desk.bundle = replace(bench.desk.bundle, actions={1: (wanted,)}, load_keys=LOAD_KEY)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"device": "01939c1e-5a2b-7c3d-8e4f-0000000000ff"}, {"asked_at": NOW.isoformat()}],
+    ids=["another reader's", "before this journal began"],
+)
+def test_a_load_that_another_reader_or_a_lost_journal_may_have_done_is_left_alone(bench, changes):
+    asked(bench, action(50_000, **changes))
+    soft = purse_card(8_000)
+    assert present(bench, soft).phase == "DONE"
+    assert (soft.eeprom.purse, bench.records()[0].reason) == (1_000, "")
+
+
+@pytest.mark.parametrize("fault", [Fault.TEAR_BEFORE, Fault.TEAR_AFTER])
+def test_a_torn_load_comes_onto_the_card_once(bench, fault):
+    asked(bench, action(50_000))
+    soft = purse_card(1_000)
+    assert present(bench, soft, fault).phase == "TORN"
+    for _ in range(3):
+        later(bench)  # past the passback window: a new transaction
+        assert present(bench, soft).message.light is Light.GREEN
+    paid = 3 + (fault is Fault.TEAR_AFTER)
+    assert soft.eeprom.purse == 1_000 + 50_000 - paid * 7_000
+    committed = [each for each in bench.records() if each.phase is Phase.DONE or fault is Fault.TEAR_AFTER]
+    assert sum(purse_of(each).loaded for each in committed) == 50_000
+
+
+@pytest.mark.parametrize("fault", [None, Fault.TEAR_BEFORE, Fault.TEAR_AFTER])
+def test_a_restart_remembers_which_loads_were_begun(bench, fault):
+    asked(bench, action(50_000))
+    soft = purse_card(1_000)
+    present(bench, soft, fault)
+    bench.desk.acted = begun(bench.records())
+    later(bench)
+    present(bench, soft)
+    paid = 1 if fault is Fault.TEAR_BEFORE else 2
+    assert soft.eeprom.purse == 1_000 + 50_000 - paid * 7_000

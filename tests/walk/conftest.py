@@ -24,6 +24,7 @@ def town(clone, tmp_path_factory) -> Iterator[Town]:
             temporary = city.home / "tmp"
             temporary.mkdir()
             city.crew.environment = {"PYTHONWARNINGS": "error", "TMPDIR": str(temporary)}
+            city.environment["LIENTHONG_STORED_VALUE"] = "true"
             prepare(city)
             city.start_service(scaled(OPENS, 1))
             books = Database(database.url, pool_size=2)

@@ -10,6 +10,11 @@ from hypothesis import strategies as st
 from access.rules.actionlist import Action, ActionKind, ActionList, BadActionError, MalformedActionListError
 
 AT = datetime(2026, 11, 18, tzinfo=UTC)
+PURSE = {
+    "amount": "1",
+    "device": "01939c1e-5a2b-7c3d-8e4f-0000000000ff",
+    "asked_at": "2026-11-18T09:00:00+07:00",
+}
 LOAD = {"pass_id": "p", "product_id": "month", "valid_from": "2026-12-01", "valid_until": "2027-01-01"}
 
 
@@ -23,6 +28,8 @@ def action(serial=7, number=1, kind=ActionKind.UNBLOCK, detail=None, until=AT):
         (ActionKind.LOAD_PASS, LOAD),
         (ActionKind.UNBLOCK, {}),
         (ActionKind.RE_KEY, {"generation": "2"}),
+        (ActionKind.LOAD_PURSE, PURSE),
+        (ActionKind.LOAD_PURSE, PURSE | {"amount": "5000000"}),
     ],
 )
 def test_a_list_reads_back_as_it_was_written(kind, detail):
@@ -39,6 +46,15 @@ def test_a_list_reads_back_as_it_was_written(kind, detail):
         (ActionKind.RE_KEY, {}),
         (ActionKind.RE_KEY, {"generation": "two"}),
         (ActionKind.RE_KEY, {"generation": "2", "key": "00112233"}),  # keys never travel in it
+        (ActionKind.LOAD_PURSE, {"amount": "1"}),
+        *(
+            (ActionKind.LOAD_PURSE, PURSE | {"amount": amount})
+            for amount in ("0", "-1", "5000001", "1.5", "", "ten", "٣", "1e3", "00000000001")
+        ),
+        (ActionKind.LOAD_PURSE, PURSE | {"device": "bus-01"}),
+        (ActionKind.LOAD_PURSE, PURSE | {"asked_at": "2026-11-18T09:00:00"}),
+        (ActionKind.LOAD_PURSE, PURSE | {"asked_at": "today"}),
+        (ActionKind.LOAD_PURSE, PURSE | {"key": "00112233"}),
     ],
 )
 def test_details_of_another_kind_are_refused(kind, detail):
