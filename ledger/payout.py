@@ -45,6 +45,7 @@ from ledger.rules.payout import (
 )
 from ledger.rules.settlement import Settled
 from ledger.rules.terms import NoTermsError
+from ledger.store import expected
 from ledger.store import payouts as store
 from ledger.store.payouts import PaymentRow, PayoutRow
 
@@ -150,8 +151,29 @@ def decide(
                 narrative="payout.undone",
             )
             assert not isinstance(outcome, Refused), "clearing accounts have no floor"
+    if event is PayoutEvent.EXECUTED:
+        _expect(tx, found, now)
     _write_step(tx, found, event, state, by=by, now=now, note=note)
     return get(tx, payout_id)
+
+
+def _expect(tx: Connection, found: Payout, now: datetime) -> None:
+    """Tell reconciliation what the bank's statement will have: what we pay and what operators owe us.
+
+    Not before the bank has acted: what is undone until then never shows there.
+    """
+    for one in found.payments:
+        if CENTRE in {one.payer, one.payee}:
+            expected.insert(
+                tx,
+                uuid8("payout expected", found.row.payout_id, one.payment_no),
+                pool=store.POOL,
+                source_id=found.row.payout_id,
+                minor=-one.minor if one.payer == CENTRE else one.minor,
+                currency=found.row.currency,
+                now=now,
+                end_to_end=one.end_to_end,
+            )
 
 
 def release(

@@ -23,7 +23,7 @@ from ledger.rules.account import AccountSpec
 from ledger.rules.book_day import ZONE
 from ledger.rules.entry import Entry, Line, Refused
 from ledger.rules.reconcile import Figures, permille
-from ledger.store import pay_backs, tills
+from ledger.store import pay_backs, payouts, tills
 from ledger.store import recon_books as books
 from ledger.store import recon_left as left
 from ledger.store import recon_match as match
@@ -89,6 +89,8 @@ def counter_account(pool: str, unit: Currency) -> AccountSpec:
             return chart.refund_payable(unit)
         case tills.POOL:
             return chart.cash_office(unit)
+        case payouts.POOL:
+            return chart.payout_transit(unit)
         case _:
             return chart.provider_clearing(pool, unit)
 

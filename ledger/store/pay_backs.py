@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, text
 from kernel.ids import FareAccountId
 from kernel.money import Money, currency
 from ledger.rules.pay_back import LIVE, Order, OrderId, OrderState, Payee
+from ledger.store import expected
 
 _LOCK: Final = 0x4C54_5042  # orders are made and ended one at a time, so that their sum holds still
 POOL: Final = "refunds"
@@ -155,23 +156,15 @@ def insert_batch(tx: Connection, batch_id: UUID, actor: str, now: datetime) -> d
 
 def insert_movement(tx: Connection, order: Order, item_id: UUID, minor: int, now: datetime) -> None:
     """Tell reconciliation of a movement to expect at the bank: `minor` is signed."""
-    tx.execute(
-        text(
-            "INSERT INTO ledger_recon_item (item_id, side, pool, source_id, account, amount, fee, currency, "
-            "occurred_on, identity, reference, end_to_end, qr_reference, payout, folded, reversal, recorded_at) "
-            "VALUES (:item_id, 'ledger', :pool, :order_id, '', :minor, 0, :currency, "
-            "(CAST(:now AS timestamptz) AT TIME ZONE 'Asia/Ho_Chi_Minh')::date, '', '', :end_to_end, '', '', '', "
-            "false, :now)"
-        ),
-        {
-            "item_id": item_id,
-            "pool": POOL,
-            "order_id": order.order_id,
-            "minor": minor,
-            "currency": order.amount.currency.code,
-            "end_to_end": order.end_to_end,
-            "now": now,
-        },
+    expected.insert(
+        tx,
+        item_id,
+        pool=POOL,
+        source_id=order.order_id,
+        minor=minor,
+        currency=order.amount.currency.code,
+        now=now,
+        end_to_end=order.end_to_end,
     )
 
 

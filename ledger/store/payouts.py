@@ -43,6 +43,8 @@ class PaymentRow:
     bic: str
 
 
+# What reconciliation calls the movements of payouts.
+POOL: Final = "payouts"
 _ROW: Final = ", ".join(PayoutRow.__slots__)
 _PAYMENT: Final = ", ".join(PaymentRow.__slots__)
 

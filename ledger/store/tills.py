@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, text
 from kernel.ids import uuid8
 from kernel.money import Money, currency
 from ledger.rules.till import ShiftId, Till, TillEvent, TillFact, TillKind, TillShift
+from ledger.store import expected
 
 POOL: Final = "cash"
 
@@ -158,22 +159,15 @@ def insert_deposit(
         text("SELECT amount, reference FROM ledger_recon_item WHERE item_id = :id"), {"id": deposit_id}
     ).one_or_none()
     if known is None:
-        tx.execute(
-            text(
-                "INSERT INTO ledger_recon_item (item_id, side, pool, source_id, account, amount, fee, currency, "
-                "occurred_on, identity, reference, end_to_end, qr_reference, payout, folded, reversal, recorded_at) "
-                "VALUES (:id, 'ledger', :pool, :id, '', :amount, 0, :unit, "
-                "(CAST(:now AS timestamptz) AT TIME ZONE 'Asia/Ho_Chi_Minh')::date, '', :reference, '', '', '', '', "
-                "false, :now)"
-            ),
-            {
-                "id": deposit_id,
-                "pool": POOL,
-                "amount": amount.minor,
-                "unit": amount.currency.code,
-                "reference": reference,
-                "now": now,
-            },
+        expected.insert(
+            tx,
+            deposit_id,
+            pool=POOL,
+            source_id=deposit_id,
+            minor=amount.minor,
+            currency=amount.currency.code,
+            now=now,
+            reference=reference,
         )
     return known
 

@@ -3,6 +3,7 @@
 import pytest
 from lxml import etree
 
+from demo.bank_statements import mt940
 from ledger import prove
 from ledger.rules import chart
 from ledger.rules.payout import (
@@ -18,6 +19,8 @@ from ledger.rules.payout import (
 from service.jobs.settle_day import settle_day
 from service.services import EXTENSION
 from service.staff import Role
+from tests.ledger.reconcile.conftest import House
+from tests.ledger.topup.conftest import Desk
 from tests.played import DAY, ride_a_day, sign_terms
 from tests.service.sellers import Shop
 
@@ -150,6 +153,40 @@ def test_what_the_bank_has_executed_stays(client, shop, maker, checker, made):
     assert act(client, maker, made, "executed", note="FT1").json["state"] == "executed"
     assert problem(act(client, maker, made, "undo", note="too late")) == (409, "payout-state")
     assert prepare(client, maker).json["state"] == "executed"
+
+
+@pytest.mark.parametrize("told_first", [True, False])
+def test_the_banks_statement_empties_the_transit_account(client, shop, maker, checker, made, told_first):
+    """The bank's lines are matched by their end-to-end ids, whether finance or the statement speaks first."""
+    act(client, checker, made, "sign", decision="approve", total_minor=20_000)
+    file = etree.fromstring(act(client, maker, made, "release").data)
+    paid = {
+        node.findtext(".//{*}EndToEndId"): int(node.findtext(".//{*}InstdAmt"))
+        for node in file.iter("{*}CdtTrfTxInf")
+    }
+    assert sorted(paid.values()) == [2_000, 18_000]
+    assert all(len(end) <= 16 for end in paid), "all that MT940 has room for"
+
+    def bank(tx):
+        house = House(Desk(tx, shop.now))
+        lines = (house.movement(-minor, "CHI TRA", shop.now, end_to_end=end) for end, minor in paid.items())
+        house.bank(*lines, write=mt940)
+
+    def reconciled(tx):
+        house = House(Desk(tx, shop.now))
+        return house.run().unexplained, house.queue()
+
+    database = shop.running.database
+    if not told_first:
+        database.run(bank)
+        assert database.run(reconciled) == (0, [("unknown_debit", -18_000), ("unknown_debit", -2_000)])
+    act(client, maker, made, "executed", note="FT1")
+    if told_first:
+        database.run(bank)
+    assert database.run(reconciled) == (0, [])
+    assert database.run(reconciled) == (0, []), "and once only"
+    assert balances(shop)["transit"] == 0
+    assert not [fault for one in prove.prove(database.begin) for fault in one.faults]
 
 
 def test_refused_and_prepared_anew(client, shop, maker, checker, made):
