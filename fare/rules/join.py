@@ -29,7 +29,7 @@ def join_legs(legs: list[Leg], builder: Builder, tail: Tail | None) -> list[Leg]
             and last is not None
             and _joins(last, leg, overnight=first is before and not effective)
         ):
-            if first is before:
+            if not effective:
                 effective.append(first)
             first.joined.append(leg)
             first.arrived, first.end_stop, first.closed = leg.arrived, leg.end_stop, leg.closed

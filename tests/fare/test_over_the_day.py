@@ -99,6 +99,20 @@ def folded(book, taps):
     return fold_days(days_of(ACCOUNT, taps, book), book)
 
 
+def test_two_rides_that_go_on_with_the_day_before_are_one_leg_once():
+    """The first of them is still under way at the day's start, and the second joins it."""
+    taps = [
+        tap(1, NIGHT + timedelta(minutes=50), "r1", "x", Purpose.BOARD),
+        tap(2, NIGHT + timedelta(minutes=80), "r1", "y", Purpose.ALIGHT),
+        tap(3, NIGHT + timedelta(minutes=99), "r1", "y", Purpose.BOARD),
+        tap(4, NIGHT + timedelta(minutes=129), "r1", "z", Purpose.ALIGHT),
+        tap(5, NIGHT + timedelta(minutes=130), "r2", "z", Purpose.BOARD),
+        tap(6, NIGHT + timedelta(minutes=135), "r2", "y", Purpose.ALIGHT),
+    ]
+    split = by_operator(folded(book_of("joins", "leg", "03:00:00"), taps))
+    assert split == {("a", "charged", "rider"): 1_200, ("c", "charged", "rider"): 600}
+
+
 @settings(max_examples=300, deadline=None)
 @given(rides(), st.sampled_from(sorted(LINKS)), st.sampled_from(("leg", "distance", "proportional")))
 def test_operators_get_the_same_wherever_the_day_starts(taps, links, basis):
