@@ -103,8 +103,9 @@ def sums_of(entries: Sequence[Entry]) -> Sums:
 def in_key_order(entries: Sequence[Entry]) -> list[Entry]:
     """Return the entries by owner, who leads the table's key; those of one owner as they came.
 
-    Neighbours in the key land on one page of its index: a quarter less of the server's time for a large batch. And
-    two batches that share ids write them in one order, so neither waits for the other in turn.
+    Neighbours in the key land on one page of its index: a quarter less of the server's time for a large batch. Two
+    batches that share ids write them owner by owner in one order; only where one owner's stand otherwise in each may
+    both wait for the other, and then the database ends one, which is judged anew.
     """
     return sorted(entries, key=_OWNER_ID)
 
