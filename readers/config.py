@@ -64,11 +64,12 @@ class DeviceConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldConfig:
-    """The antenna: an nfcpy path, and how long after a card leaves the same UID is ignored."""
+    """The antenna: an nfcpy path, how long after a card leaves the same UID is ignored, and the slowest good tap."""
 
     path: str
     wait_removal_ms: int
     poll_ms: int
+    tap_warn_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,6 +280,7 @@ def _field(table: _Table) -> FieldConfig:
         path=table.text("path", limit=255),
         wait_removal_ms=table.whole("wait_removal_ms", 300, low=0, high=5000),
         poll_ms=table.whole("poll_ms", 200, low=5, high=2000),
+        tap_warn_ms=table.whole("tap_warn_ms", 300, low=1, high=10_000),
     )
 
 

@@ -21,12 +21,13 @@ from readers.config import Config
 from readers.desk import Desk
 from readers.errors import BundleError, ConfigError, FieldLostError, JournalError
 from readers.gate import Gate
-from readers.health import Tally, ailments, describe_bundle, describe_journal, free_mb
+from readers.health import Tally, describe_bundle, describe_journal, examine, free_mb
 from readers.identity import load_identity, locked, write_private
 from readers.keeper import Keeper
 from readers.lamp import Lamp, Shown, sinks_of
 from readers.links import Links
 from readers.notify import tell_systemd
+from readers.pace import Pace
 from readers.scan import remember, scan
 from readers.states import Event, Machine, State
 from readers.tap import tap
@@ -59,7 +60,8 @@ class Daemon:
         self._lock = locked(config.state_dir)
         self.lamp = Lamp(sinks_of(config))
         self.machine = Machine(self._watch)
-        self.tally = Tally()
+        self._pace = Pace(warn_ms=config.field.tap_warn_ms)
+        self.tally = Tally(self._pace)
         self._gate = Gate(config.gate, clock=self.clock, lamp=self.lamp)
         self._bundle = self._kept_bundle()
         links = Links(
@@ -74,7 +76,6 @@ class Daemon:
         self._keeper = Keeper(config, device_id=self.identity.device_id, clock=self.time)
         self.desk: Desk | None = None
         self._told = State.BOOT
-        self._fsync_ms = 0.0
         self._why: tuple[str, ...] = ()
         self._taps_untidied, self._tidied_at = 0, 0.0
         self._repair_s = _REPAIR_MIN_S
@@ -126,7 +127,7 @@ class Daemon:
             desk = self.desk or self._open_journal()
             desk.bundle = self._bundle
             self._keeper.acknowledge(desk.journal, self._uplink.chained_up_to, passback=self._passback())
-            self._fsync_ms = desk.journal.probe()
+            self._pace.probed(desk.journal.probe())
             if self._bundle is None:
                 self._break("no bundle yet: without the card keys in it no card can be read")
                 return
@@ -140,7 +141,7 @@ class Daemon:
             self._break(str(error))
             return
         self._repair_s = _REPAIR_MIN_S
-        self._why = desk.ailing = self._ailments(desk)
+        self._why = examine(desk, self._pace)
         self.machine.on(Event.TEST_POOR if self._why else Event.TEST_GOOD)
         self._report()
         tell_systemd("READY=1")
@@ -255,19 +256,12 @@ class Daemon:
         if self._taps_untidied:
             desk.journal.tidy()
             self._taps_untidied = 0
-        self._why = desk.ailing = self._ailments(desk)
+        before, self._why = self._why, examine(desk, self._pace)
         if bool(self._why) != (self.machine.state is State.DEGRADED):
             self.machine.on(Event.TEST_POOR if self._why else Event.TEST_GOOD)
+        elif self._why != before:
+            self._tell_state("other reasons")
         return desk
-
-    def _ailments(self, desk: Desk) -> tuple[str, ...]:
-        return ailments(
-            config=self.config.journal,
-            bundle=self._bundle,
-            moment=desk.moment(),
-            fsync_ms=self._fsync_ms,
-            disk_mb=free_mb(self.config.journal.path.parent),
-        )
 
     def _report(self) -> Mapping[str, object]:
         desk = self.desk
@@ -280,7 +274,7 @@ class Daemon:
             "bundle": describe_bundle(self._bundle),
             "clock_state": self.time.worth.name,
             "clock_offset_s": self.time.offset_s(),
-            "fsync_ms": round(self._fsync_ms, 2),
+            "fsync_ms": round(self._pace.write_ms(), 2),
             "disk_mb": free_mb(self.config.journal.path.parent),
             **self._gate.counts(),
             **self.tally.report(),
@@ -293,7 +287,11 @@ class Daemon:
         # Passing through IDLE on the way from one card to the next is no news.
         if after in _TOLD and after is not self._told and before is not State.WAIT_REMOVAL:
             self._told = after
-            self._note("state", {"state": after.value, "because": event.value, "why": list(self._why)})
+            self._tell_state(event.value)
+
+    def _tell_state(self, because: str) -> None:
+        self._note("state", {"state": self.machine.state.value, "because": because, "why": list(self._why)})
+        self._errands.beat_soon()
 
     def _note(self, event: str, fields: Mapping[str, object]) -> None:
         self.lamp.note(self.clock.now(), event, **fields)

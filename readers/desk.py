@@ -39,7 +39,7 @@ class Desk:
     bundle: Bundle | None = None
     unsent: int = 0
     ailing: tuple[str, ...] = ()
-    """Why the reader is DEGRADED; then no purse pays here."""
+    """Why the reader is DEGRADED; then no purse pays here, unless it is only slow."""
     acted: dict[UUID, int] = field(default_factory=dict)
     """Actions begun here, by the card's counter of that transaction."""
     codes: ReplayWindow = field(default_factory=ReplayWindow)

@@ -46,7 +46,7 @@ class Errands(threading.Thread):
         self._identity, self._server, self._settings = identity, server, settings
         self._state_dir, self._held, self._report, self._noted = state_dir, held, report, noted
         self._fresh: Bundle | None = None
-        self._over = threading.Event()
+        self._over, self._due = threading.Event(), threading.Event()
         self.arrived = threading.Event()
         self._bundle_at = 0.0
         self._bundle_pause = _FIRST_RETRY_S
@@ -61,9 +61,15 @@ class Errands(threading.Thread):
         self.arrived.clear()
         return fresh
 
+    def beat_soon(self) -> None:
+        """Have the next heartbeat told now; any thread may ask."""
+        self._heartbeat_at = 0.0
+        self._due.set()
+
     def stop(self) -> None:
         """End the thread; a request under way is not waited for."""
         self._over.set()
+        self._due.set()
         if self.is_alive():
             self.join(timeout=0.5)
 
@@ -76,7 +82,8 @@ class Errands(threading.Thread):
             if now >= self._heartbeat_at:
                 self._heartbeat_at = stopwatch() + self._settings.heartbeat_every_s
                 self._beat()
-            self._over.wait(max(0.01, min(self._bundle_at, self._heartbeat_at) - stopwatch()))
+            self._due.wait(max(0.01, min(self._bundle_at, self._heartbeat_at) - stopwatch()))
+            self._due.clear()
         self._server.close()
 
     def _sync(self) -> float:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from kernel.clock import from_micros
+from kernel.clock import from_micros, stopwatch
 from kernel.wire.tap import ClockState, Phase
 from readers.bundle import Bundle
-from readers.config import JournalConfig
+from readers.config import Config
 from readers.decide import Moment, is_stale
+from readers.desk import Desk
 from readers.errors import JournalError
 from readers.journal import Journal
 from readers.lamp import Light, Shown
+from readers.pace import Pace
 from readers.records import JournalReader
 
-_KEPT: Final = 1_000
 _MEGABYTE: Final = 1024 * 1024
+_WRITES: Final = ("intent", "done")
+TAP_SLOW: Final = "tap-slow"
+HARMLESS: Final = frozenset({TAP_SLOW})
+"""Said and alarmed, and no reason to refuse a purse: what is slow is not wrong, and the disk has a word of its own."""
 
 
 def free_mb(path: Path) -> int:
@@ -31,8 +36,27 @@ def free_mb(path: Path) -> int:
         return 0
 
 
+def examine(desk: Desk, pace: Pace) -> tuple[str, ...]:
+    """Return why the reader is DEGRADED just now, empty when it is well; the desk is told."""
+    desk.ailing = ailments(
+        config=desk.config,
+        bundle=desk.bundle,
+        moment=desk.moment(),
+        write_ms=pace.write_ms(),
+        slow=pace.is_slow(stopwatch()),
+        disk_mb=free_mb(desk.config.journal.path.parent),
+    )
+    return desk.ailing
+
+
 def ailments(
-    *, config: JournalConfig, bundle: Bundle | None, moment: Moment, fsync_ms: float, disk_mb: int
+    *,
+    config: Config,
+    bundle: Bundle | None,
+    moment: Moment,
+    write_ms: float,
+    slow: bool,
+    disk_mb: int,
 ) -> tuple[str, ...]:
     """Return why the reader is DEGRADED, in stable words; empty when it is well."""
     return tuple(
@@ -40,8 +64,9 @@ def ailments(
         for word, ill in (
             ("clock", moment.clock_state is ClockState.UNSYNCED),
             ("bundle-stale", bundle is not None and is_stale(bundle, moment.now)),
-            ("disk-low", disk_mb < config.disk_low_mb),
-            ("fsync-slow", fsync_ms > config.fsync_warn_ms),
+            ("disk-low", disk_mb < config.journal.disk_low_mb),
+            ("fsync-slow", write_ms > config.journal.fsync_warn_ms),
+            (TAP_SLOW, slow),
         )
         if ill
     )
@@ -87,25 +112,26 @@ def describe_journal(journal: Journal | None, chained_up_to: int) -> Mapping[str
 
 
 class Tally:
-    """What happened since the daemon started: lights, phases, reasons and the latest latencies."""
+    """What happened since the daemon started: lights, phases, reasons, and how quickly of late."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace: Pace) -> None:
         self._lights: Counter[str] = Counter()
         self._phases: Counter[str] = Counter()
-        self._own: deque[float] = deque(maxlen=_KEPT)
-        self._total: deque[float] = deque(maxlen=_KEPT)
+        self._pace = pace
 
     def count(self, shown: Shown) -> None:
         """Take one light into account; latencies of green ones only, the others end early."""
+        timing = shown.timing_ms
         self._lights[shown.message.light.value] += 1
         if shown.phase:
             self._phases[shown.phase] += 1
         if shown.message.light is Light.GREEN:
-            self._own.append(shown.timing_ms["own"])
-            self._total.append(shown.timing_ms["total"])
+            self._pace.took(timing["total"], timing["own"], at=stopwatch())
+        for write in timing.keys() & _WRITES:
+            self._pace.wrote(timing[write])
 
     def report(self) -> Mapping[str, object]:
-        """Return the counts and, in milliseconds, medians and 99th percentiles."""
+        """Return the counts and, in milliseconds, medians and 99th percentiles of the latest taps."""
         phases = self._phases.copy()
         return {
             "software": version("lienthong"),
@@ -113,17 +139,5 @@ class Tally:
             "torn": phases[Phase.TORN.name],
             "lights": dict(self._lights),
             "phases": dict(phases),
-            "own_ms": _spread(self._own),
-            "total_ms": _spread(self._total),
+            **self._pace.spreads(stopwatch()),
         }
-
-
-def _spread(times: deque[float]) -> dict[str, float]:
-    # The deque is filled by the tap thread while the heartbeat's reads it.
-    ordered = sorted(times.copy())
-    if not ordered:
-        return {}
-    return {
-        "p50": round(ordered[len(ordered) // 2], 2),
-        "p99": round(ordered[len(ordered) * 99 // 100], 2),
-    }

@@ -44,7 +44,7 @@ def price(
 ) -> Pay | FromAccount | Refused:
     """Return what the card's purse has to pay for this tap, before anything is asked of the purse. Never raises.
 
-    An ailing reader (DEGRADED: slow disk, no clock, old bundle) takes no money from a card, which cannot be given back.
+    An ailing reader (DEGRADED by a slow or full disk, no clock, an old bundle) takes no money from a card, which cannot be given back.
     """
     if info.product != PRODUCT_PURSE or purpose in FREE:
         return FromAccount()

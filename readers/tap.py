@@ -21,6 +21,7 @@ from readers.card import CardChannel, CardError, CardLostError, CardRead, Prepar
 from readers.decide import Accept, Reason, Recover, Refused, Repeat, decide
 from readers.desk import Desk, blank
 from readers.errors import FieldLostError, JournalError
+from readers.health import HARMLESS
 from readers.lamp import Light, Message, Money, Shown
 from readers.laps import Laps, TimedChannel
 from readers.pay import Pay
@@ -104,7 +105,7 @@ class _Visit:
             purpose=draft.purpose,
             route_id=draft.route_id,
             fares=desk.bundle.purse_fares,
-            ailing=bool(desk.ailing),
+            ailing=bool(set(desk.ailing) - HARMLESS),
         )
         if isinstance(priced, Refused):
             return self._refuse(read, priced.reason)
@@ -118,10 +119,10 @@ class _Visit:
             raise
         except Exception as error:  # noqa: BLE001 - a hostile card must never end the daemon
             return self._bad_card(error)
+        self._laps.lap("prepare")
         if ready is None:
             return self._refuse(read, Reason.PURSE_SHORT)
         prepared, purse = ready
-        self._laps.lap("prepare")
         self._on(Event.ACCEPTED)
         # For an account-based card the pass and the block are the account's: to carry one out is to prove the card here.
         reason = f"{REASON}{action.action_id}" if action and action.kind is not ActionKind.RE_KEY else ""

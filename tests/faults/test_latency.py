@@ -1,17 +1,19 @@
 """Issue 5: the whole tap in our code on udp, and with a slow card and a slow disk; times are judged at full size only."""
 
+import json
 import time
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from readers.health import ailments
-from readers.softcard.direct import DirectChannel
+from readers.daemon import STATUS_FILE
+from readers.journal import Journal
 from readers.states import Event
 from readers.tap import tap
 from tests.faults.conftest import FULL
-from tests.readers.kit import soft_card
+from tests.readers.kit import enrolled, soft_card, wait_until
+from tests.readers.loop import SlowField, events, in_service, present, running
 from tests.readers.test_frontend_udp import emulated
 
 
@@ -37,17 +39,9 @@ def test_our_part_of_a_tap_over_udp(bench, size, figures):
     assert not FULL or spread(own)[1] < 50
 
 
-class Slow(DirectChannel):
-    """A card that takes 20 ms over each answer."""
-
-    def transceive(self, apdu, timeout_s):
-        time.sleep(0.02)
-        return super().transceive(apdu, timeout_s)
-
-
-@pytest.mark.parametrize("fsync_ms", [20, 60])
-def test_a_slow_card_on_a_slow_disk(bench, size, figures, monkeypatch, fsync_ms):
-    journal = bench.desk.journal
+@pytest.mark.parametrize(("apdu_ms", "fsync_ms"), [(20, 20), (20, 60), (40, 20)])
+def test_a_slow_card_on_a_slow_disk(tmp_path, size, figures, monkeypatch, apdu_ms, fsync_ms):
+    """The loop itself, each exchange with the card and each write to the disk as slow as that."""
 
     def slowed(write):
         def slow(*arguments, **more):
@@ -56,24 +50,26 @@ def test_a_slow_card_on_a_slow_disk(bench, size, figures, monkeypatch, fsync_ms)
 
         return slow
 
-    for name in ("begin", "finish"):
-        monkeypatch.setattr(journal, name, slowed(getattr(journal, name)))
-    monkeypatch.setattr(journal, "probe", slowed(lambda: fsync_ms))
-    soft, whole = soft_card(7), []
-    for _ in range(size(200)):
-        bench.clock.advance(timedelta(minutes=1))
-        shown = tap(bench.desk, Slow(soft))
-        assert shown.phase == "DONE"
-        bench.desk.machine.on(Event.REMOVED)
-        whole.append(shown.timing_ms["total"])
-    said = ailments(
-        config=replace(bench.desk.config.journal, disk_low_mb=0),
-        bundle=bench.desk.bundle,
-        moment=bench.desk.moment(),
-        fsync_ms=journal.probe(),
-        disk_mb=1,
-    )
-    figures(apdu_ms=20, fsync_ms=fsync_ms, whole_p50_p99_ms=spread(whole), degraded=said)
-    assert min(whole) >= 7 * 20 + 2 * fsync_ms, "seven exchanges with the card, two writes to the disk"
-    assert said == (("fsync-slow",) if fsync_ms > 40 else ())
+    for name in ("begin", "finish", "append"):
+        monkeypatch.setattr(Journal, name, slowed(getattr(Journal, name)))
+    monkeypatch.setattr(Journal, "probe", slowed(lambda _: float(fsync_ms)))
+    config, field = enrolled(tmp_path), SlowField()
+    config = replace(config, journal=replace(config.journal, disk_low_mb=0))
+    taps, field.pause_s = size(200), apdu_ms / 1000
+    with running(config, field) as daemon:
+        wait_until(lambda: in_service(daemon))
+        for serial in range(1, taps + 1):
+            assert present(daemon, soft_card(serial)) == ("green", "DONE")
+        time.sleep(1.2)  # a reader judges itself each second
+        said = daemon.desk.ailing
+    status = json.loads((config.state_dir / STATUS_FILE).read_text())
+    whole = [light["timing_ms"]["total"] for light in events(config, "light")]
+    figures(apdu_ms=apdu_ms, fsync_ms=fsync_ms, taps=taps, whole_p50_p99_ms=spread(whole), degraded=said)
+    assert min(whole) >= 7 * apdu_ms + 2 * fsync_ms, "seven exchanges with the card, two writes to the disk"
+    assert ("fsync-slow" in said) is (fsync_ms > 40)
+    # 320 ms are beyond the limit on any machine; a busy one may be so below it, and then it says so too.
+    slow = sum(ms > 300 for ms in whole)
+    assert apdu_ms < 40 or slow == taps
+    assert ("tap-slow" in said) is (slow >= max(2, taps / 100))
     assert not FULL or spread(whole)[1] < 300 or said
+    assert (status["state"], status["why"]) == ("DEGRADED" if said else "IDLE", list(said))

@@ -3,6 +3,7 @@
 import json
 import queue
 import threading
+import time
 from contextlib import contextmanager
 
 from kernel.wire.tap import decode_tap
@@ -48,6 +49,26 @@ class LeavingChannel(DirectChannel):
 
     def present(self):
         return False
+
+
+class SlowField(CardField):
+    """A field whose cards take `pause_s` over each answer."""
+
+    pause_s = 0.0
+
+    def wait_for_card(self, timeout_s):
+        channel = super().wait_for_card(timeout_s)
+        return channel and SlowChannel(channel._card, self.pause_s)
+
+
+class SlowChannel(LeavingChannel):
+    def __init__(self, card, pause_s):
+        super().__init__(card)
+        self._pause_s = pause_s
+
+    def transceive(self, apdu, timeout_s):
+        time.sleep(self._pause_s)
+        return super().transceive(apdu, timeout_s)
 
 
 @contextmanager

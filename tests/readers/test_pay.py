@@ -132,6 +132,13 @@ def test_an_ailing_reader_takes_no_money_from_a_purse_and_serves_accounts(bench,
     assert present(bench, soft).message.light is Light.GREEN
 
 
+def test_a_reader_that_is_only_slow_still_takes_money_from_a_purse(bench):
+    bench.desk.ailing = ("tap-slow",)
+    soft = purse_card()
+    assert present(bench, soft).message.light is Light.GREEN
+    assert soft.eeprom.purse == 13_000
+
+
 @pytest.mark.parametrize("fault", [Fault.TEAR_BEFORE, Fault.TEAR_AFTER])
 def test_a_torn_payment_is_taken_once_or_not_at_all(bench, fault):
     soft = purse_card()
