@@ -135,6 +135,8 @@ def _part(part: EntryPart) -> dict[str, Any]:
         "text": part.text,
         "return_reason": part.return_reason,
         "charges": _money(part.charges),
+        "instructed": _money(part.instructed),
+        "exchange_rate": part.exchange_rate,
     }
 
 

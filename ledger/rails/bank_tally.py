@@ -69,6 +69,7 @@ class Tally:
     _last: Money | None = None
     _amounts: list[int] = field(default_factory=list)
     _pending: int = 0
+    _credit_count: int = 0
 
     def note(self, found: Iterable[Finding]) -> None:
         """Take findings; past a thousand only the first error is still kept, since it decides the status."""
@@ -94,6 +95,7 @@ class Tally:
             return
         if found.amount.minor >= 0:
             self._in += found.amount.minor
+            self._credit_count += 1
         else:
             self._out -= found.amount.minor
         if len(self._amounts) < _HINTED:
@@ -108,6 +110,11 @@ class Tally:
     def booked(self) -> int:
         """Return how many entries are booked."""
         return self.entries - self._pending
+
+    @property
+    def credit_count(self) -> int:
+        """Return how many booked entries are credits."""
+        return self._credit_count
 
     @property
     def credits(self) -> int:

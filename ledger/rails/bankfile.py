@@ -82,7 +82,10 @@ class Balance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryPart:
-    """One payment inside an entry. `amount` is signed as the entry is, None where the file does not say it."""
+    """One payment inside an entry. `amount` is signed as the entry is, None where the file does not say it.
+
+    `instructed` is what the payer asked for, unsigned, where that is in another currency; `exchange_rate` as written.
+    """
 
     amount: Money | None = None
     end_to_end: str = ""
@@ -96,6 +99,8 @@ class EntryPart:
     text: str = ""
     return_reason: str = ""
     charges: Money | None = None
+    instructed: Money | None = None
+    exchange_rate: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

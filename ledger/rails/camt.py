@@ -33,6 +33,11 @@ _MESSAGES: Final = {
     "BkToCstmrDbtCdtNtfctn": ("camt.054", "Ntfctn"),
 }
 _CODES: Final[dict[type[Exception], str]] = {TooLargeError: "too-large", ForbiddenXmlError: "forbidden-xml"}
+# The net stands in TtlNetNtryAmt in version 02, in TtlNetNtry from 04 on.
+_TOTALS: Final = (
+    *(f"{names}/{what}" for names in ("TtlNtries", "TtlCdtNtries", "TtlDbtNtries") for what in ("NbOfNtries", "Sum")),
+    *("TtlNtries/TtlNetNtry/Amt", "TtlNtries/TtlNetNtry/CdtDbtInd", "TtlNtries/TtlNetNtryAmt", "TtlNtries/CdtDbtInd"),
+)  # fmt: skip
 _WATCHED: Final = tuple(
     "{*}" + name
     for name in (*_MESSAGES, "Document", "GrpHdr", "Stmt", "Ntfctn", "Bal", "TxsSummry", "Ntry", "TxDtls")
@@ -139,14 +144,13 @@ class _Reader:
             self._drop(element)
         elif name == "TxsSummry" and within == self.inside:
             yield from self._open(parent)
-            self.summary = {
-                names: self.elements.text(element, names)
-                for names in ("TtlNtries/NbOfNtries", "TtlCdtNtries/Sum", "TtlDbtNtries/Sum")
-            }
+            self.summary = {names: self.elements.text(element, names) for names in _TOTALS}
         elif name == "TxDtls":
             entry = next(element.iterancestors(self.elements.path("Ntry")), None)
             mark = "" if entry is None else self.elements.text(entry, "CdtDbtInd")
-            self.parts.append(self.elements.part(element, mark))
+            booked = None if entry is None else self.elements.first(entry, "Amt")
+            unit = "" if booked is None else booked.get("Ccy") or ""
+            self.parts.append(self.elements.part(element, mark, unit))
             self._drop(element)
         elif name == "Ntry" and within == self.inside:
             yield from self._open(parent)
@@ -232,12 +236,31 @@ class _Reader:
         unit = tally.unit
         if tally.entries != tally.booked or unit is None:
             return
-        for names, got in (("TtlCdtNtries/Sum", tally.credits), ("TtlDbtNtries/Sum", tally.debits)):
+        for names, got in (
+            ("TtlCdtNtries", tally.credit_count),
+            ("TtlDbtNtries", tally.booked - tally.credit_count),
+        ):
+            said = self.summary.get(f"{names}/NbOfNtries", "")
+            if said.isascii() and said.isdigit():
+                tally.summary(what=f"{names}/NbOfNtries", said=int(said), got=got)
+        net = tally.credits - tally.debits
+        for names, got in (
+            ("TtlCdtNtries/Sum", tally.credits),
+            ("TtlDbtNtries/Sum", tally.debits),
+            ("TtlNtries/Sum", tally.credits + tally.debits),
+            ("TtlNtries/TtlNetNtryAmt", self._signed("TtlNtries/CdtDbtInd", net)),
+            ("TtlNtries/TtlNetNtry/Amt", self._signed("TtlNtries/TtlNetNtry/CdtDbtInd", net)),
+        ):
             try:
                 sum_said = read_amount(self.summary.get(names, ""), unit)
             except ValueError:
                 continue
             tally.summary(what=f"{names} in minor units", said=sum_said.minor, got=got)
+
+    def _signed(self, mark: str, net: int) -> int:
+        """Return the net as the mark beside it counts it; without a mark its size."""
+        said = self.summary.get(mark, "")
+        return -net if said == "DBIT" else net if said == "CRDT" else abs(net)
 
     @staticmethod
     def _drop(element: etree._Element) -> None:

@@ -33,6 +33,8 @@ HANOI: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 _DEBIT: Final = "DBIT"
 _BOOKED: Final = "BOOK"
 _ACCOUNTS: Final = ("IBAN", "Othr/Id", "PrtryAcct/Id")
+_AMOUNTS: Final = ("Amt", "AmtDtls/TxAmt/Amt", "AmtDtls/CntrValAmt/Amt", "AmtDtls/InstdAmt/Amt")
+_EXCHANGED: Final = ("TxAmt", "CntrValAmt", "InstdAmt")
 _LONG: Final = 4_000  # characters kept of a text: a bank's own limit is 140 a line
 
 
@@ -150,11 +152,14 @@ class Elements:
                     total, found = total + (amount.minor if cost else -amount.minor), True
         return Money(total, unit) if found else None
 
-    def part(self, element: etree._Element, entry_mark: str) -> EntryPart:
-        """Return a <TxDtls>, signed by its own indicator, or by the entry's where it has none (version 02)."""
+    def part(self, element: etree._Element, entry_mark: str, unit: str) -> EntryPart:
+        """Return a <TxDtls>, signed by its own indicator, or by the entry's where it has none (version 02).
+
+        Its amount is the one in `unit`, the entry's currency, where it says several.
+        """
         refs = self.first(element, "Refs")
         debit = (self.text(element, "CdtDbtInd") or entry_mark) == _DEBIT
-        amount = self._part_amount(element)
+        amount = self._part_amount(element, unit)
         names = ("Cdtr", "Dbtr") if debit else ("Dbtr", "Cdtr")
 
         def ref(name: str) -> str:
@@ -179,14 +184,30 @@ class Elements:
             or self.text(element, "RmtInf/Strd/AddtlRmtInf", "AddtlTxInf"),
             return_reason=self.text(element, "RtrInf/Rsn/Cd", "RtrInf/Rsn/Prtry", "RtrInf/RtrRsn/Cd"),
             charges=self.charges(element, NO_CURRENCY if amount is None else amount.currency),
+            instructed=self._instructed(element, unit),
+            exchange_rate=self.text(element, *(f"AmtDtls/{kind}/CcyXchg/XchgRate" for kind in _EXCHANGED)),
         )
 
-    def _part_amount(self, element: etree._Element) -> Money | None:
-        for names in ("Amt", "AmtDtls/TxAmt/Amt", "AmtDtls/InstdAmt/Amt"):
+    def _part_amount(self, element: etree._Element, unit: str) -> Money | None:
+        first = None
+        for names in _AMOUNTS:
             amount = self.money(element, names)
-            if amount is not None:
+            if amount is not None and amount.currency.code == unit:
                 return amount
-        return None
+            first = first or amount
+        return first
+
+    def _instructed(self, element: etree._Element, unit: str) -> Money | None:
+        """Return what was asked for in another currency; it only tells, so that nothing wrong in it is a finding."""
+        found = self.first(element, "AmtDtls/InstdAmt/Amt")
+        code = "" if found is None else found.get("Ccy") or ""
+        if found is None or code == unit:
+            return None
+        asked, wrong = read_currency(code, self.where)
+        try:
+            return None if wrong is not None else read_amount(found.text or "", asked)
+        except ValueError:
+            return None
 
     def entry(self, element: etree._Element, number: int, parts: list[EntryPart]) -> BankEntry | None:
         """Return an <Ntry> whose <TxDtls> were read before; None when its amount cannot be read."""

@@ -52,10 +52,11 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """The root's data objects without the checksum, and what was let pass on the way."""
+    """The root's data objects without the checksum, what was let pass on the way, and how lengths are counted."""
 
     objects: tuple[DataObject, ...]
     warnings: tuple[Warned, ...]
+    in_bytes: bool = False
 
 
 def crc16(text: str) -> str:
@@ -97,13 +98,13 @@ def write_payload(objects: Iterable[DataObject]) -> str:
     return body + crc16(body)
 
 
-def read_objects(text: str, offset: int = 0) -> tuple[DataObject, ...]:
-    """Return the data objects that fill `text` exactly, lengths in characters.
+def read_objects(text: str, offset: int = 0, *, in_bytes: bool = False) -> tuple[DataObject, ...]:
+    """Return the data objects that fill `text` exactly, lengths in characters (or in UTF-8 bytes).
 
     `offset` is where `text` begins in the payload, for the error's sake. Refuses a tag or length that is not two
     ASCII digits, a length that runs over the end, an empty value and a repeated tag: MalformedQrError.
     """
-    return tuple(_scan(text, offset, in_bytes=False))
+    return tuple(_scan(text, offset, in_bytes=in_bytes))
 
 
 def _scan(text: str, offset: int, *, in_bytes: bool) -> Iterator[DataObject]:
@@ -175,7 +176,7 @@ def read_payload(text: str) -> Payload:
         )
     if last.value != computed:
         warnings.append(Warned("checksum-case", "the checksum is written in lower case"))
-    return Payload(objects[:-1], tuple(warnings))
+    return Payload(objects[:-1], tuple(warnings), counted_in_bytes)
 
 
 def _root(text: str, *, many_bytes: bool) -> tuple[tuple[DataObject, ...], bool]:
@@ -185,7 +186,7 @@ def _root(text: str, *, many_bytes: bool) -> tuple[tuple[DataObject, ...], bool]
         if not many_bytes:
             raise
         try:
-            return tuple(_scan(text, 0, in_bytes=True)), True
+            return read_objects(text, in_bytes=True), True
         except MalformedQrError:
             pass
         raise

@@ -27,6 +27,8 @@ from ledger.rails.source import Source, TooLargeError
 
 _TAG: Final = re.compile(r":(20|21|25P?|28C?|60[FM]|61|62[FM]|64|65|86|13D?|34F|90[CD]|NS):(.*)", re.DOTALL)
 _ENVELOPE: Final = re.compile(r"\{[1235]:[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
+# Messages of a queue follow each other on one line: "-}{5:…}{1:…}{2:…}{4:", some with "$" between them.
+_END: Final = re.compile(r"\s*-[-}]?[\s$\x01\x03]*(?:\{4:)?\s*")
 _BALANCES: Final = ("60F", "60M", "62F", "62M", "64", "65")
 _LONGEST_LINE: Final = 64 * 1024
 _MOST_LINES: Final = 200  # of one field; :86: has six, and banks that ignore that have a few dozen
@@ -68,7 +70,7 @@ class _Reader:
                 if tag:
                     yield tag, "\n".join(lines)
                 tag, lines = found[1], [found[2]]
-            elif line.strip() in {"-", "-}", "--"}:
+            elif _END.fullmatch(line):
                 if tag:
                     yield tag, "\n".join(lines)
                 tag, lines = "", []
@@ -110,8 +112,10 @@ class _Reader:
             self.findings.append(error("no-reference", f"field :{tag}: stands before any :20:"))
             self.number += 1
             self.head = {"20": ""}
-        if tag in {"25", "25P", "28", "28C", "21"}:
-            self.head[tag.rstrip("PC")] = " ".join(text.split())
+        if tag == "25P":  # the account, then whose it is on a line of its own
+            self.head["25"] = text.partition("\n")[0].strip()
+        elif tag in {"25", "28", "28C", "21"}:
+            self.head[tag.rstrip("C")] = " ".join(text.split())
         elif tag in _BALANCES:
             yield from self._entry_done()
             yield from self._balance(tag, text)

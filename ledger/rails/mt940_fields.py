@@ -169,13 +169,15 @@ def read_details(text: str, amount: Money) -> EntryPart:
     joined = " ".join(text.split())
     glued = text.replace("\n", "")
     words = dict(_pieces(_SLASHED, glued))
-    if words.keys() & {"REMI", "EREF", "RTRN", "BENM", "ORDP", "TRTP"}:
+    if words.keys() & {"REMI", "EREF", "RTRN", "BENM", "ORDP", "TRTP", "CNTP"}:
         name = re.search(r"/NAME/([^/]+)", glued)
+        account, _, rest = words.get("CNTP", "").partition("/")  # account, bank, name, city
+        named = rest.split("/")[1:2]
         return EntryPart(
             amount=amount,
             end_to_end=_reference(words.get("EREF", "")),
-            counterparty="" if name is None else name[1].strip(),
-            counterparty_account=words.get("IBAN", "").strip(" /"),
+            counterparty=name[1].strip() if name is not None else "".join(named).strip(),
+            counterparty_account=words.get("IBAN", account).strip(" /"),
             text=re.sub(r"^(USTD|STRD)/+", "", words.get("REMI", "")).strip(" /") or joined,
             return_reason=words.get("RTRN", "").strip(" /"),
         )

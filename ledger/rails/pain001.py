@@ -132,7 +132,11 @@ class _Writer:
         self.account(self.add(block, "DbtrAcct"), batch.debtor.account)
         self.agent(self.add(block, "DbtrAgt"), batch.debtor)
         for payment in batch.payments:
-            self.payment(block, payment)
+            try:
+                self.payment(block, payment)
+            except UnwritablePaymentError as wrong:
+                reason = f"{wrong.fields['reason']} (payment “{payment.end_to_end}”)"
+                raise UnwritablePaymentError(field=wrong.fields["field"], reason=reason) from None
 
     def payment(self, block: etree._Element, payment: Payment) -> None:
         _require(payment.amount.minor > 0, "amount", f"{payment.amount} is not more than nothing")
@@ -153,6 +157,7 @@ class _Writer:
         _require(_ACCOUNT.fullmatch(number), "account", "1 to 34 letters or digits")
         kind = self.add(parent, "Id")
         if _IBAN.fullmatch(number):
+            _require(_sound(number), "account", f"the check digits of IBAN {number} are wrong")
             self.add(kind, "IBAN", number)
         else:
             self.add(self.add(kind, "Othr"), "Id", number)
@@ -164,6 +169,11 @@ class _Writer:
             self.add(bank, "BICFI" if self.newer else "BIC", party.bic)
         else:
             self.add(self.add(bank, "Othr"), "Id", party.bank or "NOTPROVIDED")
+
+
+def _sound(iban: str) -> bool:
+    """Tell whether an IBAN's check digits are right. Source: ISO 13616, by ISO 7064 MOD 97-10."""
+    return int("".join(str(int(letter, 36)) for letter in iban[4:] + iban[:4])) % 97 == 1
 
 
 def _id(field: str, text: str) -> str:

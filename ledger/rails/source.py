@@ -78,7 +78,10 @@ def check_prolog(source: Source) -> None:
         final = len(head) < size
         try:
             parser.Parse(head[fed:], final)
-        except expat.ExpatError as wrong:
+        except (
+            expat.ExpatError,
+            LookupError,
+        ) as wrong:  # LookupError: it declares an encoding that nobody knows
             if seen:  # the reader itself will say what is wrong further on
                 return
             raise ValueError(f"not XML: {wrong}") from None

@@ -16,6 +16,7 @@ from ledger.rails.banks import Bank, find_bank
 from ledger.rails.emvqr import (
     DataObject,
     MalformedQrError,
+    Payload,
     UnwritableQrError,
     Warned,
     read_objects,
@@ -29,6 +30,7 @@ NAPAS: Final = "A000000727"
 TRANSFER_BELOW: Final = Money(500_000_000, VND)  # State Bank: one VietQR transfer stays below 500 M VND
 _ROOT_ORDER: Final = ("00", "01", "38", "52", "53", "54", "58", "59", "60", "61", "62")
 _ADDITIONAL: Final = {"01": "bill", "05": "reference", "07": "terminal", "08": "purpose"}
+_EXTRA_LIMIT: Final = 25
 _LIMITS: Final = {"59": ("name", 25), "60": ("city", 15), "61": ("postal_code", 10)}
 _BIN: Final = re.compile(r"[0-9]{6}", re.ASCII)
 _ACCOUNT: Final = re.compile(r"[0-9A-Za-z]{1,19}", re.ASCII)
@@ -83,7 +85,7 @@ def write(qr: VietQr) -> str:
 
     Purpose and names are folded to ASCII, as bank apps do. Refuses with UnwritableQrError: a bank number that is
     not six digits, an account or card number of the wrong shape, an amount that is not whole VND in
-    [1, 500 M), any field over its length.
+    [1, 500 M), any field over its length or of which folding leaves nothing.
     """
     _require(_BIN.fullmatch(qr.bin), "bin", "a bank number is six digits")
     if qr.service is Service.CARD:
@@ -103,9 +105,7 @@ def write(qr: VietQr) -> str:
         DataObject("58", "VN"),
     ]
     for tag, (field, longest) in _LIMITS.items():
-        text = fold(getattr(qr, field))
-        _require(len(text) <= longest, field, f"at most {longest} characters")
-        root.append(DataObject(tag, text))
+        root.append(DataObject(tag, _write_text(qr, field, longest)))
     root.append(DataObject("62", _write_additional(qr)))
     return write_payload(item for item in root if item.value)
 
@@ -123,13 +123,19 @@ def _write_amount(amount: Money | None) -> str:
 def _write_additional(qr: VietQr) -> str:
     parts = []
     for tag, field in _ADDITIONAL.items():
-        text = fold(getattr(qr, field))
-        _require(len(text) <= 25, field, "at most 25 characters")
-        if text:
+        if text := _write_text(qr, field, _EXTRA_LIMIT):
             parts.append(DataObject(tag, text))
     whole = write_objects(parts)
     _require(len(whole) <= 99, "62", "bill, reference, terminal and purpose together pass 99 characters")
     return whole
+
+
+def _write_text(qr: VietQr, field: str, longest: int) -> str:
+    given = getattr(qr, field)
+    text = fold(given)
+    _require(len(text) <= longest, field, f"at most {longest} characters")
+    _require(text or not given.strip(), field, "nothing of it can be written in ASCII")
+    return text
 
 
 def _require(holds: object, field: str, reason: str) -> None:
@@ -142,17 +148,17 @@ def read(text: str) -> Read:
 
     Structure and checksum are both verified. Refused: whatever emvqr refuses, a broken template inside tag 38 or
     62, no NAPAS account information, an account or amount that cannot be one. Let pass with a warning: an unknown
-    bank or service, tags out of order or unknown, an over-long text, a missing country, an amount with empty
+    bank or service, a card number of another shape, tags out of order or unknown, an over-long text, a missing country, an amount with empty
     decimals or at the transfer limit, a single-use QR without amount.
     """
     payload = read_payload(text)
     warnings = list(payload.warnings)
     root = {item.tag: item.value for item in payload.objects}
     _check_order(payload.objects, warnings)
-    merchant = _template(root, "38")
+    merchant = _template(root, "38", payload)
     if merchant.get("00") != NAPAS:
         raise NotVietQrError(offset=0, reason="tag 38 does not name NAPAS")
-    beneficiary = _template(merchant, "01", within="38-")
+    beneficiary = _template(merchant, "01", payload, within="38-")
     number, account = beneficiary.get("00", ""), beneficiary.get("01", "")
     if not _BIN.fullmatch(number) or not _ACCOUNT.fullmatch(account):
         raise NotVietQrError(offset=0, reason="tag 38 has no bank number of six digits with an account")
@@ -170,16 +176,29 @@ def read(text: str) -> Read:
     amount = _read_amount(root.get("54"), warnings)
     if single_use and amount is None:
         warnings.append(Warned("no-amount", "a single-use QR names no amount"))
-    extra = _template(root, "62") if "62" in root else {}
+    extra = _template(root, "62", payload) if "62" in root else {}
+    for within, values, known in (
+        ("38", merchant, {"00", "01", "02"}),
+        ("38-01", beneficiary, {"00", "01"}),
+        ("62", extra, _ADDITIONAL.keys()),
+    ):
+        warnings += [
+            Warned("unknown-tag", f"tag {within}-{tag} is not of the profile")
+            for tag in values
+            if tag not in known
+        ]
     warnings += [
-        Warned("unknown-tag", f"tag 62-{tag} is not of the profile")
-        for tag in extra
-        if tag not in _ADDITIONAL
+        Warned("too-long", f"{_ADDITIONAL[tag]} is longer than {_EXTRA_LIMIT} characters")
+        for tag in _ADDITIONAL
+        if len(extra.get(tag, "")) > _EXTRA_LIMIT
     ]
+    service = _read_service(merchant.get("02"), warnings)
+    if service is Service.CARD and not _CARD.fullmatch(account):
+        warnings.append(Warned("card-number", "the number is none of a card, which has 13 to 19 digits"))
     qr = VietQr(
         bin=number,
         account=account,
-        service=_read_service(merchant.get("02"), warnings),
+        service=service,
         single_use=single_use,
         amount=amount,
         category=root.get("52", ""),
@@ -191,9 +210,9 @@ def read(text: str) -> Read:
     return Read(qr, bank, tuple(warnings))
 
 
-def _template(values: Mapping[str, str], tag: str, within: str = "") -> dict[str, str]:
+def _template(values: Mapping[str, str], tag: str, payload: Payload, within: str = "") -> dict[str, str]:
     try:
-        return {item.tag: item.value for item in read_objects(values.get(tag, ""))}
+        return {item.tag: item.value for item in read_objects(values.get(tag, ""), in_bytes=payload.in_bytes)}
     except MalformedQrError as broken:
         raise MalformedQrError(
             offset=broken.fields["offset"], reason=f"in tag {within}{tag}: {broken.fields['reason']}"

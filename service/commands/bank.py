@@ -1,6 +1,5 @@
 """`lienthong bank`: bank and provider files in, payment files out, with no database."""
 
-import csv
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -9,11 +8,11 @@ from typing import BinaryIO
 
 import click
 
-from kernel.money import VND, Money
 from ledger.rails.bank_json import write_json
 from ledger.rails.bank_read import read_bank_file
 from ledger.rails.bankfile import BankEntry, Event, FileClosed, FileOpened, Finding, StatementClosed, Status
-from ledger.rails.pain001 import Batch, Party, Payment, Version, write_pain001
+from ledger.rails.pain001 import Batch, Party, Version, write_pain001
+from ledger.rails.payment_csv import read_payments
 from service.commands import context
 
 
@@ -103,28 +102,16 @@ def _finding(found: Finding) -> str:
 def pay(
     payments: Path, message_id: str, execute_on: object, name: str, account: str, bic: str, version: str
 ) -> None:
-    """Print a pain.001 payment file for a CSV with the columns id, amount, name, account, bic, text (đồng).
+    """Print a pain.001 payment file for a CSV with the columns id, amount, name, account and maybe bic, bank, text.
 
-    Counts and control sums are computed; the document follows the ISO 20022 schema of its version.
+    Amounts are whole đồng; `bank` is a national bank number where there is no BIC. Counts and control sums are computed; the document follows the ISO 20022 schema of its version.
 
     \b
     Example:
       lienthong bank pay payments.csv --message-id LT-20261118-1 --on 2026-11-19 --name "Trung tam" --account 001 > pain.xml
     """  # noqa: D301  (click reads \b)
     on = getattr(execute_on, "date", date.today)()
-    with payments.open(encoding="utf-8-sig", newline="") as rows:
-        try:
-            listed = tuple(
-                Payment(
-                    end_to_end=row["id"],
-                    amount=Money.parse(row["amount"].strip(), VND),
-                    creditor=Party(name=row["name"], account=row["account"], bic=row.get("bic") or ""),
-                    text=row.get("text") or "",
-                )
-                for row in csv.DictReader(rows)
-            )
-        except KeyError as lacking:
-            raise click.ClickException(f"{payments} has no column {lacking}") from None
+    listed = read_payments(payments.read_bytes())
     batch = Batch(
         batch_id=message_id, execute_on=on, debtor=Party(name=name, account=account, bic=bic), payments=listed
     )

@@ -78,7 +78,10 @@ def as_document(found: Read) -> dict[str, Any]:
 @click.option("--city", default="", help="At most 15 letters.")
 @click.option("--bill", default="", help="Bill number, at most 25 letters.")
 @click.option("--reference", default="", help="Reference, at most 25 letters.")
+@click.option("--terminal", default="", help="Terminal, at most 25 letters.")
 @click.option("--purpose", default="", help="Purpose, at most 25 letters.")
+@click.option("--postal-code", default="", help="At most 10 letters.")
+@click.option("--category", default="", help="Merchant category, four digits.")
 @click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Also draw it into this file.")
 @click.option("--draw", is_flag=True, help="Also draw it in the terminal.")
 def write(
@@ -91,7 +94,10 @@ def write(
     city: str,
     bill: str,
     reference: str,
+    terminal: str,
     purpose: str,
+    postal_code: str,
+    category: str,
     svg: Path | None,
     draw: bool,
 ) -> None:
@@ -112,7 +118,10 @@ def write(
             city=city,
             bill=bill,
             reference=reference,
+            terminal=terminal,
             purpose=purpose,
+            postal_code=postal_code,
+            category=category,
         )
     )
     click.echo(text)

@@ -102,6 +102,11 @@ def test_whatever_is_written_is_valid_and_adds_up(
         ({"creditor": Party(name="x", account="")}, "account"),
         ({"creditor": Party(name="x", account="1 2")}, "account"),
         ({"creditor": Party(name="x", account="1", bic="SHORT")}, "bic"),
+        ({"creditor": Party(name="🎉", account="1")}, "creditor"),  # nothing of it is left in SWIFT's letters
+        (
+            {"creditor": Party(name="x", account="DE00370400440532013000")},
+            "account",
+        ),  # MOD 97-10 of ISO 13616
     ],
 )
 def test_what_would_not_be_valid_is_refused(wrong: dict[str, Any], field: str) -> None:

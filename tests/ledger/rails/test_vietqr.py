@@ -115,6 +115,8 @@ def test_printed_tag_38_alone_is_written_the_same() -> None:
         ({"postal_code": "1" * 11}, "postal_code"),
         ({"bill": "b" * 26}, "bill"),
         ({"purpose": "b" * 26}, "purpose"),
+        ({"purpose": "🎉"}, "purpose"),  # folding would leave nothing of it, silently
+        ({"name": "東京"}, "name"),
         ({"bill": "b" * 25, "reference": "r" * 25, "terminal": "t" * 25, "purpose": "p" * 9}, "62"),
     ],
 )
@@ -179,6 +181,10 @@ def payload(**change: str) -> str:
         ({"_62": "0303abc"}, "unknown-tag"),
         ({"_62": "0103abc", "_52": "4111"}, "order"),
         ({"_38": "0010A0000007270115000699999901011"}, "unknown-bank"),
+        ({"_38": "0010A00000072701150006970403010110208QRIBFTTA0301x"}, "unknown-tag"),
+        ({"_38": "0010A00000072701200006970403010110201x0208QRIBFTTA"}, "unknown-tag"),
+        ({"_38": "0010A00000072701150006970403010110208QRIBFTTC"}, "card-number"),
+        ({"_62": "0826" + "p" * 26}, "too-long"),
         ({"_38": "0010A0000007270115000697040301011"}, "service"),
         ({"_38": "0010A00000072701150006970403010110208QRPUSHXX"}, "service"),
     ],
@@ -187,10 +193,29 @@ def test_read_lets_pass_with_a_warning(change: dict[str, str], code: str) -> Non
     assert code in {warned.code for warned in read(payload(**change)).warnings}
 
 
+def test_lengths_in_bytes_are_read_at_every_depth() -> None:
+    def counted(tag: str, value: str) -> str:
+        return f"{tag}{len(value.encode()):02d}{value}"
+
+    body = "".join(
+        (
+            payload()[:-8],
+            counted("59", "Nguyễn Văn A"),
+            counted("62", counted("01", "7") + counted("08", "Nạp thẻ Đống Đa")),
+            "6304",
+        )
+    )
+    found = read(body + crc16(body))
+    assert (found.qr.name, found.qr.bill, found.qr.purpose) == ("Nguyễn Văn A", "7", "Nạp thẻ Đống Đa")
+    assert [warned.code for warned in found.warnings] == ["lengths-in-bytes"]
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"_38": ""},
+        {"_38": "0010A0000007270118000697040300069704030101"},  # the bank number twice
+        {"_62": "0800"},
         {"_38": "0010A000000999"},
         {"_38": "0010A000000727"},
         {"_38": "0010A0000007270110000697040302"},
