@@ -129,8 +129,10 @@ ASKED = '<InstdAmt><Amt Ccy="USD">20.00</Amt></InstdAmt>'
     [
         f'<AmtDtls>{ASKED}<TxAmt><Amt Ccy="VND">500</Amt>{RATE}</TxAmt></AmtDtls>',
         f'<AmtDtls>{ASKED}<CntrValAmt><Amt Ccy="VND">500</Amt>{RATE}</CntrValAmt></AmtDtls>',
-        f'<Amt Ccy="USD">20.00</Amt><CdtDbtInd>CRDT</CdtDbtInd><AmtDtls>{ASKED}<CntrValAmt><Amt Ccy="VND">500</Amt>'
-        f"{RATE}</CntrValAmt></AmtDtls>",
+        (
+            f'<Amt Ccy="USD">20.00</Amt><CdtDbtInd>CRDT</CdtDbtInd><AmtDtls>{ASKED}<CntrValAmt><Amt Ccy="VND">500</Amt>'
+            f"{RATE}</CntrValAmt></AmtDtls>"
+        ),
     ],
 )
 def test_money_of_another_currency_is_told_and_never_summed(inside: str) -> None:
