@@ -1,6 +1,6 @@
 """Taps into rides by the transition table; a ride's price is not decided here."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -9,7 +9,7 @@ from fare.rules.carried import OpenRide
 from fare.rules.facts import Correction, FareTap
 from fare.rules.leg import Built, Leg
 from fare.rules.tariff import Tariff, TariffBook
-from fare.rules.terms import Action, Route, Settled
+from fare.rules.terms import Action, RideRule, Route, Settled
 from fare.rules.transitions import NOTED, TRANSITIONS, Act, Event, State
 from kernel.clock import micros
 from kernel.ids import TapId
@@ -19,6 +19,9 @@ _DAY: Final = timedelta(days=1)
 _OVERNIGHT: Final = timedelta(
     hours=6
 )  # how long a ride without a time limit may run on into the next service day
+_IDLE, _RIDING = TRANSITIONS[State.IDLE], TRANSITIONS[State.RIDING]
+_RIDDEN: Final = frozenset({Purpose.BOARD, Purpose.ALIGHT, Purpose.AUTO})
+_COMMITTED: Final = frozenset({Phase.DONE, Phase.RECOVERED})
 
 
 class Builder:
@@ -71,7 +74,7 @@ class Builder:
     @property
     def last_tariff(self) -> Tariff:
         """The tariff in force where the service day ends."""
-        return self.tariff_at(self.ends_at)
+        return self.tariffs[1]
 
     @property
     def hands_on_us(self) -> int:
@@ -94,22 +97,15 @@ class Builder:
         if not carried.priced:
             self.built.legs.append(leg)
             for one in carried.companions:
-                self._accompany(one, route, tariff)
+                self._ride_along(one, route, tariff)
 
     def walk(self, taps: Iterable[FareTap]) -> None:
         for tap in taps:
-            purpose = tap.purpose
-            if purpose is Purpose.PARK_IN or purpose is Purpose.PARK_OUT:
-                continue
-            phase = tap.phase
-            if phase is Phase.REFUSED:
-                continue
             tariff = self.tariff_at(tap.tapped_at)
-            if purpose is Purpose.INSPECT:
-                self._apply(Event.INSPECTED, tap, None, tariff)
-                continue
-            if phase is Phase.TORN or tap.proven_torn:
-                self._apply(Event.TORN, tap, None, tariff)
+            if tap.purpose not in _RIDDEN or tap.phase not in _COMMITTED or tap.proven_torn:
+                event = _event_without_ride(tap)
+                if event is not None:
+                    self._apply(event, tap, None, tariff)
                 continue
             route = tariff.route_for(tap.route_id, tap.stop_id)
             if route is None:
@@ -118,31 +114,22 @@ class Builder:
             self._apply(self._event(tap, route), tap, route, tariff)
 
     def _event(self, tap: FareTap, route: Route) -> Event:
-        last = self._last
-        if (
-            last is not None
-            and last.place == tap.place
-            and last.card_id == tap.card_id
-            and self._repeats(last, tap, route)
-        ):
-            if self._companions + 1 < route.rule.companions and self.open_leg is not None:
-                return Event.COMPANION
-            return Event.REPEAT
-        opened = self.open_leg
+        last, opened, rule = self._last, self.open_leg, route.rule
+        if last is not None and _repeats(last, tap, rule):
+            along = opened is not None and self._companions + 1 < rule.companions
+            return Event.COMPANION if along else Event.REPEAT
         purpose = tap.purpose
-        if purpose is not Purpose.ALIGHT and route.rule.continues and self._continues(tap, route):
+        if rule.continues and purpose is not Purpose.ALIGHT and self._continues(tap, route):
             return Event.CONTINUED
         if purpose is Purpose.BOARD:
             return Event.ON
-        limit = None if opened is None else _limit(opened)
-        late = opened is not None and limit is not None and tap.tapped_at > opened.tap.tapped_at + limit
-        # A tap that does not say what it is begins a new ride once the open one has run out of time.
-        if purpose is Purpose.AUTO and (
-            opened is None or late or not _belongs(opened, tap, route, strictly=True)
-        ):
-            return Event.ON
         if opened is None:
-            return Event.OFF
+            return Event.ON if purpose is Purpose.AUTO else Event.OFF
+        limit = _limit(opened)
+        late = limit is not None and tap.tapped_at - opened.tap.tapped_at > limit
+        if purpose is Purpose.AUTO:
+            # A tap that does not say what it is begins a new ride once the open one has run out of time.
+            return Event.ON if late or not _belongs(opened, tap, route, strictly=True) else Event.OFF
         if not _belongs(opened, tap, route) and not _may_join(opened, route):
             return Event.STRAY_OFF
         if not late:
@@ -167,59 +154,60 @@ class Builder:
             and timedelta(0) <= tap.tapped_at - last.tapped_at <= route.rule.continues
         )
 
-    @staticmethod
-    def _repeats(last: FareTap, tap: FareTap, route: Route) -> bool:
-        same = tap.purpose is last.purpose or Purpose.AUTO in {tap.purpose, last.purpose}
-        gap = tap.tapped_at - last.tapped_at
-        return same and abs(gap) < route.rule.passback
-
     def _apply(self, event: Event, tap: FareTap, route: Route | None, tariff: Tariff) -> None:
-        state = State.IDLE if self.open_leg is None else State.RIDING
-        act, _ = TRANSITIONS[state][event]
-        if act is Act.NOTE:
-            self.built.noted.append((tap, NOTED[event]))
-            if event is Event.CONTINUED:
-                self._last, self._companions = tap, 0
+        act, _ = (_IDLE if self.open_leg is None else _RIDING)[event]
+        ride = _RIDES.get(act)
+        if ride is not None:
+            assert route is not None, "only torn and inspected taps come without a route"
+            ride(self, tap, route, tariff)
             return
-        assert route is not None, "only torn and inspected taps come without a route"
-        if act is Act.ACCOMPANY:
-            self._companions += 1
-            self._accompany(tap, route, tariff)
-            return
+        assert act is Act.NOTE, "any other act of a tap makes or changes a ride"
+        self.built.noted.append((tap, NOTED[event]))
+        if event is Event.CONTINUED:
+            self._last, self._companions = tap, 0
+
+    def _begin(self, tap: FareTap, route: Route, tariff: Tariff) -> None:
+        self._abandon()
         self._last, self._companions = tap, 0
-        if act is Act.BEGIN or act is Act.ABANDON_BEGIN:
-            self._abandon()
-            self._ended, self.open_leg = None, Leg(tap, route, tariff, on=tap)
-            self.built.legs.append(self.open_leg)
-        elif act is Act.FINISH or act is Act.FINISH_LATE:
-            self._finish(tap, route, late=act is Act.FINISH_LATE)
-        elif act is Act.REOPEN:
-            self._reopen(tap)
-        else:
-            self._abandon()
-            self._ended = None
-            leg = Leg(tap, route, tariff, on=None)
-            leg.off, leg.arrived, leg.closed = tap, tap.tapped_at, Closed.MISSING_ON
-            leg.end_stop = tap.stop_id
-            self.built.legs.append(leg)
+        self._ended, self.open_leg = None, Leg(tap, route, tariff, on=tap)
+        self.built.legs.append(self.open_leg)
+
+    def _orphan(self, tap: FareTap, route: Route, tariff: Tariff) -> None:
+        """A tap-off without its tap-on is a ride of its own."""
+        self._abandon()
+        self._last, self._companions, self._ended = tap, 0, None
+        leg = Leg(tap, route, tariff, on=None)
+        leg.off, leg.arrived, leg.closed = tap, tap.tapped_at, Closed.MISSING_ON
+        leg.end_stop = tap.stop_id
+        self.built.legs.append(leg)
 
     def _accompany(self, tap: FareTap, route: Route, tariff: Tariff) -> None:
+        self._companions += 1
+        self._ride_along(tap, route, tariff)
+
+    def _ride_along(self, tap: FareTap, route: Route, tariff: Tariff) -> None:
         leg = Leg(tap, route, tariff, on=tap)
         leg.companion = True
         self._followers.append(leg)
         self.built.legs.append(leg)
 
-    def _finish(self, tap: FareTap, route: Route, *, late: bool) -> None:
+    def _finish(self, tap: FareTap, route: Route, _tariff: Tariff) -> None:
+        self._end_ride(tap, route, Closed.TAPPED)
+
+    def _finish_late(self, tap: FareTap, route: Route, _tariff: Tariff) -> None:
+        self._end_ride(tap, route, Closed.OVER_LONG)
+
+    def _end_ride(self, tap: FareTap, route: Route, closed: Closed) -> None:
         assert self.open_leg is not None, "only an open ride is finished"
         for leg in (self.open_leg, *self._followers):
-            leg.off, leg.arrived, leg.end_stop = tap, tap.tapped_at, tap.stop_id
-            leg.closed = Closed.OVER_LONG if late else Closed.TAPPED
+            leg.off, leg.arrived, leg.end_stop, leg.closed = tap, tap.tapped_at, tap.stop_id, closed
             if route.networks != leg.route.networks:
                 leg.networks = leg.route.networks | route.networks
+        self._last, self._companions = tap, 0
         self._ended, self.open_leg = self.open_leg, None
         self._followers.clear()
 
-    def _reopen(self, tap: FareTap) -> None:
+    def _reopen(self, tap: FareTap, _route: Route, _tariff: Tariff) -> None:
         """The vehicle of the ride that just ended broke down: the next one of its route carries it on."""
         leg = self._ended
         assert leg is not None, "only a ride that ended is taken up again"
@@ -228,6 +216,7 @@ class Builder:
             self.built.noted.append((leg.off, Closed.CONTINUED))
         leg.off, leg.arrived, leg.end_stop, leg.closed = None, None, "", Closed.BOARDED
         leg.networks = leg.route.networks
+        self._last, self._companions = tap, 0
         self.open_leg, self._ended = leg, None
 
     def _abandon(self) -> None:
@@ -255,7 +244,7 @@ class Builder:
             if hands_on:
                 along = () if priced else tuple(one.tap for one in self._followers)
                 self.built.still_open = OpenRide(leg.tap, priced, along)
-            if TRANSITIONS[State.RIDING][event][0] is Act.ABANDON:
+            if _RIDING[event][0] is Act.ABANDON:
                 self._abandon()
             else:
                 for one in (leg, *self._followers):
@@ -266,6 +255,35 @@ class Builder:
             if route is not None and last.tapped_at + route.rule.passback > end:
                 self.built.last = last
         return self.built
+
+
+_RIDES: Final[dict[Act, Callable[[Builder, FareTap, Route, Tariff], None]]] = {
+    Act.BEGIN: Builder._begin,
+    Act.ABANDON_BEGIN: Builder._begin,
+    Act.FINISH: Builder._finish,
+    Act.FINISH_LATE: Builder._finish_late,
+    Act.ORPHAN: Builder._orphan,
+    Act.ABANDON_ORPHAN: Builder._orphan,
+    Act.ACCOMPANY: Builder._accompany,
+    Act.REOPEN: Builder._reopen,
+}
+
+
+def _event_without_ride(tap: FareTap) -> Event | None:
+    """Return what a tap is that can neither begin nor end a ride; None where it is not the fares' at all."""
+    if tap.purpose is Purpose.PARK_IN or tap.purpose is Purpose.PARK_OUT or tap.phase is Phase.REFUSED:
+        return None
+    return Event.INSPECTED if tap.purpose is Purpose.INSPECT else Event.TORN
+
+
+def _repeats(last: FareTap, tap: FareTap, rule: RideRule) -> bool:
+    """Whether a card was shown again where it was shown last, within the passback interval, for the same purpose."""
+    return (
+        abs(tap.tapped_at - last.tapped_at) < rule.passback
+        and last.place == tap.place
+        and last.card_id == tap.card_id
+        and (tap.purpose is last.purpose or Purpose.AUTO in {tap.purpose, last.purpose})
+    )
 
 
 def _belongs(opened: Leg, tap: FareTap, route: Route, *, strictly: bool = False) -> bool:

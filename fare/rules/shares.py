@@ -4,7 +4,7 @@ Parts always sum to the whole; without a rule every operator keeps what its own 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
 
 from fare.rules.bill import BillLine, Component
@@ -185,7 +185,7 @@ def share_lines(
         if line.component is Component.CHARGED:
             told[line.tap_id] = Share(rule.share_id, rule.basis, tuple(parts))
         shared.extend(
-            replace(line, operator_id=part.operator, route_id=part.route_id, amount=Money(part.minor, whole.currency))
+            line._replace(operator_id=part.operator, route_id=part.route_id, amount=Money(part.minor, whole.currency))
             for part in parts
             if part.minor
         )  # fmt: skip
