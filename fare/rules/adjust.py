@@ -5,7 +5,7 @@ Each takes its part of what the one before left, so the parts always sum to the 
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from fare.rules.carried import PassStart
@@ -63,6 +63,51 @@ def best_discount(
             if fits and (found is None or one.percent > found.percent):
                 found = one
     return found
+
+
+class Relief(NamedTuple):
+    """What somebody else pays of a face value, in minor units: by a waiver, or by a concession; never both."""
+
+    waived: int = 0
+    waiver: Waiver | None = None
+    discounted: int = 0
+    discount: Discount | None = None
+
+
+NO_RELIEF: Final = Relief()
+
+
+def find_relief(
+    tariff: Tariff,
+    minor: int,
+    *,
+    networks: frozenset[str],
+    ends: tuple[frozenset[str], frozenset[str]],
+    operator: OperatorId,
+    categories: tuple[int, ...],
+    medium: str,
+) -> Relief:
+    """Return what is taken off a face value above zero, of a ride between these areas."""
+    key = (minor, networks, ends, operator, categories, medium)
+    found = tariff.memo.get(key)
+    if found is None:
+        found = tariff.remember(key, _relief(tariff, minor, networks, ends, operator, categories, medium))
+    assert isinstance(found, Relief), "what is remembered by an amount is a relief"
+    return found
+
+
+def _relief(
+    tariff: Tariff, minor: int, networks: frozenset[str], ends: tuple[frozenset[str], frozenset[str]],
+    operator: OperatorId, categories: tuple[int, ...], medium: str,
+) -> Relief:  # fmt: skip
+    waiver = find_waiver(tariff.waivers, networks, *ends)
+    if waiver is not None:
+        return Relief(waived=minor, waiver=waiver)
+    best = best_discount(tariff.discounts, categories, networks, operator)
+    if best is None:
+        return NO_RELIEF
+    part = discounted(minor, best.percent, best.rounding, tariff, medium)
+    return Relief(discounted=part, discount=best)
 
 
 class Passes:

@@ -70,7 +70,7 @@ def _waivers(trace: Trace) -> list[Step]:
     start, end = areas_of(leg)
     found: list[Step] = []
     for one in tariff.waivers:
-        if one is trace.waiver:
+        if one is trace.relief.waiver:
             continue
         fits = find_waiver((one,), leg.networks, start, end) is not None
         found.append({"rule": f"waivers:{one.waiver_id}", "why": "nothing_left" if fits else "other_place"})
@@ -83,14 +83,14 @@ def _discounts(trace: Trace) -> list[Step]:
             "rule": f"concessions:{one.concession_id}",
             "percent": one.percent,
             "why": "smaller"
-            if trace.discount is not None
+            if trace.relief.discount is not None
             else "nothing_left"
-            if trace.waived
+            if trace.relief.waived
             else "other_place",
         }
         for category in trace.categories
         for one in trace.leg.tariff.discounts.get(category, ())
-        if one is not trace.discount
+        if one is not trace.relief.discount
     ]
 
 
@@ -110,7 +110,7 @@ def _why_not(trace: Trace, held: HeldPass, product: PassProduct) -> str:
         return "other_place"
     if f"passes:{held.product_id}" in trace.unused:
         return "not_cheapest"
-    left = trace.face - trace.waived - trace.discounted
+    left = trace.face - trace.relief.waived - trace.relief.discounted
     return "not_valid_then" if left and not trace.pass_product else "nothing_left"
 
 

@@ -125,15 +125,17 @@ def _leg(
     if leg.tail is not None:
         steps.append(join_step(trace, leg.tail.face_minor))
     left = trace.face
-    if trace.waiver:
-        one = trace.waiver
-        steps.append({"op": "waive", "minor": trace.waived, "rule": one.waiver_id, "funder": one.funder})
-    left -= trace.waived
-    if trace.discount is not None:
-        steps.append(discount_step(trace, trace.discount, left))
+    if trace.relief.waiver:
+        one = trace.relief.waiver
+        steps.append(
+            {"op": "waive", "minor": trace.relief.waived, "rule": one.waiver_id, "funder": one.funder}
+        )
+    left -= trace.relief.waived
+    if trace.relief.discount is not None:
+        steps.append(discount_step(trace, trace.relief.discount, left))
     if trace.pass_product:
         steps.append({"op": "pass", "minor": trace.covered, "rule": trace.pass_product})
-    left -= trace.discounted + trace.covered
+    left -= trace.relief.discounted + trace.covered
     if trace.parked is not None:
         steps.append(park_step(trace, trace.parked, left))
         left -= trace.parked.minor
@@ -150,8 +152,9 @@ def _leg(
         steps.append(share_step(trace.share, trace.charged))
     parts = {
         "face_value": trace.face,
-        Component.WAIVED.value: trace.waived,
-        Component.DISCOUNTED.value: trace.discounted + (0 if trace.parked is None else trace.parked.minor),
+        Component.WAIVED.value: trace.relief.waived,
+        Component.DISCOUNTED.value: trace.relief.discounted
+        + (0 if trace.parked is None else trace.parked.minor),
         Component.PASS_COVERED.value: trace.covered,
         Component.CAP_COVERED.value: trace.capped + trace.saved,
         Component.CHARGED.value: trace.charged,

@@ -88,7 +88,7 @@ def window_step(trace: Trace) -> Step:
 def discount_step(trace: Trace, found: Discount, left: int) -> Step:
     return {
         **_coin(trace),
-        "op": "discount", "minor": trace.discounted, "rule": found.concession_id, "percent": found.percent,
+        "op": "discount", "minor": trace.relief.discounted, "rule": found.concession_id, "percent": found.percent,
         "rounding": found.rounding.value, "of_minor": left, "funder": found.funder,
     }  # fmt: skip
 

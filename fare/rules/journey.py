@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import ClassVar, Final
 
 from fare.rules.bill import Closed
 from fare.rules.carried import OpenRide
@@ -156,7 +156,7 @@ class Builder:
 
     def _apply(self, event: Event, tap: FareTap, route: Route | None, tariff: Tariff) -> None:
         act, _ = (_IDLE if self.open_leg is None else _RIDING)[event]
-        ride = _RIDES.get(act)
+        ride = self._RIDES.get(act)
         if ride is not None:
             assert route is not None, "only torn and inspected taps come without a route"
             ride(self, tap, route, tariff)
@@ -256,17 +256,16 @@ class Builder:
                 self.built.last = last
         return self.built
 
-
-_RIDES: Final[dict[Act, Callable[[Builder, FareTap, Route, Tariff], None]]] = {
-    Act.BEGIN: Builder._begin,
-    Act.ABANDON_BEGIN: Builder._begin,
-    Act.FINISH: Builder._finish,
-    Act.FINISH_LATE: Builder._finish_late,
-    Act.ORPHAN: Builder._orphan,
-    Act.ABANDON_ORPHAN: Builder._orphan,
-    Act.ACCOMPANY: Builder._accompany,
-    Act.REOPEN: Builder._reopen,
-}
+    _RIDES: ClassVar[dict[Act, Callable[["Builder", FareTap, Route, Tariff], None]]] = {
+        Act.BEGIN: _begin,
+        Act.ABANDON_BEGIN: _begin,
+        Act.FINISH: _finish,
+        Act.FINISH_LATE: _finish_late,
+        Act.ORPHAN: _orphan,
+        Act.ABANDON_ORPHAN: _orphan,
+        Act.ACCOMPANY: _accompany,
+        Act.REOPEN: _reopen,
+    }
 
 
 def _event_without_ride(tap: FareTap) -> Event | None:

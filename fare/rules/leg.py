@@ -23,6 +23,7 @@ class Leg:
         "networks",
         "off",
         "on",
+        "operator",
         "priced_before",
         "resumed",
         "route",
@@ -36,6 +37,7 @@ class Leg:
         self.route = route
         self.tariff = tariff
         self.on = on
+        self.operator = tap.operator_id or route.operator_id
         self.off: FareTap | None = None
         self.arrived: datetime | None = None
         self.end_stop = ""

@@ -33,7 +33,7 @@ from fare.rules.tariff import TariffBook
 from fare.rules.trace import Trace
 from fare.rules.way import How, Priced, Way
 from fare.rules.windows import Windows
-from kernel.money import Currency, Money
+from kernel.money import Money
 from kernel.wire.cardinfo import Concession
 
 __all__ = [
@@ -41,7 +41,7 @@ __all__ = [
     "FareTap", "HeldPass", "Ride", "Trace", "Unpriced", "price_day", "trace_day",
 ]  # fmt: skip
 
-_ALONE: Final = (int(Concession.NORMAL),)  # a companion: the card's rights are its holder's
+_ALONE: Final[tuple[int, ...]] = (int(Concession.NORMAL),)  # a companion: the card's rights are its holder's
 
 
 def price_day(facts: DayFacts, book: TariffBook, carried: Carried = EMPTY) -> Bill:
@@ -69,8 +69,7 @@ def _price(
         builder.resume(carried.open_ride)
     builder.walk(in_card_order(facts.taps))
     built = builder.end(facts.as_of)
-    currency = book.currency
-    zero = Money.zero(currency)
+    currency, zero = book.currency, book.zero
     unpriced = [Unpriced(tap.tap_id, reason) for tap, reason in built.unknown]
     rides = [_note(tap, closed, zero) for tap, closed in built.noted]
     priced: list[Priced] = []
@@ -84,10 +83,10 @@ def _price(
         if leg.closed is Closed.OPEN:
             rides.append(_ride(leg, zero, ""))
             continue
-        categories: tuple[int, ...] = _ALONE
-        if not leg.companion:
-            at = builder.date_of(leg.tap.tapped_at)
-            categories = categories_of(leg.tap.concession, facts.entitlements, at)
+        categories = _ALONE if leg.companion else (int(leg.tap.concession),)
+        if facts.entitlements and not leg.companion:
+            on = builder.date_of(leg.tap.tapped_at)
+            categories = categories_of(leg.tap.concession, facts.entitlements, on)
         quote = quote_ride_of(leg, categories, habits)
         if habits is not None:
             note_habit(leg, habits)
@@ -105,9 +104,9 @@ def _price(
     traces = shown.legs
     lines: list[BillLine] = []
     for trace in traces:
-        _add_lines(lines, trace, currency)
-        first = trace.leg.first
-        rides.append(_ride(first, Money(trace.face, currency), trace.rule))
+        first, face = trace.leg.first, Money(trace.face, currency)
+        _add_lines(lines, trace, first, face)
+        rides.append(_ride(first, face, trace.rule))
         if trace.leg.joined:
             name = f"fare_leg_join_rules:{first.tap.tap_id}"
             rides.extend(_ride(one, zero, name) for one in trace.leg.rides[1:])
@@ -176,14 +175,15 @@ def _wide(builder: Builder, priced: Sequence[Priced], begun: Sequence[Way]) -> b
     return passes is not None or any(len(quote.offers) > 1 for _, quote, _ in priced)
 
 
-def _add_lines(lines: list[BillLine], trace: Trace, currency: Currency) -> None:
+def _add_lines(lines: list[BillLine], trace: Trace, first: Leg, face: Money) -> None:
     parts = [(Component.CHARGED, RIDER_FUNDER, trace.charged, trace.rule)]
-    if trace.waiver is not None:
-        name = f"waivers:{trace.waiver.waiver_id}"
-        parts.append((Component.WAIVED, trace.waiver.funder, trace.waived, name))
-    if trace.discount is not None:
-        name = f"concessions:{trace.discount.concession_id}"
-        parts.append((Component.DISCOUNTED, trace.discount.funder, trace.discounted, name))
+    relief = trace.relief
+    if relief.waiver is not None:
+        name = f"waivers:{relief.waiver.waiver_id}"
+        parts.append((Component.WAIVED, relief.waiver.funder, relief.waived, name))
+    if relief.discount is not None:
+        name = f"concessions:{relief.discount.concession_id}"
+        parts.append((Component.DISCOUNTED, relief.discount.funder, relief.discounted, name))
     if trace.parked is not None:
         benefit = trace.parked.benefit
         name = f"park_and_ride:{benefit.benefit_id}"
@@ -194,11 +194,14 @@ def _add_lines(lines: list[BillLine], trace: Trace, currency: Currency) -> None:
         parts.append((Component.CAP_COVERED, RIDER_FUNDER, trace.capped, f"caps:{trace.cap}"))
     if trace.saved:
         parts.append((Component.CAP_COVERED, RIDER_FUNDER, trace.saved, "best_fare"))
-    first = trace.leg.first
-    tap_id, operator, route_id = first.tap.tap_id, trace.operator, first.route.route_id
     for component, funder, minor, why in parts:
         if minor:
-            lines.append(BillLine(tap_id, component, operator, funder, Money(minor, currency), route_id, why))
+            amount = face if minor == face.minor else Money(minor, face.currency)
+            lines.append(
+                BillLine(
+                    first.tap.tap_id, component, trace.operator, funder, amount, first.route.route_id, why
+                )
+            )
 
 
 def _ride(leg: Leg, face: Money, rule: str) -> Ride:
@@ -206,7 +209,7 @@ def _ride(leg: Leg, face: Money, rule: str) -> Ride:
     return Ride(
         tap.tap_id,
         off.tap_id if off is not None and leg.on is not None else None,
-        tap.operator_id or leg.route.operator_id,
+        leg.operator,
         leg.route.route_id,
         leg.completed if leg.on is None else tap.stop_id,
         (leg.completed or leg.end_stop) if off is None else off.stop_id,

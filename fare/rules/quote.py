@@ -10,7 +10,6 @@ from fare.rules.tariff import Tariff
 from fare.rules.terms import Action, Closing, Offer, Route
 
 NO_AREAS: Final[frozenset[str]] = frozenset()
-_LARGEST_MEMO: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +41,19 @@ def quote_leg(
     `to_stop` is empty where boarding settles the fare. `networks` are those of all joined legs.
     No matching rule gives no offer and a reason: the fare is unknown, never zero.
     """
-    measured = route.route_id if _measured(tariff, networks) else ""
-    if not measured and tariff.places_and_times_do_not_matter:
-        key: tuple[object, ...] = (networks, medium, categories)
+    measured = route.route_id if not networks.isdisjoint(tariff.measured) else ""
+    pair = (from_stop, to_stop) if measured else ()
+    if tariff.places_and_times_do_not_matter:
         from_areas = to_areas = from_frames = to_frames = NO_AREAS
+        key: tuple[object, ...] = (networks, measured, pair, medium, categories)
     else:
         from_areas = tariff.areas_of_stop.get(from_stop, NO_AREAS)
         to_areas = tariff.areas_of_stop.get(to_stop, NO_AREAS)
         from_frames, to_frames = tariff.frames_at(departed, from_stop), tariff.frames_at(arrived, to_stop)
-        key = (
-            networks, from_areas, to_areas, measured, measured and from_stop, measured and to_stop, medium,
-            categories, from_frames, to_frames,
-        )  # fmt: skip
+        key = (networks, measured, pair, medium, categories, from_areas, to_areas, from_frames, to_frames)
     found = tariff.memo.get(key)
     if found is None:
-        if len(tariff.memo) >= _LARGEST_MEMO:
-            tariff.memo.clear()
-        found = tariff.memo[key] = _quote(
+        quote = _quote(
             tariff,
             networks,
             from_areas,
@@ -71,12 +66,9 @@ def quote_leg(
             from_frames,
             to_frames,
         )
+        found = tariff.remember(key, quote)
     assert isinstance(found, Quote), "the memo of legs holds quotes"
     return found
-
-
-def _measured(tariff: Tariff, networks: frozenset[str]) -> bool:
-    return bool(tariff.measured) and not networks.isdisjoint(tariff.measured)
 
 
 def _quote(
@@ -164,9 +156,8 @@ def quote_closing(
             key = (closing, route.route_id, ends, medium, categories, frames)
             found = tariff.memo.get(key)
             if found is None:
-                found = tariff.memo[key] = _extreme(
-                    tariff, route, closing, ends, departed, medium, categories
-                )
+                quote = _extreme(tariff, route, closing, ends, departed, medium, categories)
+                found = tariff.remember(key, quote)
             assert isinstance(found, Quote), "the memo of closings holds quotes"
             return found
 

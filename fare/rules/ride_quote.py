@@ -1,6 +1,7 @@
 """The offers of a ride as it ended: both taps, boarding alone, or by the tariff's rule where an end is missing."""
 
 from dataclasses import replace
+from typing import Final
 
 from fare.rules.bill import Closed
 from fare.rules.caps import CappedRide
@@ -12,19 +13,21 @@ from fare.rules.terms import Closing, Settled
 from kernel.clock import micros
 from kernel.ids import OperatorId
 
+_NO_ENDS: Final = (NO_AREAS, NO_AREAS)
+
 
 def quote_ride_of(leg: Leg, categories: tuple[int, ...], habits: Habits | None) -> Quote:
     """Return the offers of a leg; `habits` completes it where the tariff allows (then `leg.completed` is set)."""
     tap, route, rule = leg.tap, leg.route, leg.route.rule
-    if leg.closed is Closed.MISSING_ON:
+    if leg.on is None:
         closing = rule.missing_on
-    elif leg.closed is Closed.MISSING_OFF:
-        closing = rule.missing_off
     elif rule.settled is Settled.BOARDING and not leg.joined:
         return quote_leg(
             leg.tariff, route, from_stop=tap.stop_id, to_stop="", networks=route.networks, departed=tap.tapped_at,
             arrived=None, medium=tap.medium, categories=categories,
         )  # fmt: skip
+    elif leg.closed is Closed.MISSING_OFF:
+        closing = rule.missing_off
     elif leg.closed is Closed.OVER_LONG:
         closing = rule.over_long or rule.missing_off
     else:
@@ -42,7 +45,7 @@ def quote_ride_of(leg: Leg, categories: tuple[int, ...], habits: Habits | None) 
             return completed
     found = quote_closing(
         leg.tariff, route, closing, stop=tap.stop_id, departed=tap.tapped_at, medium=tap.medium, categories=categories,
-        ends_here=leg.closed is Closed.MISSING_ON,
+        ends_here=leg.on is None,
     )  # fmt: skip
     return found if closing.counts else replace(found, counts=False)
 
@@ -88,8 +91,10 @@ def ends_of(leg: Leg) -> tuple[str, str]:
 
 def areas_of(leg: Leg) -> tuple[frozenset[str], frozenset[str]]:
     """Return the areas of a leg's first and last stop."""
-    start, end = ends_of(leg)
     areas = leg.tariff.areas_of_stop
+    if not areas:
+        return _NO_ENDS
+    start, end = ends_of(leg)
     return areas.get(start, NO_AREAS), areas.get(end, NO_AREAS)
 
 

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from fare.rules.match import LegIndex
@@ -30,10 +31,13 @@ from fare.rules.terms import (
     Waiver,
 )
 from fare.rules.timeframe import Timeframes
-from kernel.money import Currency, Rounding
+from kernel.money import Currency, Money, Rounding
 from kernel.service_day import day_window
 
 __all__ = ["DataNote", "PassProduct", "Tariff", "TariffBook", "TariffNames"]
+
+Answer = TypeVar("Answer")
+_LARGEST_MEMO: Final = 200_000
 
 
 @dataclass(slots=True)
@@ -107,6 +111,13 @@ class Tariff:
         self.remembers_days = max((one.history_days for one in odd if one is not None), default=0)
         self.folds_purse = any(window.withhold_in_debt for window in self.windows)
 
+    def remember(self, key: object, answer: Answer) -> Answer:
+        """Keep an answer in the memo, and return it."""
+        if len(self.memo) >= _LARGEST_MEMO:
+            self.memo.clear()
+        self.memo[key] = answer
+        return answer
+
     def route_for(self, route_id: str, stop_id: str) -> Route | None:
         """Return the route of a tap: the one it names, else the only one its stop lies on."""
         return self.routes.get(route_id or self.route_of_stop.get(stop_id, ""))
@@ -158,6 +169,7 @@ class TariffBook:
         "sales",
         "sha256",
         "version",
+        "zero",
         "zone",
     )  # fmt: skip
 
@@ -183,6 +195,7 @@ class TariffBook:
         self.zone = zone
         self.day_starts = day_starts
         self.currency = currency
+        self.zero = Money.zero(currency)
         self.names = names
         self.notes = notes
         self.passes = passes

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
+from fare.rules.adjust import NO_RELIEF, Relief
 from fare.rules.carried import CapUse, WindowUse
 from fare.rules.leg import Leg
 from fare.rules.park_ride import Missed, ParkedOff
 from fare.rules.park_terms import ParkBenefit
 from fare.rules.quote import Quote
 from fare.rules.shares import Share
-from fare.rules.terms import Discount, Waiver
 from fare.rules.transfer import Charge
 from fare.rules.windows import Granted
 from kernel.ids import OperatorId
@@ -42,10 +42,7 @@ class Trace:
     window: Granted
     rule: str
     face: int
-    waived: int = 0
-    waiver: Waiver | None = None
-    discounted: int = 0
-    discount: Discount | None = None
+    relief: Relief = NO_RELIEF
     covered: int = 0
     pass_product: str = ""
     capped: int = 0

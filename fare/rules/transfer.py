@@ -5,6 +5,7 @@ every further transfer, and limits are measured from its first leg (STANDARDS.md
 """
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from fare.rules.carried import TransferRun
 from fare.rules.quote import price_of
@@ -23,8 +24,7 @@ class PricedLeg:
     categories: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """What one leg adds: the offer it was matched by, the amount after transfers, and the rule."""
 
     offer: Offer

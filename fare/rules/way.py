@@ -6,7 +6,7 @@ A leg whose fare, cover and cap leave no choice is paid in place; where they lea
 from dataclasses import dataclass, replace
 from typing import Final
 
-from fare.rules.adjust import Passes, best_discount, discounted, find_waiver
+from fare.rules.adjust import Passes, find_relief
 from fare.rules.caps import CappedRide, Caps, Level
 from fare.rules.carried import TransferRun, WindowUse
 from fare.rules.debts import Debts
@@ -135,11 +135,8 @@ class Way:
     def pay_as(self, priced: Priced, charge: Charge, how: How) -> "list[Way]":
         """Return the ways on after a leg that adds this charge; this one is used up."""
         leg, quote, categories = priced
-        tariff, tap = leg.tariff, leg.tap
-        first = leg.first
-        operator = first.tap.operator_id or first.route.operator_id
-        granted, rule = _NOTHING, charge.rule
-        trace = Trace(leg, quote, categories, operator, charge, granted, rule, charge.minor)
+        tariff, operator = leg.tariff, leg.first.operator
+        trace = Trace(leg, quote, categories, operator, charge, _NOTHING, charge.rule, charge.minor)
         if how.told:
             trace.before = self._standing()
         if tariff.windows and not leg.companion:
@@ -151,16 +148,12 @@ class Way:
         if leg.tail is not None:
             trace.face, trace.rule = trace.face - leg.tail.face_minor, "fare_leg_join_rules"
         left = trace.face
-        if left > 0 and tariff.waivers:
-            trace.waiver = find_waiver(tariff.waivers, leg.networks, *areas_of(leg))
-            if trace.waiver is not None:
-                trace.waived, left = left, 0
-        if left > 0 and tariff.discounts:
-            trace.discount = best_discount(tariff.discounts, categories, leg.networks, operator)
-            if trace.discount is not None:
-                found = trace.discount
-                trace.discounted = discounted(left, found.percent, found.rounding, tariff, tap.medium)
-                left -= trace.discounted
+        if left > 0 and (tariff.waivers or tariff.discounts):
+            trace.relief = find_relief(
+                tariff, left, networks=leg.networks, ends=areas_of(leg), operator=operator, categories=categories,
+                medium=leg.tap.medium,
+            )  # fmt: skip
+            left -= trace.relief.waived + trace.relief.discounted
         if left > 0 and self.passes is not None and not leg.companion:
             return self._cover(trace, left, self.passes, how)
         if left and (tariff.caps or self.park is not None):
