@@ -10,7 +10,8 @@ from typing import Any
 from kernel.errors import DomainError
 from parking.rules.book import RateBook
 from parking.rules.park_proof import check_cuts
-from parking.rules.quote import ENGINE_VERSION, quote_between
+from parking.rules.quote import ENGINE_VERSION, Basis, quote_between, quote_timeless
+from parking.rules.told import check_told
 
 
 class ProofMalformedError(DomainError):
@@ -22,12 +23,14 @@ class ProofMalformedError(DomainError):
 def check_proof(proof: Mapping[str, Any], book: RateBook) -> tuple[str, ...]:
     """Return what differs between a proof (`Quote.to_json` with place, class and user) and its recomputation.
 
-    With `park_and_ride` (`park_proof.cuts_json`) what each ride took off is recomputed too. Empty when every line and the total hold. ProofMalformedError when a part is missing; NoRateError and its
-    kin when these rates do not price the stay at all.
+    With `park_and_ride` (`park_proof.cuts_json`) what each ride took off is recomputed too, with `rights` and
+    `discounts` (`told.told_json`) what they did. Empty when every line and the total hold. ProofMalformedError when
+    a part is missing; NoRateError and its kin when these rates do not price the stay at all.
     """
     try:
         entered, left = datetime.fromisoformat(proof["from"]), datetime.fromisoformat(proof["to"])
         place_id, vehicle_class, user = proof["place_id"], proof["vehicle_class"], proof["user"]
+        basis = Basis(proof.get("basis", Basis.STAY.value))
         extras = {str(name): Decimal(count) for name, count in proof["extras"].items()}
     except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation) as error:
         raise ProofMalformedError(reason=str(error)) from None
@@ -37,14 +40,17 @@ def check_proof(proof: Mapping[str, Any], book: RateBook) -> tuple[str, ...]:
         return (f"engine: {proof.get('engine_version')} made it, this is {ENGINE_VERSION}",)
     if proof.get("rates_version") != book.version:
         return (f"rates: it rests on {proof.get('rates_version')}, these are {book.version}",)
-    again = quote_between(
-        book.table_for(place_id, vehicle_class, entered, user=user), entered, left, extras=extras
-    )
+    table = book.table_for(place_id, vehicle_class, entered, user=user)
+    if basis is Basis.STAY:
+        again = quote_between(table, entered, left, extras=extras)
+    else:
+        again = quote_timeless(table, basis, entered, left)
     expected = again.to_json()
     try:
         cuts = check_cuts(proof.get("park_and_ride", ()), again, book, place_id, vehicle_class)
+        cuts += check_told(proof, again, book, place_id, vehicle_class)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ProofMalformedError(reason=f"park_and_ride: {error}") from None
+        raise ProofMalformedError(reason=f"what was taken off: {error}") from None
     return cuts + tuple(
         f"{name}: the proof says {proof.get(name)}, recomputed {expected[name]}"
         for name in ("table_id", "decision", "measured_s", "lines", "total")

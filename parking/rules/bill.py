@@ -9,26 +9,23 @@ from enum import Enum
 from typing import NamedTuple
 from uuid import UUID
 
-from kernel.clock import micros
 from kernel.errors import DomainError
 from kernel.ids import OperatorId
 from kernel.money import Money
 from parking.rules.book import RateBook
 from parking.rules.cover import Discount, discounts
 from parking.rules.edges import MissingPolicy
-from parking.rules.engine import charges_for
 from parking.rules.errors import (
     ImpossibleTimesError,
     NoRateError,
     UncoveredTimeError,
     UnknownVehicleClassError,
 )
-from parking.rules.quote import Quote, finish, priced_end, quote_between, role_charges
+from parking.rules.quote import Basis, Quote, priced_end, quote_between, quote_timeless
 from parking.rules.rate import RateTable
 from parking.rules.right import AssignedRight
 from parking.rules.session import PRICED, Case, EventKind, State
 from parking.rules.stay import Stay, StayEvent, fold_stays
-from parking.rules.walk import Charge, Kind
 
 RIDER = "rider"
 
@@ -165,23 +162,15 @@ def _ends(stay: Stay, table: RateTable) -> _Ends:
 
 def _quote(stay: Stay, table: RateTable, ends: _Ends) -> Quote:
     if Case.NO_SHOW in stay.cases:
-        charges = [] if table.no_show is None else role_charges(Kind.NO_SHOW, table.no_show, _second(ends))
-        return finish(table, ends.entered_at, ends.left_at, 0, charges, {}, None)
+        return quote_timeless(table, Basis.NO_SHOW, ends.entered_at, ends.left_at)
     match ends.policy:
-        case None:
+        case None | MissingPolicy.MINIMUM:  # a stay of no length begins its first increment
             return quote_between(table, ends.entered_at, ends.left_at)
         case MissingPolicy.NOTHING:
-            charges = list[Charge]()
-        case MissingPolicy.MINIMUM:
-            charges = charges_for(table, _second(ends), 0)
+            return quote_timeless(table, Basis.NOTHING, ends.entered_at, ends.left_at)
         case MissingPolicy.LOST_TICKET:
             assert table.lost_ticket is not None, "rate files with this policy have the collection"
-            charges = role_charges(Kind.LOST_TICKET, table.lost_ticket, _second(ends))
-    return finish(table, ends.entered_at, ends.left_at, 0, charges, {}, None)
-
-
-def _second(ends: _Ends) -> int:
-    return micros(ends.entered_at) // 1_000_000
+            return quote_timeless(table, Basis.LOST_TICKET, ends.entered_at, ends.left_at)
 
 
 def _lines(quote: Quote, operator_id: OperatorId, cuts: tuple[Discount, ...]) -> tuple[BillLine, ...]:

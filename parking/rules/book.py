@@ -64,7 +64,7 @@ class RateBook:
     classes: Mapping[str, VehicleClass]
     rights: Mapping[str, tuple[Dated[RightSpecification], ...]]
     earned: tuple[str, ...]  # products that rides earn on some date, by id; most books have none
-    holidays: frozenset[date]
+    holidays: Mapping[str, frozenset[date]]  # by calendar; "" are everybody's
     assigned: Mapping[tuple[str, str, str], tuple[Dated[str], ...]]
     _tables: Mapping[str, TableParts]
     _compiled: dict[tuple[str, str, date | None], RateTable | None] = field(
@@ -174,6 +174,8 @@ def _compile(
     collections.sort(key=lambda each: each.sequence)
     by_role = {role: tuple(each for each in collections if each.role is role) for role in Role}
 
+    calendar = head.row.text("calendar")
+
     def only(role: Role) -> RateLineCollection | None:
         return by_role[role][0] if by_role[role] else None
 
@@ -198,7 +200,7 @@ def _compile(
         taxes=tuple(
             sorted((each.value for each in parts.taxes if each.dates.holds(on)), key=lambda t: t.sequence)
         ),
-        holidays=book.holidays,
+        holidays=book.holidays.get("", frozenset()) | book.holidays.get(calendar, frozenset()),
     )
 
 
@@ -289,7 +291,11 @@ def _book(rows: Mapping[str, list[Row]], version: str) -> RateBook:
     for row in rows["right_specifications.csv"]:
         spec = right_files.right(row)
         rights.setdefault(spec.spec_id, []).append(Dated(row.dates(), spec, row))
-    holidays = (rate_files.holiday(row) for row in rows["holidays.csv"])
+    holidays: dict[str, set[date]] = {}
+    for row in rows["holidays.csv"]:
+        day = rate_files.holiday(row)
+        if day is not None:
+            holidays.setdefault(row.text("calendar"), set()).add(day)
     return RateBook(
         version=version,
         places={row.text("place_id"): place_files.place(row) for row in rows["places.csv"]},
@@ -303,7 +309,7 @@ def _book(rows: Mapping[str, list[Row]], version: str) -> RateBook:
                 if any(one.value.kind is RightKind.PARK_AND_RIDE for one in each)
             )
         ),
-        holidays=frozenset(day for day in holidays if day is not None),
+        holidays={name: frozenset(days) for name, days in holidays.items()},
         _tables=tables,
         assigned={key: tuple(each) for key, each in assigned.items()},
     )

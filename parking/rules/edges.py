@@ -144,6 +144,13 @@ class OverstayMode(Enum):
     PLUS = "plus"
 
 
+class OverstayCaps(Enum):
+    """Whether caps and the day's most hold for the overstay rate too."""
+
+    OUTSIDE = "outside"
+    INSIDE = "inside"
+
+
 class Choose(Enum):
     """When a package whose conditions hold is used."""
 
@@ -213,6 +220,7 @@ class Edges:
     combination: Combination = Combination.TIERS
     max_stay_min: int = 0
     overstay: OverstayMode = OverstayMode.INSTEAD
+    overstay_caps: OverstayCaps = OverstayCaps.OUTSIDE
     exit_grace_min: int = 0
     exit_grace_mode: ExitGraceMode = ExitGraceMode.CLIFF
     min_value: int = 0

@@ -18,6 +18,7 @@ from parking.rules.edges import (
     FreeEdge,
     FreeMode,
     LineType,
+    OverstayCaps,
     OverstayMode,
     TierClock,
     WindowBasis,
@@ -165,6 +166,8 @@ def _with_caps(table: RateTable, charges: list[Charge], entered: int) -> list[Ch
         sums: dict[tuple[int, int], int] = {}
         first, last = entered + cap.start_s, None if cap.end_s is None else entered + cap.end_s
         for charge in charges:
+            if charge.kind is Kind.OVERSTAY and table.edges.overstay_caps is OverstayCaps.OUTSIDE:
+                continue
             for at, amount in _begun(charge):
                 if at < first or (last is not None and at >= last):
                     continue

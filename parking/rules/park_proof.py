@@ -12,8 +12,8 @@ from kernel.ids import FareAccountId, uuid8
 from kernel.money import Money, currency
 from kernel.service_day import local_date
 from parking.rules.book import RateBook
-from parking.rules.cover import Discount, discounts, reduction
-from parking.rules.park_ride import earned, earns, reach
+from parking.rules.cover import Discount, reduction
+from parking.rules.park_ride import earns, reach
 from parking.rules.quote import Quote
 from parking.rules.right import RightKind
 from parking.rules.session import EventKind
@@ -34,14 +34,6 @@ def ride_ground(at: datetime, words: Iterable[str]) -> Ground:
         until=None,
         words=told,
     )
-
-
-def cuts_for(
-    quote: Quote, rates: RateBook, place_id: str, vehicle_class: str, rides: Iterable[Ground]
-) -> tuple[Discount, ...]:
-    """Return what rides take off a quoted stay, for a driver who holds no other right."""
-    stay = _stay(place_id, quote.entered_at, quote.left_at)
-    return discounts(quote, rates, rates.place(place_id), vehicle_class, earned(stay, rates, rides))
 
 
 def cuts_json(cuts: Iterable[Discount]) -> list[dict[str, Any]]:
@@ -65,7 +57,7 @@ def check_cuts(
 ) -> tuple[str, ...]:
     """Return what of a proof's cuts does not follow from the files; KeyError and its kin where a part is missing."""
     place = book.place(place_id)
-    stay = _stay(place_id, quote.entered_at, quote.left_at)
+    stay = told_stay(place_id, quote.entered_at, quote.left_at)
     start, end = reach(stay, place)
     found: list[str] = []
     for each in told:
@@ -93,7 +85,8 @@ def _money(body: Mapping[str, Any]) -> Money:
     return Money(int(body["minor"]), currency(str(body["currency"])))
 
 
-def _stay(place_id: str, entered_at: datetime, left_at: datetime) -> Stay:
+def told_stay(place_id: str, entered_at: datetime, left_at: datetime) -> Stay:
+    """Return the stay a quote prices, by no card in particular."""
     (stay,) = fold_stays(
         StayEvent(
             event_id=uuid8("told stay", kind.value),

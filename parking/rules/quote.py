@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from enum import Enum
 from typing import Final
 
 from kernel.clock import micros
@@ -19,9 +20,19 @@ from parking.rules.stay import StayEvent, fold_stays
 from parking.rules.tax import tax_charges
 from parking.rules.walk import Charge, Kind
 
-ENGINE_VERSION: Final = "parking-2"
+ENGINE_VERSION: Final = "parking-3"  # 3: caps leave the overstay rate alone
 _SECOND: Final = 1_000_000
 _LONGEST_S: Final = 400 * 86_400
+_YEARS: Final = range(1970, 3000)
+
+
+class Basis(Enum):
+    """What a quote prices: a stay's time, or a stay of which no time is known."""
+
+    STAY = "stay"
+    NOTHING = "nothing"  # one end is missing and the table charges nothing for it
+    LOST_TICKET = "lost_ticket"
+    NO_SHOW = "no_show"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,7 @@ class Quote:
     extras: tuple[tuple[str, Decimal], ...]
     total: Money
     expires_at: datetime | None
+    basis: Basis = Basis.STAY
 
     def lines(self) -> tuple[ProofLine, ...]:
         """Return the proof's lines; their amounts sum to the total."""
@@ -87,6 +99,7 @@ class Quote:
             "decision": table.decision,
             "source": table.source,
             "zone": table.zone.key,
+            "basis": self.basis.value,
             "from": self.entered_at.astimezone(table.zone).isoformat(),
             "to": self.left_at.astimezone(table.zone).isoformat(),
             "measured_s": self.measured_s,
@@ -123,11 +136,18 @@ def _proof_line(table: RateTable, charge: Charge, counted: Mapping[str, Decimal]
 def measured_s(table: RateTable, entered_at: datetime, left_at: datetime) -> int:
     """Return the length of a stay in the seconds that the table measures; ImpossibleTimesError."""
     length = micros(left_at) - micros(entered_at)
-    if length < 0 or length > _LONGEST_S * _SECOND:
+    reason = ""
+    if length < 0:
+        reason = "it ends before it begins"
+    elif length > _LONGEST_S * _SECOND:
+        reason = "it is longer than 400 days"
+    elif entered_at.year not in _YEARS:
+        reason = f"no stay begins before {_YEARS.start} or after {_YEARS.stop - 1}"
+    if reason:
         raise ImpossibleTimesError(
             entered_at=entered_at.astimezone(table.zone).isoformat(),
             left_at=left_at.astimezone(table.zone).isoformat(),
-            reason="it ends before it begins" if length < 0 else "it is longer than 400 days",
+            reason=reason,
         )
     match table.edges.measure:
         case Measure.SECOND:
@@ -197,6 +217,7 @@ def finish(
     charges: list[Charge],
     extras: Mapping[str, Decimal],
     expires_at: datetime | None,
+    basis: Basis = Basis.STAY,
 ) -> Quote:
     """Return the quote of these charges, once taxed and rounded."""
     start = micros(entered_at) // _SECOND
@@ -214,6 +235,7 @@ def finish(
         extras=tuple(sorted(extras.items())),
         total=total,
         expires_at=expires_at,
+        basis=basis,
     )
 
 
@@ -245,9 +267,26 @@ def unit_charges(table: RateTable, extras: Mapping[str, Decimal], start: int, en
     return found
 
 
-def role_charges(kind: Kind, each: RateLineCollection, at: int) -> list[Charge]:
-    """Return the flat amounts of a collection that no time decides (lost ticket, no-show)."""
-    return [Charge(kind, each.collection_id, at, at, 1, line.value, line) for line in each.flats]
+def quote_timeless(table: RateTable, basis: Basis, entered_at: datetime, left_at: datetime) -> Quote:
+    """Return the price of a stay of which no time is known: the flat amounts of the role's lines, taxed and rounded.
+
+    A table without that role charges nothing; `nothing` charges nothing.
+    """
+    kind, each = _ROLES[basis](table)
+    at = micros(entered_at) // _SECOND
+    charges = (
+        []
+        if each is None
+        else [Charge(kind, each.collection_id, at, at, 1, one.value, one) for one in each.flats]
+    )
+    return finish(table, entered_at, left_at, 0, charges, {}, None, basis)
+
+
+_ROLES: Final[Mapping[Basis, Callable[[RateTable], tuple[Kind, RateLineCollection | None]]]] = {
+    Basis.NOTHING: lambda _: (Kind.FREE, None),
+    Basis.LOST_TICKET: lambda table: (Kind.LOST_TICKET, table.lost_ticket),
+    Basis.NO_SHOW: lambda table: (Kind.NO_SHOW, table.no_show),
+}
 
 
 def quote(events: Iterable[StayEvent], table: RateTable, *, asked_at: datetime | None = None) -> Quote:

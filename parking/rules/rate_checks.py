@@ -32,6 +32,7 @@ _FOREIGN = (
     ("gates.csv", "place_id", "places.csv", "place_id"),
     ("places.csv", "default_class", "vehicle_classes.csv", "class_id"),
     ("places.csv", "parent_id", "places.csv", "place_id"),
+    ("rate_tables.csv", "calendar", "holidays.csv", "calendar"),
     ("right_specifications.csv", "place_id", "places.csv", "place_id"),
     ("right_specifications.csv", "vehicle_class", "vehicle_classes.csv", "class_id"),
     ("right_specifications.csv", "table_id", "rate_tables.csv", "table_id"),

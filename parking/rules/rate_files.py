@@ -37,7 +37,7 @@ FILES: Final[Mapping[str, tuple[str, ...]]] = {
     "gates.csv": ("gate_id", "place_id"),
     "vehicle_classes.csv": ("class_id", "name_vi", "name_en"),
     "rate_assignments.csv": ("place_id", "vehicle_class", "user", "table_id"),
-    "rate_tables.csv": ("table_id", "name", "currency", *EDGE_FIELDS),
+    "rate_tables.csv": ("table_id", "name", "currency", "calendar", *EDGE_FIELDS),
     "rate_line_collections.csv": (
         *("table_id", "collection_id", "sequence", "role", "days", "from", "to", "first_on", "last_on"),
         *("priority", "min_value", "max_value"),
@@ -55,7 +55,7 @@ FILES: Final[Mapping[str, tuple[str, ...]]] = {
         *("table_id", "tax_id", "sequence", "applies_to", "percent", "included", "compound"),
         *("round_per", "rounding"),
     ),
-    "holidays.csv": ("date", "name"),
+    "holidays.csv": ("date", "name", "calendar"),
     "right_specifications.csv": (
         *("spec_id", "kind", "name", "place_id", "vehicle_class", "price", "currency"),
         *("hours_from", "hours_to", "minutes", "percent", "table_id", "funder"),

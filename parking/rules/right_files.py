@@ -40,13 +40,19 @@ def right(row: Row) -> RightSpecification:
 
 def _check_cut(row: Row, kind: RightKind) -> None:
     """Note what park and ride lacks, and what only it has."""
+    cuts = [name for name in ("minutes", "percent", "table_id") if row.text(name) not in {"", "0"}]
+    if kind not in {RightKind.COUPON, RightKind.PARK_AND_RIDE}:
+        for name in cuts:
+            row.wrong(name, f"a {kind.value} takes nothing off a price: a coupon does")
+    elif len(cuts) != 1:
+        row.wrong(
+            "percent", f"a {kind.value} takes minutes, a percent, or another table's price: one of them"
+        )
     if kind is not RightKind.PARK_AND_RIDE:
         for name in RIDE_FIELDS:
             if row.text(name):
                 row.wrong(name, "only park_and_ride asks for rides")
         return
-    if sum(bool(row.text(name)) for name in ("minutes", "percent", "table_id")) != 1:
-        row.wrong("percent", "park_and_ride takes minutes, a percent, or another table's price: one of them")
     row.needed("funder")
     for name in ("price", "hours_from", "hours_to"):
         if row.text(name) not in {"", "0"}:

@@ -11,34 +11,45 @@ from parking.proof import check_proof
 from service.cli import main
 from tests.parking.books import RATES, book
 
-with (Path(__file__).parent / "abroad.csv").open(encoding="utf-8") as file:
-    CASES = list(csv.DictReader(file))
+HERE = Path(__file__).parent
+
+
+def cases(name):
+    """The rows of a table of cases, each with the directory of rates that prices it."""
+    with (HERE / f"{name}.csv").open(encoding="utf-8") as file:
+        return [{"rates": name, "user": "casual", **row} for row in csv.DictReader(file)]
+
+
+ABROAD, WORLD = cases("abroad"), cases("world")
 
 
 def quoted(row):
     """What `lienthong parking quote` answers."""
-    asked = ["parking", "quote", "--rates", str(RATES / "abroad"), "--place", row["place"], "--class", "car"]
-    asked += ["--from", row["from"], "--to", row["to"], "--json"]
+    rates = str(RATES / row["rates"])
+    asked = ["parking", "quote", "--rates", rates, "--place", row["place"], "--class", "car"]
+    asked += ["--user", row["user"], "--from", row["from"], "--to", row["to"], "--json"]
     asked += ["--paid-until", row["paid_until"]] if row["paid_until"] else []
-    asked += ["--unit", row["units"]] if row["units"] else []
+    asked += [word for unit in filter(None, row["units"].split(";")) for word in ("--unit", unit)]
     answer = CliRunner().invoke(main, asked)
     assert answer.exit_code == 0, answer.output
     return json.loads(answer.output)
 
 
-@pytest.mark.parametrize("row", CASES, ids=lambda row: f"{row['place']}:{row['to']}")
+@pytest.mark.parametrize(
+    "row", [*ABROAD, *WORLD], ids=lambda row: f"{row['place']}:{row['user']}:{row['from']}:{row['to']}"
+)
 def test_a_tariff_from_abroad(row):
     proof = quoted(row)
     lines = sum(line["amount"]["minor"] for line in proof["lines"])
     assert lines == proof["total"]["minor"], "the lines are the total"
     assert proof["total"]["minor"] == int(row["expect"].replace(".", "")), row["why"]
-    assert check_proof(proof, book("abroad")) == (), "it recomputes"
+    assert check_proof(proof, book(row["rates"])) == (), "it recomputes"
     for line in proof["lines"]:
         if line["kind"] == "line" and line["units"]:
             assert line["units"] * line["unit_price"]["minor"] == line["amount"]["minor"]
 
 
 def test_included_tax_is_shown_and_not_added():
-    row = next(each for each in CASES if each["place"] == "tickets" and each["expect"] == "12.00")
+    row = next(each for each in ABROAD if each["place"] == "tickets" and each["expect"] == "12.00")
     shown = [line for line in quoted(row)["lines"] if line["kind"] == "tax_included"]
     assert [line["unit_price"]["minor"] for line in shown] == [192]

@@ -29,6 +29,8 @@ def problems_of(files):
     return [(each.file, each.row, each.field) for each in refused.value.fields["problems"]]
 
 
+PRODUCTS = "spec_id,name,place_id,kind,minutes,percent\nx,X,here,{}\n"
+PRODUCT = ("right_specifications.csv", 2, "percent")
 ROLES = "table_id,collection_id,role,from,to,leave_from,leave_to,leave_days,longest_min\nt,x,{}\n"
 
 
@@ -97,6 +99,13 @@ ROLES = "table_id,collection_id,role,from,to,leave_from,leave_to,leave_days,long
             made_up("", HOURLY, rate_caps="table_id,cap_id,week_starts,value\nt,c,sunday,1000\n"),
             ("rate_caps.csv", 2, "week_starts"),
         ),
+        (
+            made_up("calendar=england", HOURLY, holidays="date,calendar\n2026-08-31,wales\n"),
+            ("rate_tables.csv", 2, "calendar"),
+        ),
+        (made_up("", HOURLY, right_specifications=PRODUCTS.format("coupon,60,50")), PRODUCT),
+        (made_up("", HOURLY, right_specifications=PRODUCTS.format("coupon,,")), PRODUCT),
+        (made_up("", HOURLY, right_specifications=PRODUCTS.format("season_pass,,50")), PRODUCT),
         (
             made_up("", HOURLY, rate_line_collections=ROLES.format("package,06:00,,,,mon,600")),
             ("rate_line_collections.csv", 2, "from"),
