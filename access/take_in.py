@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from access import deny, enrol
-from access.intake.acted import end_actions
+from access.intake.acted import end_actions, end_torn_actions
 from access.intake.batch import Batch, report
 from access.intake.examine import examine, store, tap_day
 from access.intake.relate import Examined, relate
@@ -129,6 +129,7 @@ def take_in(
     claims, counting = store(tx, batch, seen, keyring=keyring)
     examined = relate(tx, batch, seen, claims, counting)
     end_actions(tx, seen, examined.reasons, now=now)
+    end_torn_actions(tx, seen, claims, keyring=keyring, now=now)
     added = {each.link.sequence: each.link for each in fresh}
     moved = advance(head, waiting | added)
     if moved.head != head:

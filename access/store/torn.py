@@ -1,0 +1,49 @@
+"""SQL over torn taps whose end became known only later: by what the card said, or did, at another tap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from access.store.arrays import bigints, uuids
+from access.store.evidence import SealedTap
+
+
+class SettledTorn(NamedTuple):
+    """A torn tap, and whether its card had committed it."""
+
+    card_id: UUID
+    tap: SealedTap
+    committed: bool
+
+
+def list_settled_of_waiting(tx: Connection, keys: Iterable[tuple[UUID, int]]) -> tuple[SettledTorn, ...]:
+    """Return the torn taps at these (card, counter) whose end is known, of cards that an action waits for.
+
+    One had committed when the card's next tap read its MAC value from file 0F. It had not when another transaction of
+    the card has its counter.
+    """
+    wanted = set(keys)
+    rows = tx.execute(
+        text(
+            "WITH torn AS (SELECT t.card_id, t.tap_id,"
+            "  EXISTS (SELECT FROM tap_claim c WHERE c.card_id = t.card_id AND c.counter = t.counter + 1"
+            "   AND c.prior_tmv = t.tmv) AS committed,"
+            "  EXISTS (SELECT FROM tap_claim c WHERE c.card_id = t.card_id AND c.counter = t.counter"
+            "   AND c.tmv <> t.tmv) AS displaced"
+            "  FROM unnest(CAST(:cards AS uuid[]), CAST(:counters AS bigint[])) AS n (card_id, counter)"
+            "  JOIN tap_torn t ON t.card_id = n.card_id AND t.counter = n.counter"
+            "  WHERE EXISTS (SELECT FROM card_action a WHERE a.card_id = t.card_id AND NOT EXISTS"
+            "   (SELECT FROM card_action_end e WHERE e.card_id = a.card_id AND e.action_id = a.action_id)))"
+            " SELECT torn.card_id, x.tap_id, x.record_hash, x.sealed_under, x.sealed, torn.committed"
+            " FROM torn JOIN tap x ON x.card_id = torn.card_id AND x.tap_id = torn.tap_id"
+            " WHERE torn.committed OR torn.displaced"
+        ),
+        {"cards": uuids(key[0] for key in wanted), "counters": bigints(key[1] for key in wanted)},
+    )
+    return tuple(
+        SettledTorn(row[0], SealedTap(row[1], bytes(row[2]), row[3], bytes(row[4])), row[5]) for row in rows
+    )
