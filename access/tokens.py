@@ -1,4 +1,4 @@
-"""Media without an application of ours are registered on an account: a phone's QR key, a chip citizen ID, a bank card."""
+"""Media without an application of ours are registered on an account: a QR key, a chip citizen ID, a bank card, a FeliCa token."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ from kernel.errors import DomainError
 from kernel.ids import FareAccountId, uuid7
 from kernel.wire.cardinfo import Concession
 
-_KINDS: Final = {MediumKind.QR: b"qr", MediumKind.CITIZEN: b"chip", MediumKind.BANK: b"payment token"}
+_KINDS: Final = {
+    MediumKind.QR: b"qr",
+    MediumKind.CITIZEN: b"chip",
+    MediumKind.BANK: b"payment token",
+    MediumKind.FELICA: b"felica",
+}
 
 
 class BadTokenError(DomainError):

@@ -1,22 +1,30 @@
-"""A reader asks before it lets a chip citizen ID or a bank card through; our signed answer is what its tap rests on."""
+"""A reader asks before it lets a chip, a bank card or a FeliCa token through; our signed answer is what its tap rests on."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
-from uuid import UUID
 
 from sqlalchemy import Connection
 
 from access import deny, tokens
 from access.keyring import Keyring
+from access.rules.copyable import CopyLimits, refuse_copyable
 from access.rules.medium import MediumKind, MediumState, expired
 from access.rules.token import PaymentTokens
 from access.rules.voucher import LIVES, Voucher
+from access.store import taps
+from access.store.cards import Card
+from access.store.devices import Device
 from kernel.wire.shown import ShownKind
 
-KINDS: Final = {ShownKind.CITIZEN: MediumKind.CITIZEN, ShownKind.BANK: MediumKind.BANK}
+KINDS: Final = {
+    ShownKind.CITIZEN: MediumKind.CITIZEN,
+    ShownKind.BANK: MediumKind.BANK,
+    ShownKind.FELICA: MediumKind.FELICA,
+}
 """What is asked for; a QR vouches for itself."""
 
 
@@ -29,9 +37,18 @@ class Vouched:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copying:
+    """What may be risked on tokens that can be copied: the limits, since when taps count to this day, what a card's account holds."""
+
+    limits: CopyLimits
+    day_began: datetime
+    balance_of: Callable[[Card], int]
+
+
 @dataclass(frozen=True, slots=True)
 class NotVouched:
-    """Why not: `unknown-card`, a medium's state, a deny reason or `expired`."""
+    """Why not: `unknown-card`, a medium's state, a deny reason, `expired`, or a word of `CopyRefusal`."""
 
     reason: str
 
@@ -41,15 +58,17 @@ def vouch(
     kind: ShownKind,
     reference: str,
     *,
-    device_id: UUID,
+    device: Device,
     payment_tokens: PaymentTokens,
+    copying: Copying,
     keyring: Keyring,
     today: date,
     now: datetime,
 ) -> Vouched | NotVouched:
     """Return our word for one tap of a token's medium, or why there is none; nothing is written.
 
-    `reference` is a chip's token in hexadecimal digits, or what the acquirer's terminal gave for a bank card.
+    `reference` is a chip's token or a FeliCa token's IDm in hexadecimal digits, or what the acquirer's terminal gave
+    for a bank card.
     """
     token = _token(kind, reference, payment_tokens)
     card = None if token is None else tokens.find_by_token(tx, KINDS[kind], token, keyring=keyring)
@@ -62,7 +81,16 @@ def vouch(
         return NotVouched(denied[0].value)
     if expired(card.expires_on, today):
         return NotVouched(MediumState.EXPIRED.value)
-    made = Voucher(kind, device_id, card.serial, now)
+    if card.kind is MediumKind.FELICA:
+        refused = refuse_copyable(
+            device.kind,
+            taps=taps.count_vouched(tx, card.card_id, since=copying.day_began),
+            balance=copying.balance_of(card),
+            limits=copying.limits,
+        )
+        if refused is not None:
+            return NotVouched(refused.value)
+    made = Voucher(kind, device.device_id, card.serial, now)
     return Vouched(card.serial, made.signed(keyring.bundle_key), now + LIVES)
 
 

@@ -31,7 +31,12 @@ from kernel.wire.tap import Phase, Purpose
 from ledger import dated_money, post
 
 MAX_LATE_DAYS: Final = 45  # later than this a person looks first (§8.6); a setting of the service
-MEDIA: Final = {MediumKind.QR: "qr", MediumKind.CITIZEN: "chip_id", MediumKind.BANK: "bank"}
+MEDIA: Final = {
+    MediumKind.QR: "qr",
+    MediumKind.CITIZEN: "chip_id",
+    MediumKind.BANK: "bank",
+    MediumKind.FELICA: "felica",
+}
 """The `fare_media_id` of what is shown instead of a card; cards and phones with the card's application are `card`."""
 RIDING: Final = frozenset({Purpose.BOARD, Purpose.ALIGHT, Purpose.AUTO})
 

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final, Protocol
 
 from kernel.clock import stopwatch
@@ -30,8 +31,11 @@ class Field(Protocol):
         ...
 
 
-def open_field(path: str) -> Field:
-    """Return the antenna at a path: "pcsc:NAME", or whatever nfcpy calls the device. FieldLostError."""
+def open_field(path: str, *, felica: bytes = b"") -> Field:
+    """Return the antenna at a path: "pcsc:NAME", or whatever nfcpy calls the device. FieldLostError.
+
+    With a system code in `felica` nfcpy's also looks for such tokens, after each look for cards.
+    """
     # Each on demand: a PC/SC reader needs no nfcpy, and nfcpy's no libpcsclite.
     if path.startswith("pcsc:"):
         from readers.pcsc import open_pcsc
@@ -40,14 +44,15 @@ def open_field(path: str) -> Field:
     from readers.frontend import open_frontend, speak_up
 
     speak_up(sys.stderr)
-    return open_frontend(path)
+    return open_frontend(path, felica=felica)
 
 
 class Antenna:
     """One antenna. FieldLostError from any method means: close it, and open it again later."""
 
-    def __init__(self, config: FieldConfig, open_field: Callable[[str], Field]) -> None:
-        self._config, self._open_field = config, open_field
+    def __init__(self, config: FieldConfig, opened: Callable[[str], Field] | None = None) -> None:
+        self._config = config
+        self._open_field = opened or partial(open_field, felica=config.felica)
         self._field: Field | None = None
         self._last_uid = b""
         self._last_until = 0.0

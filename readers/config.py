@@ -6,11 +6,11 @@ import tomllib
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Final
+from zoneinfo import ZoneInfo
 
 from kernel.wire.tap import Purpose
+from readers.config_table import Table
 from readers.errors import ConfigError
 
 
@@ -64,12 +64,16 @@ class DeviceConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldConfig:
-    """The antenna: an nfcpy path, how long after a card leaves the same UID is ignored, and the slowest good tap."""
+    """The antenna: an nfcpy path, how long after a card leaves the same UID is ignored, and the slowest good tap.
+
+    `felica` is the system code of FeliCa tokens that are looked for; empty: none are.
+    """
 
     path: str
     wait_removal_ms: int
     poll_ms: int
     tap_warn_ms: int
+    felica: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,80 +141,6 @@ class Config:
     scanner: ScannerConfig
 
 
-class _Table:
-    """One TOML table being read; what nobody asked for is refused at the end."""
-
-    def __init__(self, file: Path, name: str, raw: dict[str, Any]) -> None:
-        found = raw.pop(name, {})
-        if not isinstance(found, dict):
-            raise ConfigError(f"{file}: [{name}] must be a table")
-        self._file, self._name, self._raw = file, name, found
-
-    def _wrong(self, key: str, why: str) -> ConfigError:
-        return ConfigError(f"{self._file}: {self._name}.{key} {why}")
-
-    def text(self, key: str, default: str | None = None, *, limit: int = 64) -> str:
-        value = self._raw.pop(key, default)
-        if value is None:
-            raise self._wrong(key, "is missing; write a text in quotes")
-        if not isinstance(value, str):
-            raise self._wrong(key, f"must be a text in quotes, not {value!r}")
-        if default is None and not value.strip():
-            raise self._wrong(key, "must not be empty")
-        if len(value.encode()) > limit:
-            raise self._wrong(key, f"must be at most {limit} bytes")
-        if "\x00" in value:
-            raise self._wrong(key, "must not hold a zero byte")
-        return value
-
-    def whole(self, key: str, default: int, *, low: int, high: int) -> int:
-        value = self._raw.pop(key, default)
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise self._wrong(key, f"must be a whole number from {low} to {high}, not {value!r}")
-        return value
-
-    def number(self, key: str, default: float, *, low: float, high: float) -> float:
-        value = self._raw.pop(key, default)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
-            raise self._wrong(key, f"must be a number from {low} to {high}, not {value!r}")
-        return float(value)
-
-    def flag(self, key: str, *, default: bool) -> bool:
-        value = self._raw.pop(key, default)
-        if not isinstance(value, bool):
-            raise self._wrong(key, f"must be true or false, not {value!r}")
-        return value
-
-    def path(self, key: str) -> Path | None:
-        value = self.text(key, "", limit=4096)
-        return self._file.parent / value if value else None
-
-    def choice(self, key: str, names: tuple[str, ...], default: str | None = None) -> str:
-        value = self.text(key, default)
-        if value not in names:
-            raise self._wrong(key, f"must be one of {', '.join(names)}, not {value!r}")
-        return value
-
-    def url(self, key: str) -> str:
-        value = self.text(key, limit=2048).rstrip("/")
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-            raise self._wrong(key, f"must look like https://host:port, not {value!r}")
-        return value
-
-    def zone(self, key: str, default: str) -> ZoneInfo:
-        value = self.text(key, default)
-        try:
-            return ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise self._wrong(key, f"is no time zone name: {value!r}") from error
-
-    def close(self) -> None:
-        if self._raw:
-            key = min(self._raw)
-            raise self._wrong(key, "is not a setting of this table; see docs/readers.md")
-
-
 def load_config(file: Path) -> Config:
     """Return the checked configuration of `file`; relative paths in it are relative to its folder.
 
@@ -223,7 +153,7 @@ def load_config(file: Path) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: is not TOML: {error}") from error
     tables = {
-        n: _Table(file, n, raw)
+        n: Table(file, n, raw)
         for n in ("device", "reader", "state", "server", "clock", "lamp", "gate", "scanner")
     }
     if raw:
@@ -235,7 +165,7 @@ def load_config(file: Path) -> Config:
     config = Config(
         file=file,
         device=_device(file, tables["device"]),
-        field=_field(tables["reader"]),
+        field=_field(file, tables["reader"]),
         state_dir=state_dir,
         journal=_journal(state, state_dir),
         server=_server(tables["server"]),
@@ -251,7 +181,7 @@ def load_config(file: Path) -> Config:
     return config
 
 
-def _device(file: Path, table: _Table) -> DeviceConfig:
+def _device(file: Path, table: Table) -> DeviceConfig:
     kind = Kind(table.choice("kind", tuple(k.value for k in Kind)))
     allowed = tuple(p.name for p in PURPOSES[kind])
     device = DeviceConfig(
@@ -275,16 +205,20 @@ def _device(file: Path, table: _Table) -> DeviceConfig:
     return device
 
 
-def _field(table: _Table) -> FieldConfig:
+def _field(file: Path, table: Table) -> FieldConfig:
+    path, felica = table.text("path", limit=255), table.hexadecimal("felica", 2)
+    if felica and path.startswith("pcsc:"):
+        raise ConfigError(f"{file}: reader.felica needs a reader that nfcpy drives, not {path!r}")
     return FieldConfig(
-        path=table.text("path", limit=255),
+        path=path,
+        felica=felica,
         wait_removal_ms=table.whole("wait_removal_ms", 300, low=0, high=5000),
         poll_ms=table.whole("poll_ms", 200, low=5, high=2000),
         tap_warn_ms=table.whole("tap_warn_ms", 300, low=1, high=10_000),
     )
 
 
-def _journal(table: _Table, state_dir: Path) -> JournalConfig:
+def _journal(table: Table, state_dir: Path) -> JournalConfig:
     return JournalConfig(
         path=table.path("journal") or state_dir / "journal.sqlite",
         fsync_warn_ms=table.whole("fsync_warn_ms", 40, low=1, high=10_000),
@@ -293,7 +227,7 @@ def _journal(table: _Table, state_dir: Path) -> JournalConfig:
     )
 
 
-def _server(table: _Table) -> ServerConfig:
+def _server(table: Table) -> ServerConfig:
     return ServerConfig(
         url=table.url("url"),
         timeout_s=table.number("timeout_s", 10, low=0.1, high=120),
@@ -306,12 +240,12 @@ def _server(table: _Table) -> ServerConfig:
     )
 
 
-def _scanner(table: _Table) -> ScannerConfig:
+def _scanner(table: Table) -> ScannerConfig:
     baud = int(table.choice("baud", ("9600", "19200", "38400", "115200"), "9600"))
     return ScannerConfig(path=table.path("path"), baud=baud)
 
 
-def _gate(table: _Table) -> GateConfig:
+def _gate(table: Table) -> GateConfig:
     return GateConfig(
         barrier=table.path("barrier"),
         passage=table.path("passage"),

@@ -15,7 +15,7 @@ from access.rules.qr import LIVES
 from kernel.clock import clock_from, stopwatch
 from kernel.errors import DomainError
 from readers import lamp as lights
-from readers.antenna import Antenna, Field, open_field
+from readers.antenna import Antenna, Field
 from readers.bundle import Bundle, load_bundle
 from readers.config import Config
 from readers.desk import Desk
@@ -29,8 +29,8 @@ from readers.links import Links
 from readers.notify import tell_systemd
 from readers.pace import Pace
 from readers.scan import remember, scan
+from readers.served import served
 from readers.states import Event, Machine, State
-from readers.tap import tap
 from readers.timekeeping import Timekeeper
 from readers.validator import DutyBook
 
@@ -46,7 +46,7 @@ _REPAIR_MAX_S: Final = 30.0
 class Daemon:
     """One reader. `run` returns when `stop` was called; whatever breaks meanwhile is waited out."""
 
-    def __init__(self, config: Config, *, open_field: Callable[[str], Field] = open_field) -> None:
+    def __init__(self, config: Config, *, open_field: Callable[[str], Field] | None = None) -> None:
         self.config = config
         self._over = threading.Event()
         self.identity = load_identity(config.state_dir)
@@ -184,7 +184,7 @@ class Daemon:
             if scanned is not None:
                 self._served(scan(desk, scanned))
             elif (channel := self._antenna.next_card(self._over)) is not None:
-                shown = tap(desk, channel)
+                shown = served(desk, channel, asker=self._links.asker, over=self._over)
                 self._served(shown)
                 self._antenna.wait_removal(channel, self._over, again=shown.message is lights.TRY_AGAIN)
             else:

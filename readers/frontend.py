@@ -14,6 +14,7 @@ as met in practice, and where each is worked around (`loopback` is this file's o
 10. logs nothing unless told                               speak_up
 11. needs libusb-1.0-0 for `usb:` paths                    open_frontend says FieldLostError
 """
+# longer than a room: all that touches nfcpy, so that it can be replaced in one place
 
 from __future__ import annotations
 
@@ -29,9 +30,10 @@ import nfc.tag
 import nfc.tag.tt4
 
 from kernel.clock import stopwatch
-from readers.card import CardLostError, CardRefusedError
+from readers.card import CardChannel, CardLostError, CardRefusedError
 from readers.errors import FieldLostError
-from readers.loopback import CardSide, ReaderSide
+from readers.felica import FelicaToken, poll, polled
+from readers.loopback import FELICA_RATES, CardSide, ReaderSide
 
 _TRIES: Final = 3  # nfcpy's first attempt and our limit of retries, then some
 _PRESENCE_TIMEOUT_S: Final = 0.05
@@ -171,20 +173,20 @@ class NfcChannel:
 
 
 class Field:
-    """A reader's antenna."""
+    """A reader's antenna; with a system code in `felica` it also looks for such tokens."""
 
-    def __init__(self, frontend: Any) -> None:
-        self._frontend = frontend
+    def __init__(self, frontend: Any, felica: bytes = b"") -> None:
+        self._frontend, self._felica = frontend, felica
 
-    def wait_for_card(self, timeout_s: float) -> NfcChannel | None:
-        """Return a channel to the next card, or None when none answered properly in `timeout_s`.
+    def wait_for_card(self, timeout_s: float) -> CardChannel | None:
+        """Return a channel to the next card or token, or None when none answered properly in `timeout_s`.
 
         FieldLostError when the reader device is gone.
         """
         deadline = stopwatch() + timeout_s
         while True:
             try:
-                channel = self._sense()
+                channel = self._sense() or self._sense_felica()
             except OSError as error:
                 raise FieldLostError(str(error)) from error
             if channel is not None or stopwatch() >= deadline:
@@ -208,15 +210,39 @@ class Field:
             return None
         return NfcChannel(uid, tag, bounded)
 
+    def _sense_felica(self) -> FelicaToken | None:
+        if not self._felica:
+            return None
+        asked = poll(self._felica)
+        for rate in FELICA_RATES:
+            try:
+                target = self._frontend.sense(nfc.clf.RemoteTarget(rate, sensf_req=bytearray(asked[1:])))
+            except (*_LOST, *_HOSTILE):
+                continue
+            said = bytes(target.sensf_res) if target is not None else b""
+            idm = polled(bytes((1 + len(said),)) + said, self._felica)
+            if idm is not None:
+                return FelicaToken(idm, self._felica, self._ask_again)
+        return None
+
+    def _ask_again(self) -> bytes | None:
+        try:
+            answer = self._frontend.exchange(bytearray(poll(self._felica)), _PRESENCE_TIMEOUT_S)
+        except (*_LOST, *_HOSTILE):
+            return None
+        except OSError as error:
+            raise FieldLostError(str(error)) from error
+        return bytes(answer) if answer is not None else None
+
     def close(self) -> None:
         """Switch the field off and release the device."""
         self._frontend.close()
 
 
-def open_frontend(path: str) -> Field:
+def open_frontend(path: str, *, felica: bytes = b"") -> Field:
     """Return the antenna at an nfcpy path ("udp:127.0.0.1:54401", "usb:054c:06c3", "tty:USB0:pn532").
 
-    udp paths are loopback only. FieldLostError when there is no such device.
+    udp paths are loopback only. `felica` is the system code of tokens that are looked for too. FieldLostError when there is no such device.
     """
     try:
         if path.startswith("udp:"):
@@ -229,7 +255,7 @@ def open_frontend(path: str) -> Field:
         # Fault 11: nfcpy lets the loader's complaint about a file through.
         hint = " (apt-get install libusb-1.0-0)" if "libusb" in str(error) else ""
         raise FieldLostError(f"{path}: {error}{hint}") from error
-    return Field(frontend)
+    return Field(frontend, felica)
 
 
 class Picc(Protocol):
@@ -293,6 +319,11 @@ class Emulation:
                 return Ended.LEFT
             if command in _SENSE_REQUESTS:
                 return Ended.ASKED_ANEW
+
+    def answer_felica(self, token: Callable[[bytes], bytes | None], timeout_s: float) -> int:
+        """Be a FeliCa token in the field for so long: answer frames as `token` does, and return how many were."""
+        answered: int = self._frontend.device.answer(token, timeout_s)
+        return answered
 
     def drain(self) -> None:
         """Forget what readers sent while no card was there."""

@@ -1,9 +1,10 @@
-"""The reader's threads towards the server: evidence out, bundles in, and what the scanner sees asked about."""
+"""The reader's threads towards the server: evidence out, bundles in, and tokens asked about."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from readers.asking import Asker, Vouching
 from readers.bundle import Bundle
 from readers.config import Config
 from readers.errands import Errands
@@ -18,7 +19,7 @@ _ASK_S = 2.0
 
 
 class Links:
-    """Uplink, errands and scanner, each on a connection of its own, so that none waits for another."""
+    """Uplink, errands, scanner and asker, each on a connection of its own, so that none waits for another."""
 
     def __init__(
         self,
@@ -55,9 +56,14 @@ class Links:
             heard=time.server_said,
             noted=lambda words: noted("uplink", {"problem": words}),
         )
-        # Nobody stands before a scanner for as long as an upload may take.
-        asks = Server(settings.url, timeout_s=min(_ASK_S, settings.timeout_s), clock=time)
-        self.scanner = Scanner(config.scanner, server=asks, signing=lambda: self._signing, noted=noted)
+
+        def vouching() -> Vouching:
+            # Nobody stands before a scanner for as long as an upload may take.
+            asks = Server(settings.url, timeout_s=min(_ASK_S, settings.timeout_s), clock=time)
+            return Vouching(asks, lambda: self._signing)
+
+        self.scanner = Scanner(config.scanner, vouching=vouching(), noted=noted)
+        self.asker = Asker(vouching())
         self._flush_s = min(_FLUSH_S, settings.timeout_s)
 
     def _use(self, identity: Identity) -> None:
@@ -75,13 +81,16 @@ class Links:
         self.errands.start()
         self.uplink.start()
         self.scanner.start()
+        self.asker.start()
 
     def alive(self) -> bool:
         """Return whether the threads run; one that died by a fault of ours takes the process with it."""
-        return self.errands.is_alive() and self.uplink.is_alive() and self.scanner.is_alive()
+        threads = (self.errands, self.uplink, self.scanner, self.asker)
+        return all(thread.is_alive() for thread in threads)
 
     def stop(self) -> None:
         """Send what is left, for a few seconds at most, and end the threads."""
+        self.asker.stop()
         self.scanner.stop()
         self.uplink.stop(flush_s=self._flush_s)
         self.errands.stop()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import select
 from binascii import Error as HexError
 from binascii import unhexlify
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ import nfc.clf.udp
 from kernel.clock import stopwatch
 
 POLL_S: Final = 0.02
+FELICA_RATES: Final = ("212F", "424F")
 _DATAGRAM: Final = 2048
 _FIELD_OFF: Final = b"RFOFF"
 _SENSE_REQUEST: Final = b" 26"
@@ -98,6 +100,11 @@ class ReaderSide(_Loopback):
         self._polling = True
         return super().sense_tta(target)
 
+    def sense_ttf(self, target: Any) -> Any:
+        """Return the FeliCa token that answers, or None; fault 4 as in `sense_tta`."""
+        self._polling = True
+        return super().sense_ttf(target)
+
     def _recv_data(self, timeout: float | None, *brty_list: str) -> tuple[str, bytearray, tuple[str, int]]:
         polling, self._polling = self._polling, False
         return super()._recv_data(POLL_S if polling else timeout, *brty_list)
@@ -141,6 +148,21 @@ class CardSide(_Loopback):
         found = super().listen_tta(target, timeout)
         self._reader = found._addr if found is not None else None  # noqa: SLF001
         return found
+
+    def answer(self, token: Callable[[bytes], bytes | None], timeout_s: float) -> int:
+        """Answer FeliCa frames as `token` does until the time is over, and return how many were answered."""
+        self._reader = None
+        answered, deadline = 0, stopwatch() + timeout_s
+        while (left := deadline - stopwatch()) > 0:
+            try:
+                rate, frame, sender = self._recv_data(left, *FELICA_RATES)
+            except nfc.clf.CommunicationError:
+                continue
+            reply = token(bytes(frame))
+            if reply is not None:
+                self._send_data(rate, reply, sender)
+                answered += 1
+        return answered
 
     def _recv_data(self, timeout: float | None, *brty_list: str) -> tuple[str, bytearray, tuple[str, int]]:
         rate, frame, sender = super()._recv_data(timeout, *brty_list)

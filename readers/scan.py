@@ -1,4 +1,4 @@
-"""One showing of a QR code, a chip or a bank card: what vouches for it is looked at, proof on disk before green.
+"""One showing of a QR code, a chip, a bank card or a FeliCa token: what vouches for it is looked at, proof on disk before green.
 
 There is no card to commit, so there is no INTENT: the record is written whole, or there is no green.
 """
@@ -11,18 +11,20 @@ from datetime import datetime
 from typing import Final
 
 from access.rules.coded import check_coded
+from access.rules.copyable import CopyRefusal
 from access.rules.qr import QrRefusal, QrRefused, ReplayWindow, verify_code
 from access.rules.voucher import read_voucher
 from kernel.wire.shown import Shown as Proof
 from kernel.wire.shown import ShownKind, encode_shown, is_shown
 from kernel.wire.tap import ClockState, Decision, Phase, TapRecord
 from readers import lamp
+from readers.asking import TakenAway, TokenRefused, TokenSeen, Unheard
 from readers.decide import Reason, reader_refuses, within_passback
 from readers.desk import Desk, blank
 from readers.errors import JournalError
 from readers.lamp import Light, Message, Shown
 from readers.laps import Laps
-from readers.scanner import CodeSeen, Scanned, TokenRefused, TokenSeen, Unheard
+from readers.scanner import CodeSeen, Scanned
 from readers.states import Event
 
 NEW_CODE: Final = Message(
@@ -38,6 +40,18 @@ NO_NETWORK: Final = Message(
 NOT_LET: Final = Message(
     Light.RED, "Không được chấp nhận, xin liên hệ tổng đài", "Not accepted, please call the help line", 3
 )
+TOKEN_SAYS: Final[dict[str, Message]] = {
+    CopyRefusal.NOT_HERE: Message(
+        Light.RED, "Thẻ FeliCa không dùng được ở đây", "FeliCa cards cannot be used here", 3
+    ),
+    CopyRefusal.TOO_OFTEN: Message(
+        Light.RED, "Hôm nay thẻ này đã hết lượt", "This card was used too often today", 3
+    ),
+    CopyRefusal.BALANCE: Message(
+        Light.RED, "Số dư tài khoản không đủ", "Not enough in this card's account", 3
+    ),
+}
+"""Words of the back office that a rider can do something about; for all others there is the help line."""
 CODE_SAYS: Final[dict[QrRefusal, Message]] = {
     QrRefusal.MALFORMED: NOT_OURS,
     QrRefusal.CERTIFICATE: NOT_OURS,
@@ -162,7 +176,9 @@ class _Showing:
                     return _Bad(lamp.OUT_OF_SERVICE, Reason.CLOCK_UNSYNCED.value)
                 return _Good(serial, voucher.made_at, Proof(kind, raw))
             case TokenRefused(reason):
-                return _Bad(NOT_LET, reason)
+                return _Bad(TOKEN_SAYS.get(reason, NOT_LET), reason)
+            case TakenAway():
+                return _Bad(lamp.TRY_AGAIN, "taken-away")
             case Unheard():
                 return _Bad(NO_NETWORK, "offline")
             case _:

@@ -10,13 +10,11 @@ what goes on is the back office's voucher.
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import stat
 import termios
 import threading
-from base64 import b64decode
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,13 +23,10 @@ from typing import Final
 
 from access.rules.qr import PREFIX as CODE_PREFIX
 from kernel.clock import stopwatch
-from kernel.crypto.ed25519 import SigningKey
 from kernel.wire.shown import ShownKind
+from readers.asking import Unreadable, Vouching, Word
 from readers.config import ScannerConfig
-from readers.errors import ServerError
-from readers.server import Server
 
-PATH: Final = "/v1/vouchers"
 TOKEN_PREFIXES: Final = {"LTC1.": ShownKind.CITIZEN, "LTB1.": ShownKind.BANK}
 _LONGEST: Final = 1_024
 _FRESH_S: Final = 3.0
@@ -49,39 +44,13 @@ class CodeSeen:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class TokenSeen:
-    """A token that the back office vouches for."""
-
-    kind: ShownKind
-    serial: int
-    voucher: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRefused:
-    """A token that the back office does not let through; `reason` is its word."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unheard:
-    """A token that nobody could be asked about."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """Something that is none of these."""
-
-
-Scanned = CodeSeen | TokenSeen | TokenRefused | Unheard | Unreadable
+Scanned = CodeSeen | Word
 
 
 class Scanner(threading.Thread):
     """Reads the port, asks about tokens, and hands over what was shown; `take` is the tap thread's side.
 
-    `signing` gives the device's key of the moment. A port that is not there, or went away, is opened again every
+    A port that is not there, or went away, is opened again every
     two seconds; both are noted once.
     """
 
@@ -89,12 +58,11 @@ class Scanner(threading.Thread):
         self,
         config: ScannerConfig,
         *,
-        server: Server,
-        signing: Callable[[], SigningKey],
+        vouching: Vouching,
         noted: Callable[[str, Mapping[str, object]], None],
     ) -> None:
         super().__init__(name="scanner", daemon=True)
-        self._config, self._server, self._signing, self._noted = config, server, signing, noted
+        self._config, self._vouching, self._noted = config, vouching, noted
         self._seen: deque[tuple[float, Scanned]] = deque(maxlen=_WAITING)
         self._over = threading.Event()
         self._problem = ""
@@ -134,7 +102,7 @@ class Scanner(threading.Thread):
             finally:
                 os.close(port)
             self._over.wait(_RETRY_S)
-        self._server.close()
+        self._vouching.close()
 
     def _trouble(self, words: str) -> None:
         if words != self._problem:
@@ -145,23 +113,7 @@ class Scanner(threading.Thread):
         if line.startswith(CODE_PREFIX):
             return CodeSeen(line)
         kind = TOKEN_PREFIXES.get(line[:5])
-        return self._ask(kind, line[5:]) if kind is not None else Unreadable()
-
-    def _ask(self, kind: ShownKind, reference: str) -> Scanned:
-        body = json.dumps({"kind": kind.name.lower(), "reference": reference}).encode()
-        self._server.sign_with(self._signing())
-        try:
-            reply = self._server.post(PATH, body, signed=True)
-            if reply.status == 422:
-                return Unreadable()
-            said = reply.json()
-            if reply.status != 200:
-                return Unheard()
-            if said["decision"] != "accept":
-                return TokenRefused(str(said["reason"]))
-            return TokenSeen(kind, int(said["card_serial"]), b64decode(said["voucher"], validate=True))
-        except (ServerError, KeyError, TypeError, ValueError):
-            return Unheard()
+        return self._vouching.ask(kind, line[5:]) if kind is not None else Unreadable()
 
 
 def open_port(path: Path, baud: int) -> int:

@@ -2,6 +2,7 @@
 
 A secret may come from a file instead: LIENTHONG_<NAME>_FILE names it (systemd credentials, Docker secrets).
 """
+# longer than a room: one list, so that nobody looks for a setting in two places
 
 import os
 from collections.abc import Iterator, Mapping
@@ -169,6 +170,14 @@ class Settings(BaseSettings):
         ge=0,
         le=3_600,
         description="A card shown again at the same reader within these seconds is the same tap (readers' bundle)",
+    )
+    felica_taps_a_day: int = Field(
+        default=20, ge=0, le=1_000, description="Taps a day by a FeliCa token, which can be copied; 0: none"
+    )
+    felica_floor: int = Field(
+        default=20_000,
+        ge=0,
+        description="What an account must hold for a tap by a FeliCa token, in đồng: the dearest single ride",
     )
     stored_value: bool = Field(default=False, description="Readers take money from stored-value cards")
     decision_max_age_s: int = Field(

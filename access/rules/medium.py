@@ -21,6 +21,8 @@ class MediumKind(Enum):
     """A chip citizen ID by its token: its identity data is never read."""
     BANK = "bank"
     """A bank card by its payment token."""
+    FELICA = "felica"
+    """A FeliCa card or phone by its IDm, a number that can be copied."""
 
 
 EXCLUSIVE: Final = frozenset({MediumKind.TRANSIT, MediumKind.VIRTUAL})

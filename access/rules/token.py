@@ -1,4 +1,4 @@
-"""What stands for an account without being a card of ours: a chip citizen ID, a bank card, a phone's QR key.
+"""What stands for an account without being a card of ours: a chip citizen ID, a bank card, a FeliCa token, a phone's QR key.
 
 Nothing of a citizen's identity and no card number ever comes this far: a chip is known by a token of its own, a bank
 card by the payment token that the acquirer made of it. What looks like the real thing is refused at the door.
@@ -13,6 +13,9 @@ from typing import Final, Protocol
 from access.rules.medium import MediumKind
 
 SIZES: Final = range(8, 65)
+IDM_SIZE: Final = 8
+_OF_THE_MOMENT: Final = b"\x01\xfe"
+"""How the IDm of a phone that offers peer-to-peer begins (NFCID2 for NFC-DEP): another one each time."""
 _CITIZEN_DIGITS: Final = 12
 _CARD_DIGITS: Final = range(13, 20)
 
@@ -24,6 +27,7 @@ class TokenFault(StrEnum):
     CITIZEN_NUMBER = "citizen-number"
     CARD_NUMBER = "card-number"
     KIND = "kind"
+    IDM = "idm"
 
 
 class PaymentTokens(Protocol):
@@ -48,6 +52,8 @@ class AcquirerTokens:
 
 def fault_of(kind: MediumKind, token: bytes) -> TokenFault | None:
     """Return why these bytes cannot be the token of a medium of this kind; None where they can."""
+    if kind is MediumKind.FELICA:
+        return None if is_idm(token) else TokenFault.IDM
     if kind not in {MediumKind.CITIZEN, MediumKind.BANK}:
         return TokenFault.KIND
     if len(token) not in SIZES:
@@ -60,6 +66,11 @@ def fault_of(kind: MediumKind, token: bytes) -> TokenFault | None:
             if len(digits) in _CARD_DIGITS and _luhn(digits):
                 return TokenFault.CARD_NUMBER
     return None
+
+
+def is_idm(raw: bytes) -> bool:
+    """Return whether these bytes can be the IDm of a token that keeps it."""
+    return len(raw) == IDM_SIZE and raw[:2] != _OF_THE_MOMENT and raw not in (bytes(8), b"\xff" * 8)
 
 
 def _luhn(digits: str) -> bool:

@@ -80,6 +80,18 @@ def find_tap(tx: Connection, tap_id: UUID) -> tuple[Tap, str, bool] | None:
     return None if row is None else (_tap(row), row[24], row[25])
 
 
+def count_vouched(tx: Connection, card_id: UUID, *, since: datetime) -> int:
+    """Return how many taps of a medium rest on a valid proof and are of since then, to this moment's knowledge."""
+    found = tx.execute(
+        text(
+            "SELECT count(*) FROM tap WHERE card_id = :card AND mac_valid AND tapped_at >= :since"
+            " AND tap_day >= :day"
+        ),
+        {"card": card_id, "since": since, "day": since.astimezone(UTC).date()},
+    )
+    return int(found.scalar_one())
+
+
 def release(tx: Connection, *, card_id: UUID, tap_id: UUID, reason: str, by: str, at: datetime) -> bool:
     """Let one tap through for pricing; False where it was before."""
     done = tx.execute(

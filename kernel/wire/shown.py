@@ -14,11 +14,12 @@ NO_UID: Final = bytes(7)
 
 
 class ShownKind(IntEnum):
-    """What was shown. A chip and a bank card are known by their token, of which no record holds a trace."""
+    """What was shown. A chip, a bank card and a FeliCa token are known by their token, of which no record holds a trace."""
 
     QR = 1
     CITIZEN = 2
     BANK = 3
+    FELICA = 4
 
 
 @dataclass(frozen=True, slots=True)

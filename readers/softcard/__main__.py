@@ -30,7 +30,10 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--plan", type=Path, required=True, help='lines of {"at", "port", "card", "fault"}')
     parser.add_argument("--ports", required=True, help="udp ports on loopback, one per antenna, by comma")
     parser.add_argument(
-        "--cards", type=Path, required=True, help='list of {"serial", "uid", "keys", "generation", "info"}'
+        "--cards",
+        type=Path,
+        required=True,
+        help='list of {"serial", "uid", "keys", "generation", "info"}; {"serial", "idm", "system"} is a FeliCa token',
     )
     parser.add_argument(
         "--clock", default="system", help="system, fixed:INSTANT or scaled;INSTANT;EPOCH;RATE"

@@ -68,6 +68,10 @@ class Fault(StrEnum):
     """Answers RATS with an ATS that ends too early, which makes nfcpy raise IndexError."""
     GARBAGE = "garbage"
     """Answers every command with random bytes."""
+    STALE = "stale"
+    """Answers each command with its answer to the one before."""
+    WRONG_SYSTEM = "wrong_system"
+    """A FeliCa token that answers a poll for another system code with its own."""
     SLOW = "slow"
     """Takes its time over every answer, within what a reader must bear."""
 
@@ -123,6 +127,7 @@ class SoftCard:
         self._pending: CardAuth | None = None
         self._gone = False
         self._mac_flipped = False
+        self._said_before: bytes | None = None
         self.finished_reading = False
         self.asked_to_commit = False
         self.drop()
@@ -140,6 +145,11 @@ class SoftCard:
         """
         if self._gone:
             raise CardLeftError
+        said = self._answered(apdu)
+        before, self._said_before = self._said_before, said
+        return before if self.fault is Fault.STALE and before is not None else said
+
+    def _answered(self, apdu: bytes) -> bytes:
         code = 0
         if self.fault is Fault.GARBAGE:
             return self._random(int.from_bytes(self._random(1), "big"))

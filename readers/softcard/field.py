@@ -12,6 +12,7 @@ from enum import Enum, auto
 from kernel.clock import Clock, stopwatch
 from readers.frontend import Emulation, Ended
 from readers.softcard.card import CardLeftError, Eeprom, Fault, SoftCard
+from readers.softcard.felica import SoftToken
 from readers.softcard.isodep import ATS, HOSTILE_ATS, IsoDepTarget
 
 _LISTEN_S = 0.5
@@ -23,6 +24,8 @@ _HOSTILE_STAY_S = 0.5
 # a rider would: once can be a reader that lost patience.
 _LET_GO = 2
 _AWAY_S = 0.4
+# How long a FeliCa token is held there once it was polled: until its rider has seen the light.
+_HELD_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +75,14 @@ class Antenna:
         self._emulation = emulation
         self._patience_s = patience_s
 
-    def present(self, card: SoftCard, fault: Fault | None) -> Outcome:
+    def present(self, card: SoftCard | SoftToken, fault: Fault | None) -> Outcome:
         """Hold the card to the reader and return how it ended.
 
-        Without a fault: until the card has committed, or was read and let go twice. With one: until it struck.
-        UNSERVED when the reader did not come that far in the antenna's patience.
+        Without a fault: until the card has committed, or was read and let go twice; a FeliCa token for a second since it
+        was polled. With one: until it struck. UNSERVED when the reader did not come that far in the antenna's patience.
         """
+        if isinstance(card, SoftToken):
+            return self._hold(card, fault)
         with card.lock:
             before = card.eeprom.tmc
             card.fault = fault
@@ -87,6 +92,23 @@ class Antenna:
             finally:
                 card.power_off()
                 card.fault = None
+
+    def _hold(self, token: SoftToken, fault: Fault | None) -> Outcome:
+        with token.lock:
+            token.power_off()
+            token.fault = fault
+            self._emulation.drain()
+            start, look_s = stopwatch(), min(_LISTEN_S, self._patience_s)
+            try:
+                while not token.answered and stopwatch() - start < self._patience_s:
+                    self._emulation.answer_felica(token.answer, look_s)
+                if not token.answered:
+                    return Outcome.UNSERVED
+                self._emulation.answer_felica(token.answer, _HELD_S)
+                return Outcome.READ_ONLY if fault is None else Outcome.FAULTED
+            finally:
+                token.power_off()
+                token.fault = None
 
     def _stay(self, card: SoftCard, before: int) -> Outcome:
         start = stopwatch()
@@ -134,7 +156,10 @@ class Antenna:
             ended = self._emulation.serve(target, rats, silence_s=lambda: leaves_at - stopwatch())
         except CardLeftError:
             return True, False
-        return card.fault is Fault.WRONG_MAC, ended is not Ended.ASKED_ANEW or target.deselected
+        return card.fault in (
+            Fault.WRONG_MAC,
+            Fault.STALE,
+        ), ended is not Ended.ASKED_ANEW or target.deselected
 
     def close(self) -> None:
         """Release the port."""
@@ -149,7 +174,7 @@ class FieldServer:
 
     def __init__(
         self,
-        cards: Mapping[int, SoftCard],
+        cards: Mapping[int, SoftCard | SoftToken],
         antennas: Mapping[int, Antenna],
         plan: Iterable[Presentation],
         clock: Clock,
@@ -193,5 +218,5 @@ class FieldServer:
                 self._turn.notify_all()
 
     def eeproms(self) -> dict[int, Eeprom]:
-        """Return each card's committed state by serial."""
-        return {serial: card.eeprom for serial, card in self._cards.items()}
+        """Return each card's committed state by serial; FeliCa tokens keep none."""
+        return {serial: card.eeprom for serial, card in self._cards.items() if isinstance(card, SoftCard)}

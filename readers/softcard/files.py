@@ -13,6 +13,7 @@ from typing import Final, TextIO
 
 from kernel.crypto.card_keys import Role
 from readers.softcard.card import Eeprom, Fault, Secrets, SoftCard
+from readers.softcard.felica import SoftToken
 from readers.softcard.field import Presentation, Tally
 
 _FAULTS: Final = {"tear": Fault.TEAR_AFTER} | {fault.value: fault for fault in Fault}
@@ -75,16 +76,21 @@ class StateFile:
             self._out.close()
 
 
-def read_cards(path: Path, state: StateFile) -> dict[int, SoftCard]:
+def read_cards(path: Path, state: StateFile) -> dict[int, SoftCard | SoftToken]:
     """Return the cards of a list `[{"serial", "uid", "keys": {"AUTH", "TMAC"}, "generation", "info"}]` by serial.
 
-    All byte strings are hexadecimal; the keys are the card's own, already diversified.
+    All byte strings are hexadecimal; the keys are the card's own, already diversified. `{"serial", "idm", "system"}` is a
+    FeliCa token.
     """
     try:
         rows = json.loads(path.read_text())
-        return {int(row["serial"]): _card(row, state) for row in rows}
+        return {int(row["serial"]): _token(row) if "idm" in row else _card(row, state) for row in rows}
     except (ValueError, KeyError, TypeError, AssertionError) as error:
         raise FileFormatError(f"{path}: {error!r}") from error
+
+
+def _token(row: Mapping[str, object]) -> SoftToken:
+    return SoftToken(bytes.fromhex(str(row["idm"])), bytes.fromhex(str(row["system"])))
 
 
 def _card(row: Mapping[str, object], state: StateFile) -> SoftCard:
@@ -130,12 +136,13 @@ def read_plan(path: Path, ports: Iterable[int], serials: Iterable[int]) -> tuple
     return tuple(plan)
 
 
-def write_report(path: Path, cards: Mapping[int, SoftCard], tally: Tally) -> None:
+def write_report(path: Path, cards: Mapping[int, SoftCard | SoftToken], tally: Tally) -> None:
     """Write what the cards themselves know, for a comparison with the books, in one rename."""
     report = {
         "cards": [
             {"serial": serial, "uid": card.uid.hex(), "tmc": card.eeprom.tmc}
             for serial, card in sorted(cards.items())
+            if isinstance(card, SoftCard)
         ],
         "presented": tally.presented,
         "committed": tally.committed,

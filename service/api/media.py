@@ -1,4 +1,4 @@
-"""Media that stand for an account: a phone's QR key, a chip citizen ID, a bank card behind its payment token."""
+"""Media that stand for an account: a QR key, a chip citizen ID, a bank card behind its payment token, a FeliCa token."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def post_medium(fare_account_id: UUID, json_data: MediumBody) -> dict[str, Any]:
     }
 
 
-_TOKENS: Final = frozenset({MediumKind.QR, MediumKind.CITIZEN, MediumKind.BANK})
+_TOKENS: Final = frozenset({MediumKind.QR, MediumKind.CITIZEN, MediumKind.BANK, MediumKind.FELICA})
 
 
 def _token(asked: MediumBody) -> bytes:

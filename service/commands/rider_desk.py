@@ -15,13 +15,15 @@ SERIAL = click.argument("serial", type=click.IntRange(min=1))
 
 @click.command()
 @SERIAL
-@click.option("--kind", type=click.Choice(["qr", "citizen", "bank"]), required=True)
+@click.option("--kind", type=click.Choice(["qr", "citizen", "bank", "felica"]), required=True)
 @click.option(
-    "--token", required=True, help="In hexadecimal digits: a phone's public key, a chip's or card's token."
+    "--token",
+    required=True,
+    help="In hexadecimal digits: a phone's public key, a chip's or card's token, a FeliCa token's IDm.",
 )
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Its last day.")
 def register(serial: int, kind: str, token: str, until: datetime) -> None:
-    """Register a phone's QR key, a chip citizen ID or a bank card on a card's account; a QR's certificate is printed.
+    """Register a QR key, a chip citizen ID, a bank card or a FeliCa token on a card's account; prints a QR's certificate.
 
     Never a citizen's or a card's number: both are refused.
 

@@ -94,7 +94,9 @@ def test_a_torn_tap_that_committed_ends_its_action_at_the_next_tap_anywhere(worl
 
 
 @pytest.mark.parametrize("first", ["torn", "next"])
-@pytest.mark.parametrize(("kind", "outcome"), [(ActionKind.LOAD_PURSE, "withdrawn"), (ActionKind.UNBLOCK, None)])
+@pytest.mark.parametrize(
+    ("kind", "outcome"), [(ActionKind.LOAD_PURSE, "withdrawn"), (ActionKind.UNBLOCK, None)]
+)
 def test_a_load_whose_torn_tap_did_not_commit_is_free_to_be_asked_for_again(world, kind, outcome, first):
     card, torn, other = world.card(), world.reader("bus-01"), world.reader("bus-02")
     detail = {"amount": "30000", "device": str(torn.device_id), "asked_at": world.now.isoformat()}

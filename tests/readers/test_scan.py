@@ -11,11 +11,12 @@ from kernel.crypto.ed25519 import SigningKey
 from kernel.wire.shown import ShownKind, decode_shown, is_shown
 from kernel.wire.tap import Phase
 from readers import lamp, scan
+from readers.asking import TakenAway, TokenRefused, TokenSeen, Unheard, Unreadable
 from readers.bundle import open_bundle
 from readers.decide import Reason
 from readers.lamp import Light
 from readers.scan import CODE_SAYS, NEW_CODE, NO_NETWORK, NOT_LET, NOT_OURS, OPEN_APP, remember
-from readers.scanner import CodeSeen, TokenRefused, TokenSeen, Unheard, Unreadable
+from readers.scanner import CodeSeen
 from readers.states import State
 from readers.timekeeping import Timekeeper
 from tests.readers.kit import (
@@ -132,7 +133,7 @@ def test_a_full_disk_shows_red_and_the_reader_says_that_it_broke(bench):
     assert bench.desk.machine.state is State.OUT_OF_SERVICE
 
 
-@pytest.mark.parametrize("kind", [ShownKind.BANK, ShownKind.CITIZEN])
+@pytest.mark.parametrize("kind", [ShownKind.BANK, ShownKind.CITIZEN, ShownKind.FELICA])
 def test_a_token_rests_on_the_back_offices_voucher_alone(bench, kind):
     light = shown(bench, TokenSeen(kind, SERIAL, voucher(kind)))
     assert light.message.light is Light.GREEN
@@ -154,6 +155,8 @@ def test_a_token_rests_on_the_back_offices_voucher_alone(bench, kind):
         (TokenSeen(ShownKind.BANK, SERIAL, voucher(at=NOW - timedelta(hours=1))), lamp.OUT_OF_SERVICE),
         (TokenRefused("blocked"), NOT_LET),
         (Unheard(), NO_NETWORK),
+        (TakenAway(), lamp.TRY_AGAIN),
+        (TokenRefused("balance"), scan.TOKEN_SAYS["balance"]),
         (Unreadable(), NOT_OURS),
     ],
 )

@@ -16,7 +16,7 @@ from readers.tap import tap
 from tests.readers.kit import adopt, enrolled, make_bench, phases, present, proven, soft_card
 
 
-@pytest.mark.parametrize("fault", [Fault.WRONG_MAC, Fault.GARBAGE])
+@pytest.mark.parametrize("fault", [Fault.WRONG_MAC, Fault.GARBAGE, Fault.STALE])
 def test_a_card_that_lies_is_red_and_leaves_no_record(bench, fault):
     for serial in range(1, 30):
         assert present(bench, soft_card(serial), fault).message.light is not Light.GREEN

@@ -1,4 +1,4 @@
-"""QR, chip and bank card from registration to the bill: over the doors that a rider, a desk and a reader have."""
+"""QR, chip, bank card and FeliCa token from registration to the bill: over the doors that a rider, a desk and a reader have."""
 
 import json
 from base64 import b64decode
@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from access.rules.device import DeviceKind
 from access.rules.qr import make_code
 from access.rules.voucher import read_voucher
 from fare.rules.attestation import Verified, sign
@@ -36,6 +37,7 @@ def app(database, redis_url, now, keyring):
             redis_url=redis_url,
             session_key="a key for the tests, long enough",
             clock=f"fixed:{now.isoformat()}",
+            felica_taps_a_day=4,
             identity_verifiers=f"labour:{VERIFIER.public.raw.hex()}",
         ),
         keyring=keyring,
@@ -172,6 +174,68 @@ def test_a_blocked_or_owing_medium_gets_no_voucher(client, shop, card, reader, n
     event = {"event_id": str(uuid4()), "event": "unblocked", "reason": "found"}
     assert client.post(at, json=event, headers=desk).status_code == 200
     assert ask_voucher(client, reader, now, "bank", BANK).json["decision"] == "accept"
+
+
+IDM = "0114b34c12345678"
+
+
+def refused(client, reader, now):
+    told = ask_voucher(client, reader, now, "felica", IDM).json
+    assert (told["voucher"] is None) is bool(told["reason"])
+    return told["reason"]
+
+
+def test_a_felica_token_rides_some_times_a_day_while_the_account_holds_a_ride(
+    client, shop, card, reader, now
+):
+    made = register(client, card, shop.staff(Role.AGENT), "felica", IDM).json
+    assert (made["kind"], made["state"], made["certificate"]) == ("felica", "active", None)
+
+    def vouched(at):
+        return b64decode(ask_voucher(client, reader, at, "felica", IDM).json["voucher"])
+
+    assert ride(client, shop, reader, made["card_serial"], ShownKind.FELICA, vouched) == [
+        "accepted",
+        "accepted",
+    ]
+    assert shop.purse(card) == 50_000 - FARE
+    assert refused(client, reader, shop.now) == ""
+    shop.running.clock.advance(timedelta(hours=3))
+    again = ride(client, shop, reader, made["card_serial"], ShownKind.FELICA, vouched)
+    assert again[-2:] == ["accepted", "accepted"]
+    assert shop.purse(card) == 50_000 - 2 * FARE
+    assert refused(client, reader, shop.now) == "too-often"
+    shop.running.clock.advance(timedelta(days=1))
+    assert refused(client, reader, shop.now) == "", "a day of its own"
+
+
+def test_a_felica_token_of_an_account_without_money_is_not_let_through(client, shop, reader, now):
+    poor = shop.card(15_000)
+    register(client, poor, shop.staff(Role.AGENT), "felica", IDM)
+    assert refused(client, reader, now) == "balance"
+    assert refused(client, reader, now) == "balance", "asking changes nothing"
+
+
+@pytest.mark.parametrize("kind", [DeviceKind.PARKING, DeviceKind.INSPECTOR])
+def test_a_copied_number_opens_no_car_park_and_shows_nobodys_presence(client, shop, card, keyring, now, kind):
+    register(client, card, shop.staff(Role.AGENT), "felica", IDM)
+    with shop.running.database.begin() as tx:
+        gate = World(tx, keyring, now).reader("gate-1", kind=kind)
+    assert refused(client, gate, now) == "not-here"
+
+
+@pytest.mark.parametrize("token", ["01fe" + "12" * 6, "00" * 8, "ff" * 8, IDM + "00", IDM[:14]])
+def test_what_is_no_idm_is_not_registered(client, shop, card, token):
+    answer = register(client, card, shop.staff(Role.AGENT), "felica", token)
+    assert answer.status_code == 422
+
+
+def test_a_rider_registers_no_felica_token_and_a_second_account_none_twice(client, shop, card):
+    assert register(client, card, shop.rider(card), "felica", IDM).status_code == 403
+    desk = shop.staff(Role.AGENT)
+    first = register(client, card, desk, "felica", IDM.upper()).json
+    assert register(client, card, desk, "felica", IDM).json["card_serial"] == first["card_serial"]
+    assert register(client, shop.card(0), desk, "felica", IDM).status_code == 409
 
 
 @pytest.mark.parametrize(
