@@ -6,6 +6,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from itertools import combinations
 
+from fare.gtfs.check_values import ends_are_known, in_order, same_place_once
 from fare.gtfs.schema import FILES, Column, Kind
 from fare.gtfs.table import Feed, Notice, Row, Severity
 
@@ -26,6 +27,9 @@ def check_feed(feed: Feed) -> list[Notice]:
         _extensions,
         _bands,
         _one,
+        ends_are_known,
+        in_order,
+        same_place_once,
     ):
         notices.extend(check(feed))
     return notices
@@ -90,13 +94,9 @@ def _timeframes(feed: Feed) -> Iterator[Notice]:
                 code = "timeframe_start_or_end_time_greater_than_twenty_four_hours"
                 yield Notice(row.file, row.number, field, code, "24:00:00 is the latest")
         if first >= last:
-            yield Notice(
-                row.file,
-                row.number,
-                "end_time",
-                "start_and_end_range_out_of_order",
-                "it ends before it starts",
-            )
+            order = "equal" if first == last else "out_of_order"
+            detail = "it ends as it starts" if first == last else "it ends before it starts"
+            yield Notice(row.file, row.number, "end_time", f"start_and_end_range_{order}", detail)
         group = groups[row.text("timeframe_group_id"), row.text("service_id")]
         for other_first, other_last, other in group:
             if first < other_last and other_first < last and row.overlaps(other):

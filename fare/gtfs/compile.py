@@ -46,6 +46,9 @@ _UNDATED: Final = frozenset(
     }
 )  # fmt: skip
 
+# Files of ours whose rows may hold in a timeframe alone.
+_TIMED: Final = ("caps.txt", "fare_matrix.txt", "distance_bands.txt", "distance_fares.txt")
+
 
 def compile_book(feed: Feed, sha256: str) -> TariffBook:
     """Return the book of a feed that has no errors; intervals are built when first asked for."""
@@ -72,6 +75,8 @@ def compile_book(feed: Feed, sha256: str) -> TariffBook:
         sales=sale_rules(feed, money, Prices(money).minor),
         rider_categories=compiler.numbers,
         folds_purse=any(row.text("in_debt") == "withhold" for row in feed.of("transfer_windows.txt")),
+        operators=frozenset(row.text("agency_id") for row in feed.of("agency.txt")),
+        media=frozenset(row.text("fare_media_id") for row in feed.of("fare_media.txt")),
         starts=_starts(feed),
         build=compiler.build,
     )
@@ -163,7 +168,7 @@ class _Compiler:
                 of("timeframes.txt"),
                 self.zone,
                 used=any(leg.from_frame or leg.to_frame for leg in legs)
-                or any(row.text("timeframe_group_id") for row in of("caps.txt")),
+                or any(row.text("timeframe_group_id") for name in _TIMED for row in of(name)),
             ),
             products=prices.products(of("fare_products.txt")),
             category_ids={
@@ -237,6 +242,7 @@ class _Compiler:
                     row.text("validity"),
                     row.whole("validity_count") or 1,
                     row.text("activation") == "first_tap",
+                    row.whole("start_within_days"),
                     Money(prices.minor(row.decimal("amount")), self.money),
                     row.valid_from,
                     row.valid_to,

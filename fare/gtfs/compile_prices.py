@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import Final
 
 from fare.gtfs.compile_rules import category_of
@@ -93,7 +94,12 @@ class Prices:
     def matrix(self, rows: Iterable[Row]) -> dict[str, dict[tuple[str, str], tuple[MatrixPrice, ...]]]:
         found: dict[str, dict[tuple[str, str], list[MatrixPrice]]] = defaultdict(lambda: defaultdict(list))
         for row in rows:
-            price = MatrixPrice(row.text("rider_category_id"), row.text("fare_media_id"), self._offer(row))
+            price = MatrixPrice(
+                row.text("rider_category_id"),
+                row.text("fare_media_id"),
+                row.text("timeframe_group_id"),
+                self._offer(row),
+            )
             for ends in _ends(row):
                 found[row.text("network_id")][ends].append(price)
         return {
@@ -110,26 +116,36 @@ class Prices:
                     None if up_to is None else _metres(up_to),
                     row.text("rider_category_id"),
                     row.text("fare_media_id"),
+                    row.text("timeframe_group_id"),
                     self._offer(row),
                 )
             )
         return {network: tuple(ones) for network, ones in found.items()}
 
-    def formulas(self, rows: Iterable[Row]) -> dict[str, DistanceFare]:
-        return {
-            row.text("network_id"): DistanceFare(
-                row.text("leg_group_id"),
-                row.text("fare_product_id"),
-                self.minor(row.decimal("base_amount")),
-                self.minor(row.decimal("per_km_amount")),
-                max(1, _metres(row.decimal("step_km"))),
-                Rounding(row.text("step_rounding") or "half_up"),
-                self._maybe(row.decimal("min_amount")),
-                self._maybe(row.decimal("max_amount")),
-                row.where,
+    def formulas(self, rows: Iterable[Row]) -> dict[str, tuple[DistanceFare, ...]]:
+        """Return the formulas of each network, those of a timeframe first."""
+        found: dict[str, list[DistanceFare]] = defaultdict(list)
+        for row in sorted(rows, key=lambda one: not one.text("timeframe_group_id")):
+            found[row.text("network_id")].append(
+                DistanceFare(
+                    row.text("leg_group_id"),
+                    row.text("fare_product_id"),
+                    self.minor(row.decimal("base_amount")),
+                    *self._rate(row.decimal("per_km_amount")),
+                    max(1, _metres(row.decimal("step_km"))),
+                    Rounding(row.text("step_rounding") or "half_up"),
+                    self._maybe(row.decimal("min_amount")),
+                    self._maybe(row.decimal("max_amount")),
+                    row.text("timeframe_group_id"),
+                    row.where,
+                )
             )
-            for row in rows
-        }
+        return {network: tuple(ones) for network, ones in found.items()}
+
+    def _rate(self, amount: Decimal | None) -> tuple[int, int]:
+        """Return what a kilometre costs as so many parts of a minor unit, and how many parts a unit has."""
+        minor = Fraction(amount or 0) * 10 ** EXPONENTS[self.money.code]
+        return minor.numerator, minor.denominator
 
     def park_benefits(self, rows: Iterable[Row]) -> tuple[ParkBenefit, ...]:
         return tuple(

@@ -7,6 +7,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from fare.gtfs.table import EPOCH, FOREVER, Row
+from fare.rules.match import NO_AREAS
 from fare.rules.terms import (
     Basis,
     Dearer,
@@ -34,15 +35,15 @@ def only_route(positions: dict[str, dict[str, int]]) -> dict[str, str]:
 
 
 def areas(stops: Iterable[Row], stop_areas: Iterable[Row]) -> dict[str, frozenset[str]]:
-    """Return each stop's areas; a station's flow to its platforms unless a platform has its own."""
+    """Return each stop's areas, mostly none; a station's flow to its platforms unless a platform has its own."""
     own: dict[str, set[str]] = defaultdict(set)
     for row in stop_areas:
         own[row.text("stop_id")].add(row.text("area_id"))
     found = {stop: frozenset(areas) for stop, areas in own.items()}
     for row in stops:
         stop, parent = row.text("stop_id"), row.text("parent_station")
-        if stop not in found and parent in own:
-            found[stop] = frozenset(own[parent])
+        if stop not in found:
+            found[stop] = frozenset(own[parent]) if parent in own else NO_AREAS
     return found
 
 

@@ -2,7 +2,9 @@
 
 import csv
 import io
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
+from difflib import get_close_matches
 
 from fare.gtfs.table import Notice
 from fare.rules.tariff import TariffBook
@@ -43,6 +45,22 @@ def read_facts(
         if not missing:
             found.append((number, row))
     return found
+
+
+def not_there(
+    file: str, number: int, field: str, value: str, where: str, known: Iterable[str]
+) -> Iterator[Notice]:
+    """Yield a notice where a cell names what the tariff does not have, with what was probably meant."""
+    if value and value not in (names := set(known)):
+        near = get_close_matches(value, names, 1)
+        meant = f" (there is “{near[0]}”)" if near else ""
+        yield Notice(file, number, field, "foreign_key_violation", f"“{value}” is not in {where}{meant}")
+
+
+def service_day_or_instant(text: str, book: TariffBook) -> datetime | None:
+    """Return an instant; of a date alone the start of its service day."""
+    day = day_of(text)
+    return instant_of(text, book) if day is None else book.day_bounds(day)[0]
 
 
 def instant_of(text: str, book: TariffBook) -> datetime | None:

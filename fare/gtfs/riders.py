@@ -2,14 +2,22 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Final
 
-from fare.gtfs.fact_rows import amount_of, category_of, day_of, instant_of, read_facts
+from fare.gtfs.fact_rows import (
+    amount_of,
+    category_of,
+    day_of,
+    instant_of,
+    not_there,
+    read_facts,
+    service_day_or_instant,
+)
 from fare.gtfs.table import Notice
-from fare.rules.adjust import pass_end, product_on
+from fare.rules.adjust import product_on, usable_until
 from fare.rules.facts import Entitlement, HeldPass, PurseMove
-from fare.rules.tariff import TariffBook
+from fare.rules.tariff import PassProduct, Tariff, TariffBook
 from kernel.ground import Ground, GroundKind
 from kernel.ids import CardId, FareAccountId, uuid8
 
@@ -18,7 +26,6 @@ RIDER_COLUMNS: Final = (
     "debt_from", "debt_until", "money_at", "money_amount", "parked_at", "parked_from", "parked_until", "parked_by",
     "parked_card", "said_on_at", "said_stop", "said_off_at",
 )  # fmt: skip
-_FOREVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _GROUNDS: Final = {"": GroundKind.STAY, "stay": GroundKind.STAY, "right": GroundKind.RIGHT}
 
 
@@ -26,6 +33,7 @@ _GROUNDS: Final = {"": GroundKind.STAY, "stay": GroundKind.STAY, "right": Ground
 class Said:
     """The rider's word on a ride without its tap-off, named by the instant of its tap-on: where and when it ended."""
 
+    row: int
     on_at: datetime
     stop_id: str
     left_at: datetime
@@ -68,16 +76,22 @@ def read_riders(
                 continue
             entitlements = (*entitlements, Entitlement(category, start or date.min, end))
         if row["pass_product"]:
-            since, until = instant_of(row["pass_from"], book), instant_of(row["pass_until"], book)
+            since = service_day_or_instant(row["pass_from"], book)
+            until = service_day_or_instant(row["pass_until"], book)
             if row["pass_product"] not in book.passes:
-                detail = f"“{row['pass_product']}” is not in passes.txt"
-                notices.append(Notice(file, number, "pass_product", "foreign_key_violation", detail))
+                notices += not_there(
+                    file, number, "pass_product", row["pass_product"], "passes.txt", book.passes
+                )
                 continue
             if since is not None and not row["pass_until"]:
-                until = _pass_until(row["pass_product"], since, book)
+                until = usable_until(_product(row, since, book), since, book)
             if since is None or until is None:
                 field = "pass_from" if since is None else "pass_until"
                 notices.append(Notice(file, number, field, "invalid_date", f"“{row[field]}”"))
+                continue
+            strange = _scope(row, number, file, _product(row, since, book), book.on(book.local_date(since)))
+            if strange is not None:
+                notices.append(strange)
                 continue
             name = uuid8("pass-file", row["rider"], number)
             passes = (*passes, HeldPass(name, row["pass_product"], row["pass_scope"], since, until))
@@ -116,16 +130,31 @@ def read_riders(
                 code = "missing_required_field" if field == "said_stop" else "invalid_date"
                 notices.append(Notice(file, number, field, code, f"“{row[field]}”"))
                 continue
-            said = (*said, Said(on_at, row["said_stop"], left_at))
+            said = (*said, Said(number, on_at, row["said_stop"], left_at))
         riders[row["rider"]] = Rider(passes, entitlements, debts, purse, parked, said)
     return dict(riders), tuple(notices)
 
 
-def _pass_until(name: str, since: datetime, book: TariffBook) -> datetime:
-    """Return when a pass ends by its own validity; one that begins at its first tap waits for it without an end."""
-    product = product_on(book.passes[name], book.local_date(since))
+def _product(row: dict[str, str], since: datetime, book: TariffBook) -> PassProduct:
+    product = product_on(book.passes[row["pass_product"]], book.local_date(since))
     assert product is not None, "a pass of the book has rows"
-    return _FOREVER if product.from_first_tap else pass_end(product, since, book)
+    return product
+
+
+def _scope(
+    row: dict[str, str], number: int, file: str, product: PassProduct, tariff: Tariff
+) -> Notice | None:
+    """Return what is wrong with the route or network that a pass is for, or None."""
+    field, scope = "pass_scope", row["pass_scope"]
+    if product.scope not in {"route", "network"}:
+        detail = f"“{product.product_id}” is for all it covers, so none is chosen"
+        return Notice(file, number, field, "forbidden_field", detail) if scope else None
+    if not scope:
+        detail = f"which {product.scope} is “{product.product_id}” for?"
+        return Notice(file, number, field, "missing_required_field", detail)
+    networks = {network for route in tariff.routes.values() for network in route.networks}
+    known = tariff.routes if product.scope == "route" else networks
+    return next(not_there(file, number, field, scope, f"the {product.scope}s", known), None)
 
 
 def _parked(row: dict[str, str], number: int, book: TariffBook) -> tuple[Ground | None, str]:

@@ -1,11 +1,12 @@
 """Taps and riders from CSV files, for pricing without a database (docs/tariff-authors.md shows both)."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
-from fare.gtfs.fact_rows import category_of, instant_of, read_facts
+from fare.gtfs.fact_rows import category_of, instant_of, not_there, read_facts
 from fare.gtfs.riders import Rider
 from fare.gtfs.table import Notice
 from fare.rules.bill import Bill
@@ -25,6 +26,8 @@ TAP_COLUMNS: Final = (
 _PURPOSES: Final = {
     "on": Purpose.BOARD, "off": Purpose.ALIGHT, "auto": Purpose.AUTO, "inspect": Purpose.INSPECT,
 }  # fmt: skip
+STORED_MEDIA: Final = frozenset({CARD_MEDIUM, "qr", "chip_id", "bank"})
+"""What a stored tap may be made with, whether or not a tariff names it."""
 _PHASES: Final = {"": Phase.DONE, "done": Phase.DONE, "torn": Phase.TORN, "recovered": Phase.RECOVERED}
 
 
@@ -83,6 +86,9 @@ def read_taps(
                 notices.append(Notice(file, number, field, code, f"“{row[field]}”"))
         wrong = [name for name in ("counter", "direction") if row[name] and not row[name].isdecimal()]
         notices.extend(Notice(file, number, name, "invalid_integer", f"“{row[name]}”") for name in wrong)
+        notices.extend(not_there(file, number, "operator", row["operator"], "agency.txt", book.operators))
+        if book.media and row["medium"] not in STORED_MEDIA:
+            notices.extend(not_there(file, number, "medium", row["medium"], "fare_media.txt", book.media))
         if wrong:
             continue
         if at is None or purpose is None or phase is None or category is None:
@@ -116,6 +122,21 @@ def read_taps(
             )
         )
     return tuple(taps), tuple(notices)
+
+
+def unheard(
+    taps: tuple[NamedTap, ...], riders: Mapping[str, Rider], file: str = "riders.csv"
+) -> tuple[Notice, ...]:
+    """Return a notice for every word of a rider on a ride that none of the taps began."""
+    begun = {(one.rider, one.tap.tapped_at) for one in taps if one.tap.purpose is not Purpose.ALIGHT}
+    return tuple(
+        Notice(
+            file, said.row, "said_on_at", "foreign_key_violation", "the rider has no tap-on at this instant"
+        )
+        for name, rider in riders.items()
+        for said in rider.said
+        if (name, said.on_at) not in begun
+    )
 
 
 def price_taps(

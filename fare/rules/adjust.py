@@ -4,7 +4,7 @@ Each takes its part of what the one before left, so the parts always sum to the 
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from kernel.money import Money, Rounding
 from kernel.service_day import day_window
 
 _DAY: Final = timedelta(days=1)
+WAITS_FOREVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _EVERYWHERE: Final = "everywhere"
 
 
@@ -184,19 +185,40 @@ class Passes:
 def pass_end(product: PassProduct, started: datetime, book: TariffBook) -> datetime:
     """Return the instant up to which a pass that starts at `started` is valid (half-open).
 
-    `days` counts 24 hours each; a day, a week or a month ends with its last service day.
+    `days` counts 24 hours each; all others end with their last service day: a calendar week or month with that of the
+    ISO week or month it began in, or of so many.
     """
     if product.validity == "days":
         return started + _DAY * product.validity_count
     first = book.local_date(started)
     if started < day_window(first, book.day_starts, book.zone).start:
         first -= _DAY
-    last = {
-        "day": first,
-        "week": first + timedelta(days=6),
-        "month": _month_on(first, product.validity_count) - _DAY,
-    }[product.validity]
-    return day_window(last, book.day_starts, book.zone).end
+    return day_window(
+        _last_day(product.validity, product.validity_count, first), book.day_starts, book.zone
+    ).end
+
+
+def usable_until(product: PassProduct, starts_at: datetime, book: TariffBook) -> datetime:
+    """Return up to when a pass that is held from `starts_at` covers rides, or may begin at its first tap (half-open)."""
+    if not product.from_first_tap:
+        return pass_end(product, starts_at, book)
+    if product.start_within_days is None:
+        return WAITS_FOREVER
+    return starts_at + _DAY * product.start_within_days
+
+
+def _last_day(validity: str, count: int, first: date) -> date:
+    match validity:
+        case "day":
+            return first + timedelta(days=count - 1)
+        case "week":
+            return first + timedelta(days=7 * count - 1)
+        case "calendar_week":
+            return first + timedelta(days=7 * count - 1 - first.weekday())
+        case "calendar_month":
+            return _month_on(first.replace(day=1), count) - _DAY
+        case _:
+            return _month_on(first, count) - _DAY
 
 
 def _month_on(day: date, months: int) -> date:

@@ -6,7 +6,7 @@ from typing import Final
 from fare.rules.adjust import covers, find_waiver, product_on
 from fare.rules.caps import counts
 from fare.rules.facts import HeldPass
-from fare.rules.quote import NO_AREAS
+from fare.rules.match import NO_AREAS
 from fare.rules.ride_quote import areas_of, capped_ride
 from fare.rules.tariff import TariffBook
 from fare.rules.terms import Cap, PassProduct, Settled

@@ -29,13 +29,16 @@ def price_step(trace: Trace) -> Step:
         and leg.route.rule.settled is Settled.RIDE,
     }
     tariff = leg.tariff
-    formula = next((tariff.formulas[name] for name in leg.networks if name in tariff.formulas), None)
-    metres = None if formula is None or formula.rule != offer.rule or leg.joined else length_of(leg)
+    formula = next(
+        (one for name in leg.networks for one in tariff.formulas.get(name, ()) if one.rule == offer.rule),
+        None,
+    )
+    metres = None if formula is None or leg.joined else length_of(leg)
     if formula is not None and metres is not None:
         cash_step, cash_rounding = tariff.rounding.get(leg.tap.medium, (1, formula.rounding))
         step["distance"] = {
             "metres": metres, "base_minor": formula.base_minor, "per_km_minor": formula.per_km_minor,
-            "step_m": formula.step_m, "rounding": formula.rounding.value, "min_minor": formula.min_minor,
+            "per_km_parts": formula.per_km_parts, "step_m": formula.step_m, "rounding": formula.rounding.value, "min_minor": formula.min_minor,
             "max_minor": formula.max_minor, "cash_step": cash_step, "cash_rounding": cash_rounding.value,
         }  # fmt: skip
     return step

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 _ANY: Final = ("",)
+NO_AREAS: Final[frozenset[str]] = frozenset()
+UNPLACED: Final = frozenset({"\0"})
+"""The areas of a stop that the tariff does not know, which may be any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,13 @@ class LegIndex:
         self.networks_listed = frozenset(rule.network for rule in self.rules if rule.network)
         self.from_listed = frozenset(rule.from_area for rule in self.rules if rule.from_area)
         self.to_listed = frozenset(rule.to_area for rule in self.rules if rule.to_area)
+
+    def ask_places(self, networks: frozenset[str]) -> bool:
+        """Whether any rule for a leg on these networks asks for an area."""
+        return any(
+            (rule.from_area or rule.to_area) and (not rule.network or networks <= {rule.network})
+            for rule in self.rules
+        )
 
     def match(
         self,

@@ -93,7 +93,7 @@ def _price(
         if quote.offers:
             priced.append((leg, quote, categories))
         else:
-            unpriced.append(Unpriced(leg.told.tap_id, quote.reason))
+            unpriced.extend(Unpriced(one.tap.tap_id, quote.reason) for one in leg.rides)
     begun = _begun(facts, book, builder, carried)
     ways = cheapest_ways(priced, begun, How(builder, _wide(builder, priced, begun), told))
     cheapest = shown = ways[0]
@@ -261,7 +261,6 @@ def _state(
     """Return what of a way's state the next day takes over."""
     tariff, run, end_us = builder.last_tariff, way.run, builder.hands_on_us
     if run is not None and not builder.built.to_be_priced:
-        # A rule without a limit reaches to the end of its service day, one with a limit past it.
         begun_us = max(run.first_departed_us, run.first_arrived_us or 0)
         run = run if begun_us + tariff.longest_reach_us >= end_us else None
     return (

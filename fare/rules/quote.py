@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import product as pairs
-from typing import Final
 
 from fare.rules.distance import distance_offer, own_categories, rounded
+from fare.rules.match import NO_AREAS, UNPLACED
 from fare.rules.tariff import Tariff
 from fare.rules.terms import Action, Closing, Offer, Route
-
-NO_AREAS: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +45,7 @@ def quote_leg(
         from_areas = to_areas = from_frames = to_frames = NO_AREAS
         key: tuple[object, ...] = (networks, measured, pair, medium, categories)
     else:
-        from_areas = tariff.areas_of_stop.get(from_stop, NO_AREAS)
-        to_areas = tariff.areas_of_stop.get(to_stop, NO_AREAS)
+        from_areas, to_areas = _areas_of(tariff, from_stop), _areas_of(tariff, to_stop)
         from_frames, to_frames = tariff.frames_at(departed, from_stop), tariff.frames_at(arrived, to_stop)
         key = (networks, measured, pair, medium, categories, from_areas, to_areas, from_frames, to_frames)
     found = tariff.memo.get(key)
@@ -71,6 +68,13 @@ def quote_leg(
     return found
 
 
+def _areas_of(tariff: Tariff, stop_id: str) -> frozenset[str]:
+    known = tariff.areas_of_stop.get(stop_id)
+    if known is not None:
+        return known
+    return UNPLACED if stop_id and tariff.areas_of_stop else NO_AREAS
+
+
 def _quote(
     tariff: Tariff,
     networks: frozenset[str],
@@ -84,16 +88,19 @@ def _quote(
     from_frames: frozenset[str],
     to_frames: frozenset[str],
 ) -> Quote:
+    if UNPLACED in {from_areas, to_areas} and tariff.legs.ask_places(networks):
+        return Quote((), "unknown_stop")
     matched = tariff.legs.match(networks, from_areas, to_areas, from_frames, to_frames)
     offers: list[Offer] = []
     for rule in matched.won:
         minor = price_of(tariff, rule.product_id, medium, categories)
         if minor is not None:
             offers.append(Offer(rule.leg_group, rule.product_id, minor, rule.rule))
-    reason = "no_product_for_medium" if matched.won else "no_leg_rule"
+    strange = measured and tariff.stop_names and not {from_stop, to_stop} <= {"", *tariff.stop_names}
+    reason = "no_product_for_medium" if matched.won else "unknown_stop" if strange else "no_leg_rule"
     if measured and len(networks) == 1:
         priced = distance_offer(
-            tariff, next(iter(networks)), measured, from_stop, to_stop, medium, categories
+            tariff, next(iter(networks)), measured, from_stop, to_stop, medium, categories, from_frames
         )
         if priced is not None:
             offers.append(priced)
@@ -174,6 +181,7 @@ def _extreme(
     """Return the dearest or cheapest of all fares of a route's network between `ends`: matrix, distances and rules."""
     offers: list[Offer] = []
     only_from, only_to = ends
+    frames = tariff.frames_at(departed, only_from)
     for network in route.networks:
         pairs_known = (*tariff.matrix.get(network, {}), *tariff.distances_m.get(network, {}))
         listed = {stop for pair in pairs_known for stop in pair}
@@ -181,7 +189,9 @@ def _extreme(
         for start, end in pairs((only_from,) if only_from else places, (only_to,) if only_to else places):
             offer = None
             if start != end:
-                offer = distance_offer(tariff, network, route.route_id, start, end, medium, categories)
+                offer = distance_offer(
+                    tariff, network, route.route_id, start, end, medium, categories, frames
+                )
             if offer is not None:
                 offers.append(offer)
     if tariff.legs.rules:

@@ -122,7 +122,7 @@ def _check_distance(step: Step) -> None:
         return
     steps = _rounded(_whole(found, "metres"), _whole(found, "step_m"), found["rounding"])
     by_length = steps * _whole(found, "step_m") * _whole(found, "per_km_minor")
-    minor = _whole(found, "base_minor") + _rounded(by_length, 1000, "half_up")
+    minor = _whole(found, "base_minor") + _rounded(by_length, 1000 * _whole(found, "per_km_parts"), "half_up")
     if found["min_minor"] is not None:
         minor = max(minor, _whole(found, "min_minor"))
     if found["max_minor"] is not None:

@@ -8,7 +8,8 @@ from fare.rules.caps import CappedRide
 from fare.rules.distance import metres_between
 from fare.rules.habits import Habits
 from fare.rules.leg import Leg
-from fare.rules.quote import NO_AREAS, Quote, quote_closing, quote_leg
+from fare.rules.match import NO_AREAS
+from fare.rules.quote import Quote, quote_closing, quote_leg
 from fare.rules.terms import Closing, Settled
 from kernel.clock import micros
 from kernel.ids import OperatorId
@@ -31,7 +32,7 @@ def quote_ride_of(leg: Leg, categories: tuple[int, ...], habits: Habits | None) 
     elif leg.closed is Closed.OVER_LONG:
         closing = rule.over_long or rule.missing_off
     else:
-        if leg.joined or not (rule.same_station and leg.end_stop == tap.stop_id):
+        if leg.joined or not (rule.same_station and _where_it_began(leg)):
             return quote_leg(
                 leg.tariff, route, from_stop=tap.stop_id, to_stop=leg.end_stop, networks=leg.networks,
                 departed=tap.tapped_at, arrived=leg.arrived, medium=tap.medium, categories=categories,
@@ -48,6 +49,12 @@ def quote_ride_of(leg: Leg, categories: tuple[int, ...], habits: Habits | None) 
         ends_here=leg.on is None,
     )  # fmt: skip
     return found if closing.counts else replace(found, counts=False)
+
+
+def _where_it_began(leg: Leg) -> bool:
+    """Whether a ride ended where it began: at the same stop, or at another platform of its station."""
+    station = leg.tariff.station
+    return station(leg.end_stop) == station(leg.tap.stop_id) != ""
 
 
 def _same_station(leg: Leg) -> Closing | None:
@@ -126,5 +133,5 @@ def note_habit(leg: Leg, habits: Habits) -> None:
     most = max(
         (one.history_rides for one in (rule.missing_off, rule.missing_on) if one is not None), default=0
     )
-    if most and leg.closed is Closed.TAPPED and not leg.companion and leg.end_stop != leg.tap.stop_id:
+    if most and leg.closed is Closed.TAPPED and not leg.companion and not _where_it_began(leg):
         habits.note(min(leg.networks, default=""), leg.tap.stop_id, leg.end_stop, most)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from fare.rules.adjust import pass_end, product_on
+from fare.rules.adjust import WAITS_FOREVER, product_on, usable_until
 from fare.rules.facts import HeldPass
 from fare.rules.sales import PassTerms, RefundRule
 from fare.rules.tariff import PassProduct, TariffBook
@@ -122,8 +122,11 @@ def check_sale(
 def held_pass(
     tariff: TariffBook, product: PassProduct, pass_id: UUID, scope: str, starts_at: datetime
 ) -> HeldPass:
-    """Return the pass as its holder will have it."""
-    return HeldPass(pass_id, product.product_id, scope, starts_at, pass_end(product, starts_at, tariff))
+    """Return the pass as its holder will have it; one that waits for its first tap does so a season at most."""
+    until = usable_until(product, starts_at, tariff)
+    if until == WAITS_FOREVER:
+        until = starts_at + MOST_AHEAD
+    return HeldPass(pass_id, product.product_id, scope, starts_at, until)
 
 
 def service_days(held: HeldPass, tariff: TariffBook) -> tuple[date, date]:

@@ -34,6 +34,8 @@ from fare.rules.timeframe import Timeframes
 from kernel.money import Currency, Money, Rounding
 from kernel.service_day import day_window
 
+_EVER_US: Final = 10**17  # longer than any account lives: a transfer rule without a limit has none
+
 __all__ = ["DataNote", "PassProduct", "Tariff", "TariffBook", "TariffNames"]
 
 Answer = TypeVar("Answer")
@@ -63,7 +65,7 @@ class Tariff:
     default_category: str
     matrix: Mapping[str, Mapping[tuple[str, str], tuple[MatrixPrice, ...]]]
     bands: Mapping[str, tuple[DistanceBand, ...]]
-    formulas: Mapping[str, DistanceFare]
+    formulas: Mapping[str, tuple[DistanceFare, ...]]
     positions_m: Mapping[str, Mapping[str, int]]
     distances_m: Mapping[str, Mapping[tuple[str, str], int]]
     rounding: Mapping[str, tuple[int, Rounding]]
@@ -92,10 +94,8 @@ class Tariff:
     def __post_init__(self) -> None:
         self.from_listed = frozenset(start for start, _ in self.transfers if start)
         self.to_listed = frozenset(end for _, end in self.transfers if end)
-        limits = [
-            rule.limit_us for rules in self.transfers.values() for rule in rules if rule.limit_us is not None
-        ]
-        self.longest_reach_us = max(limits, default=0)
+        limits = [rule.limit_us for rules in self.transfers.values() for rule in rules]
+        self.longest_reach_us = max((_EVER_US if one is None else one for one in limits), default=0)
         self.joins_reach_us = max(
             (stops.within_us or 0 for places in self.joins.values() for stops in places), default=0
         )
@@ -162,8 +162,10 @@ class TariffBook:
         "currency",
         "day_starts",
         "folds_purse",
+        "media",
         "names",
         "notes",
+        "operators",
         "passes",
         "rider_categories",
         "sales",
@@ -187,6 +189,8 @@ class TariffBook:
         sales: SaleRules,
         rider_categories: Mapping[str, int],
         folds_purse: bool,
+        operators: frozenset[str],
+        media: frozenset[str],
         starts: tuple[date, ...],
         build: Callable[[date, date], Tariff],
     ) -> None:
@@ -201,6 +205,7 @@ class TariffBook:
         self.passes = passes
         self.sales = sales
         self.folds_purse = folds_purse  # on some date a rule asks whether the account was in debt
+        self.operators, self.media = operators, media  # whatever their dates
         self.rider_categories = rider_categories  # what a category of the files is numbered by
         self._starts = starts
         self._build = build

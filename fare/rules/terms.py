@@ -102,16 +102,22 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class DistanceFare:
-    """Base plus so much a kilometre, counted in whole steps (all lengths in metres)."""
+    """Base plus so much a kilometre, counted in whole steps (all lengths in metres).
+
+    A kilometre costs `per_km_minor` of the `per_km_parts` that a minor unit has: 21.7 cents are 217 tenths. It holds at
+    the tap-ons of a timeframe, or, where none fits or is named, at all.
+    """
 
     leg_group: str
     product_id: str
     base_minor: int
     per_km_minor: int
+    per_km_parts: int
     step_m: int
     rounding: Rounding
     min_minor: int | None
     max_minor: int | None
+    timeframe: str
     rule: str
 
     def minor_for(self, metres: int) -> int:
@@ -121,7 +127,8 @@ class DistanceFare:
             self.rounding is Rounding.UP or (self.rounding is Rounding.HALF_UP and 2 * rest >= self.step_m)
         ):
             whole += 1
-        steps_minor = (whole * self.step_m * self.per_km_minor * 2 + 1000) // 2000
+        unit = 1000 * self.per_km_parts
+        steps_minor = (whole * self.step_m * self.per_km_minor * 2 + unit) // (2 * unit)
         minor = self.base_minor + steps_minor
         if self.min_minor is not None:
             minor = max(minor, self.min_minor)
@@ -130,20 +137,22 @@ class DistanceFare:
 
 @dataclass(frozen=True, slots=True)
 class DistanceBand:
-    """The price of a distance up to `up_to_m` metres (inclusive); None is any distance. Empty means any rider, medium."""
+    """The price of a distance up to `up_to_m` metres (inclusive); None is any distance. Empty means any rider, medium, time."""
 
     up_to_m: int | None
     category: str
     medium: str
+    timeframe: str
     offer: Offer
 
 
 @dataclass(frozen=True, slots=True)
 class MatrixPrice:
-    """A published price of one pair of stops; empty category or medium means any."""
+    """A published price of one pair of stops; empty category, medium or timeframe (of the tap-on) means any."""
 
     category: str
     medium: str
+    timeframe: str
     offer: Offer
 
 
@@ -265,6 +274,7 @@ class PassProduct:
     validity: str
     validity_count: int
     from_first_tap: bool
+    start_within_days: int | None
     price: Money
     valid_from: date
     valid_to: date

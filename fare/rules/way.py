@@ -256,6 +256,7 @@ def _window_leg(leg: Leg, operator: OperatorId, categories: tuple[int, ...]) -> 
         metres=length_of(leg) if leg.tariff.windows_by_distance else None,
         medium=leg.tap.medium,
         categories=categories,
+        frames=leg.tariff.frames_at(leg.tap.tapped_at, leg.tap.stop_id),
     )
 
 

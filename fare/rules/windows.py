@@ -26,6 +26,7 @@ class WindowLeg:
     metres: int | None
     medium: str
     categories: tuple[int, ...]
+    frames: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,8 @@ def _through(leg: WindowLeg, metres: int) -> int | None:
     offers = [
         offer
         for network in sorted(leg.networks)
-        if (offer := offer_for(leg.tariff, network, metres, leg.medium, leg.categories)) is not None
+        if (offer := offer_for(leg.tariff, network, metres, leg.medium, leg.categories, leg.frames))
+        is not None
     ]
     return min((offer.minor for offer in offers), default=None)
 

@@ -12,7 +12,7 @@ import click
 from fare.gtfs.answer import answer, charged
 from fare.gtfs.riders import read_riders
 from fare.gtfs.table import Notice
-from fare.gtfs.taps import PricedRider, price_taps, read_taps
+from fare.gtfs.taps import PricedRider, price_taps, read_taps, unheard
 from fare.rules.explain import explain
 from fare.rules.tariff import TariffBook
 from service.commands.read_tariff import read
@@ -92,6 +92,8 @@ def price(
         riders_file.read_text("utf-8-sig"), book, riders_file.name
     )  # fmt: skip
     _stop_on(wrong, as_json=as_json)
+    if riders_file is not None:
+        _stop_on(unheard(taps, riders, riders_file.name), as_json=as_json)
     priced = price_taps(taps, riders, book, as_of)
     if as_json:
         click.echo(json.dumps(answer(priced, taps, book), ensure_ascii=False, indent=1))

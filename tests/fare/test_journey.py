@@ -81,7 +81,7 @@ def test_what_the_tariff_does_not_know_is_unpriced_never_zero(price, tap, reason
 
 def test_metro_ride_to_an_unknown_station_is_unpriced(price):
     found = price("hanoi", COLUMNS, f"{DAY}08:00,on,2A,2A-lang,g1,", f"{DAY}08:30,off,2A,2A-atlantis,g2,")
-    assert (found.charged, found.reasons) == ([], ["no_leg_rule"])
+    assert (found.charged, found.reasons) == ([], ["unknown_stop"])
 
 
 def test_day_under_way_leaves_a_metro_ride_open_until_its_limit(price):

@@ -70,7 +70,7 @@ def test_metro_single_cashless_and_cash_since_2025_08_01(price, book, route, sta
     tariff = book("hanoi").on(date(2025, 8, 1))
     network = next(iter(tariff.routes[route].networks))
     places = tariff.positions_m[route]
-    fitted = tariff.formulas[network].minor_for(abs(places[end] - places[start]))
+    fitted = tariff.formulas[network][0].minor_for(abs(places[end] - places[start]))
     assert fitted == cashless  # the inferred formula agrees with the published matrix
 
 

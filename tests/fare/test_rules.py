@@ -66,7 +66,7 @@ PASSES = "pass_product_id,scope,network_ids,validity,validity_count,activation,a
         ("p,all,A,days,7,purchase,9.00,EUR", "", [0, 300]),
         ("p,route,,days,7,purchase,9.00,EUR", "b1", [200, 0]),
         ("p,network,,days,7,purchase,9.00,EUR", "A", [0, 300]),
-        ("p,network,,days,7,purchase,9.00,EUR", "", [200, 300]),
+        ("p,network,,days,7,purchase,9.00,EUR", "R", [200, 300]),
     ],
 )
 def test_pass_covers_by_scope_and_keeps_the_face_value(price, row, scope, charged):
