@@ -37,7 +37,14 @@ FULL JOIN (SELECT * FROM ledger_recon_item WHERE side = 'bank') b ON l.reference
 _AGAIN: Final = (
     "ALTER TABLE ledger_recon_exception_end DISABLE TRIGGER USER",
     "ALTER TABLE ledger_recon_proposal DISABLE TRIGGER USER",
-    "TRUNCATE ledger_recon_edge, ledger_recon_exception, ledger_recon_exception_end, ledger_recon_proposal",
+    (
+        "TRUNCATE ledger_recon_edge, ledger_recon_exception, ledger_recon_exception_end, ledger_recon_proposal, "
+        "ledger_recon_open, ledger_recon_due, ledger_recon_total, ledger_recon_arrival"
+    ),
+    (
+        "INSERT INTO ledger_recon_arrival (first_no, last_no, currency, movements, moved) "
+        "SELECT min(item_no), max(item_no), 'VND', count(*), sum(amount) FROM ledger_recon_item"
+    ),
 )
 
 

@@ -30,6 +30,7 @@ from ledger.rules.reconcile import (
 )
 from ledger.store import recon_books as books
 from ledger.store import recon_match as match
+from ledger.store import recon_open
 from ledger.store import recon_queue as store
 
 _KIND: Final = "reconcile.ended"
@@ -173,6 +174,7 @@ def match_by_hand(
         raise UnbalancedMatchError(left=sums[0], right=sums[1])
     pairs = [(one.item_no, other.item_no) for one in left for other in right]
     books.insert_edges(tx, "-".join(relation), pairs, match_id, now)
+    recon_open.matched(tx, "-".join(relation), [row.item_no for row in left], [row.item_no for row in right])
     return len(pairs)
 
 
@@ -188,7 +190,12 @@ def undo_match(tx: Connection, match_id: UUID, *, note: str, actor: str, now: da
         return 0
     if not ended:
         raise UnmatchableError(item_id=str(match_id), reason="there is no such match")
-    return ended
+    for relation in sorted({edge.relation for edge in ended}):
+        edges = [edge for edge in ended if edge.relation == relation]
+        recon_open.unmatched(
+            tx, relation, [edge.left_no for edge in edges], [edge.right_no for edge in edges]
+        )
+    return len(ended)
 
 
 def _lock(tx: Connection, exception_ids: Sequence[UUID]) -> Sequence[Row[Any]]:

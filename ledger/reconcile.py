@@ -23,11 +23,12 @@ from ledger.rules.account import AccountSpec
 from ledger.rules.book_day import ZONE
 from ledger.rules.entry import Entry, Line, Refused
 from ledger.rules.reconcile import Figures, permille
-from ledger.store import pay_backs, payouts, tills
+from ledger.store import pay_backs, payouts, recon_open, tills
 from ledger.store import recon_books as books
 from ledger.store import recon_left as left
 from ledger.store import recon_match as match
 from ledger.store import recon_queue as queue
+from ledger.store.recon_open import Fresh
 
 ACTOR: Final = "reconcile"
 _KIND: Final = "reconcile.settled"
@@ -56,25 +57,31 @@ def _refresh(tx: Connection, now: datetime, tell: Tell) -> None:
 
 
 def _match_provider(tx: Connection, now: datetime, tell: Tell) -> None:
-    _match_keys(tx, match.LEDGER_PROVIDER, now, tell)
+    match.lock(tx)
+    fresh = recon_open.list_arrivals(tx)
+    if fresh.pools:  # else no provider ever sent a file
+        _match_keys(tx, match.LEDGER_PROVIDER, fresh, now, tell)
+        recon_open.keep_provider(tx, fresh)
 
 
 def _match_bank(tx: Connection, now: datetime, tell: Tell) -> None:
     """Match the bank by key, then what is left over in every other way, and queue what nothing explains."""
-    _match_keys(tx, match.LEDGER_BANK, now, tell)
-    left.set_aside(tx, as_left=True)
+    match.lock(tx)
+    _match_keys(tx, match.LEDGER_BANK, recon_open.take_arrivals(tx), now, tell)
+    left.set_aside(tx)
     minor = match.tolerance(tx, VND.code)
     tell(Step("payouts", left.match_payouts(tx, now, minor=minor)))
     tell(Step("batches", left.match_batched(tx, now, minor=minor)))
     tell(Step("splits", left.match_split(tx, now, minor=minor)))
     tell(Step("by amount, time and text", left.match_text(tx, now)))
+    recon_open.keep_bank(tx)
     opened, _ = queue.judge(tx, now, ACTOR)
     tell(Step("exceptions opened", opened))
 
 
-def _match_keys(tx: Connection, relation: match.Relation, now: datetime, tell: Tell) -> None:
-    match.lock(tx)
-    for rule, count in match.match_relation(tx, relation, now, minor=match.tolerance(tx, VND.code)):
+def _match_keys(tx: Connection, relation: match.Relation, fresh: Fresh, now: datetime, tell: Tell) -> None:
+    minor = match.tolerance(tx, VND.code)
+    for rule, count in match.match_relation(tx, relation, fresh, now, minor=minor):
         tell(Step(f"{relation.name} by {rule.value}", count))
 
 
@@ -96,14 +103,16 @@ def counter_account(pool: str, unit: Currency) -> AccountSpec:
 
 
 def book_settled(tx: Connection, now: datetime) -> int:
-    """Book, per statement and pool, what its matches come to beyond what is booked; return how many entries.
+    """Book what the matches of each statement come to beyond what is booked, by pool; return how many entries.
+
+    Asks the statements whose matches changed since they were booked.
 
     Dr bank, Cr clearing for what came in; Dr provider fees, Cr clearing for what the provider kept. A match that
     was undone makes the difference negative: the accounts swap.
     """
     match.lock(tx)
     entries = 0
-    for row in books.list_unbooked(tx):
+    for row in (row for source in recon_open.take_due(tx) for row in books.list_unbooked(tx, source)):
         unit = currency(row.currency)
         bank, clearing = chart.bank_guarantee(unit), counter_account(row.pool, unit)
         fees = chart.provider_fees(row.pool, unit)
@@ -136,7 +145,7 @@ def _line(debit: AccountSpec, credit: AccountSpec, minor: int, unit: Currency) -
 
 def read_figures(tx: Connection, unit: Currency = VND) -> Figures:
     """Return where reconciliation stands. Needs a transaction that may make a temporary table."""
-    left.set_aside(tx)
+    left.set_aside(tx, recon_open.peek(tx))
     row = books.get_figures(tx, unit.code)
     moved, open_amount, unexplained = int(row.moved), int(row.queued_amount), int(row.unexplained_amount)
     matched = moved - open_amount - unexplained

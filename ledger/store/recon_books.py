@@ -9,43 +9,50 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-# A bank movement settles the pool of whatever it was matched to, once, however many payments it bundles.
+# A bank movement settles the pool of whatever it was matched to, once, however many payments it bundles. A statement's
+# movements have numbers near to each other, by which the index of matches by their right end finds them.
 _SETTLED: Final = """
-WITH settled AS (
-    SELECT b.source_id, l.pool, b.currency, b.amount AS net, 0 AS fee
-    FROM ledger_recon_edge e JOIN ledger_recon_item l ON l.item_no = e.left_no
-    JOIN ledger_recon_item b ON b.item_no = e.right_no
-    WHERE e.live AND e.relation = 'ledger-bank' AND e.rule NOT IN ('batched', 'by_hand')
+WITH held AS (
+    SELECT e.relation, e.rule, e.left_no, b.item_no, b.currency, b.amount
+    FROM ledger_recon_item b JOIN ledger_recon_edge e ON e.right_no = b.item_no
+    WHERE b.source_id = :source_id AND b.side = 'bank' AND e.live AND e.right_no BETWEEN :low AND :high
+), settled AS (
+    SELECT l.pool, h.currency, h.amount AS net, 0 AS fee
+    FROM held h JOIN ledger_recon_item l ON l.item_no = h.left_no
+    WHERE h.relation = 'ledger-bank' AND h.rule NOT IN ('batched', 'by_hand')
     UNION ALL
-    SELECT b.source_id, min(l.pool), b.currency, b.amount, 0
-    FROM ledger_recon_edge e JOIN ledger_recon_item l ON l.item_no = e.left_no
-    JOIN ledger_recon_item b ON b.item_no = e.right_no
-    WHERE e.live AND e.relation = 'ledger-bank' AND e.rule IN ('batched', 'by_hand')
-    GROUP BY b.item_no, b.source_id, b.currency, b.amount
+    SELECT min(l.pool), h.currency, h.amount, 0
+    FROM held h JOIN ledger_recon_item l ON l.item_no = h.left_no
+    WHERE h.relation = 'ledger-bank' AND h.rule IN ('batched', 'by_hand')
+    GROUP BY h.item_no, h.currency, h.amount
     UNION ALL
-    SELECT b.source_id, min(p.pool), b.currency, b.amount, sum(p.fee)
-    FROM ledger_recon_edge e JOIN ledger_recon_item p ON p.item_no = e.left_no
-    JOIN ledger_recon_item b ON b.item_no = e.right_no
-    WHERE e.live AND e.relation = 'provider-bank'
-    GROUP BY b.item_no, b.source_id, b.currency, b.amount
+    SELECT min(p.pool), h.currency, h.amount, sum(p.fee)
+    FROM held h JOIN ledger_recon_item p ON p.item_no = h.left_no
+    WHERE h.relation = 'provider-bank'
+    GROUP BY h.item_no, h.currency, h.amount
 ), target AS (
-    SELECT source_id, pool, currency, sum(net) AS net, sum(fee) AS fee FROM settled GROUP BY source_id, pool, currency
+    SELECT pool, currency, sum(net) AS net, sum(fee) AS fee FROM settled GROUP BY pool, currency
 ), booked AS (
-    SELECT source_id, pool, currency, sum(net) AS net, sum(fee) AS fee, max(booking_no) AS booking_no
-    FROM ledger_recon_booking GROUP BY source_id, pool, currency
+    SELECT pool, currency, sum(net) AS net, sum(fee) AS fee, max(booking_no) AS booking_no
+    FROM ledger_recon_booking WHERE source_id = :source_id GROUP BY pool, currency
 )
-SELECT d.source_id, d.pool, d.currency, d.net, d.fee, d.booking_no, s.last_on FROM (
-    SELECT source_id, pool, currency, coalesce(t.net, 0) - coalesce(b.net, 0) AS net,
+SELECT CAST(:source_id AS uuid) AS source_id, d.pool, d.currency, d.net, d.fee, d.booking_no,
+    (SELECT last_on FROM ledger_bank_statement WHERE statement_id = :source_id) AS last_on
+FROM (
+    SELECT pool, currency, coalesce(t.net, 0) - coalesce(b.net, 0) AS net,
         coalesce(t.fee, 0) - coalesce(b.fee, 0) AS fee, coalesce(b.booking_no, 0) + 1 AS booking_no
-    FROM target t FULL JOIN booked b USING (source_id, pool, currency)
-) d LEFT JOIN ledger_bank_statement s ON s.statement_id = d.source_id
-WHERE d.net <> 0 OR d.fee <> 0 ORDER BY d.source_id, d.pool
+    FROM target t FULL JOIN booked b USING (pool, currency)
+) d WHERE d.net <> 0 OR d.fee <> 0 ORDER BY d.pool, d.currency
 """
 
 
-def list_unbooked(tx: Connection) -> Sequence[Row[Any]]:
-    """Return per statement and pool what the live matches come to beyond what is booked for them."""
-    return tx.execute(text(_SETTLED)).all()
+def list_unbooked(tx: Connection, source_id: UUID) -> Sequence[Row[Any]]:
+    """Return per pool what the live matches of a statement come to beyond what is booked for them."""
+    low, high = tx.execute(
+        text("SELECT min(item_no), max(item_no) FROM ledger_recon_item WHERE source_id = :source_id"),
+        {"source_id": source_id},
+    ).one()
+    return tx.execute(text(_SETTLED), {"source_id": source_id, "low": low, "high": high}).all()
 
 
 def insert_booking(tx: Connection, row: Row[Any], owner_id: UUID, entry_id: UUID, now: datetime) -> None:
@@ -106,13 +113,13 @@ UPDATE ledger_recon_edge SET live = false WHERE live AND (match_id = :match_id
     OR left_no = (SELECT item_no FROM ledger_recon_item WHERE item_id = :match_id)
         AND rule NOT IN ('by_hand', 'batched', 'payout')
     OR right_no = (SELECT item_no FROM ledger_recon_item WHERE item_id = :match_id)
-        AND rule IN ('batched', 'payout'))
+        AND rule IN ('batched', 'payout')) RETURNING relation, left_no, right_no
 """
 
 
-def end_match(tx: Connection, match_id: UUID) -> int:
-    """Take a match out of force; return how many of its edges were in force."""
-    return tx.execute(text(_END), {"match_id": match_id}).rowcount
+def end_match(tx: Connection, match_id: UUID) -> Sequence[Row[Any]]:
+    """Take a match out of force; return (relation, left_no, right_no) of those of its edges that were in force."""
+    return tx.execute(text(_END), {"match_id": match_id}).all()
 
 
 def insert_act(tx: Connection, match_id: UUID, act: str, note: str, actor: str, now: datetime) -> bool:
@@ -129,24 +136,25 @@ def insert_act(tx: Connection, match_id: UUID, act: str, note: str, actor: str, 
     )
 
 
+# All movements are what runs have added up and what has arrived since.
 _FIGURES: Final = """
-WITH open AS (
-    SELECT x.item_id, x.reason, x.opened_at FROM ledger_recon_exception x WHERE NOT EXISTS
-    (SELECT FROM ledger_recon_exception_end e WHERE e.exception_id = x.exception_id)
-), ended AS (
-    SELECT DISTINCT x.item_id FROM ledger_recon_exception x JOIN ledger_recon_exception_end e USING (exception_id)
-    WHERE e.resolution IN ('written_off', 'to_suspense')
-), state AS (
-    SELECT i.item_id, abs(i.amount) AS size, o.item_id IS NOT NULL AS queued,
-        o.item_id IS NULL AND d.item_id IS NULL AND l.item_id IS NOT NULL AS unexplained
-    FROM ledger_recon_item i LEFT JOIN open o ON o.item_id = i.item_id
-    LEFT JOIN ended d ON d.item_id = i.item_id LEFT JOIN pg_temp.recon_left l ON l.item_id = i.item_id
-    WHERE i.currency = :currency
+WITH every AS (
+    SELECT movements, moved FROM ledger_recon_total WHERE currency = :currency
+    UNION ALL SELECT movements, moved FROM ledger_recon_arrival WHERE currency = :currency
+), open AS (
+    SELECT x.item_id, abs(x.amount) AS size, x.opened_at FROM ledger_recon_exception x WHERE currency = :currency
+    AND NOT EXISTS (SELECT FROM ledger_recon_exception_end e WHERE e.exception_id = x.exception_id)
+), unexplained AS (
+    SELECT abs(l.amount) AS size FROM pg_temp.recon_left l WHERE currency = :currency
+    AND NOT EXISTS (SELECT FROM open o WHERE o.item_id = l.item_id)
+    AND NOT EXISTS (SELECT FROM ledger_recon_exception x JOIN ledger_recon_exception_end e USING (exception_id)
+        WHERE x.item_id = l.item_id AND e.resolution IN ('written_off', 'to_suspense'))
 )
-SELECT count(*) AS movements, coalesce(sum(size), 0) AS moved,
-    count(*) FILTER (WHERE queued) AS queued, coalesce(sum(size) FILTER (WHERE queued), 0) AS queued_amount,
-    count(*) FILTER (WHERE unexplained) AS unexplained,
-    coalesce(sum(size) FILTER (WHERE unexplained), 0) AS unexplained_amount,
+SELECT (SELECT coalesce(sum(movements), 0) FROM every)::bigint AS movements,
+    (SELECT coalesce(sum(moved), 0) FROM every) AS moved,
+    (SELECT count(*) FROM open) AS queued, (SELECT coalesce(sum(size), 0) FROM open) AS queued_amount,
+    (SELECT count(*) FROM unexplained) AS unexplained,
+    (SELECT coalesce(sum(size), 0) FROM unexplained) AS unexplained_amount,
     (SELECT min(opened_at) FROM open) AS oldest,
     (SELECT count(*) FROM ledger_bank_file WHERE status = 'quarantined') AS quarantined_files,
     (SELECT count(*) FROM ledger_bank_statement s WHERE s.status = 'accepted'
@@ -154,7 +162,6 @@ SELECT count(*) AS movements, coalesce(sum(size), 0) AS moved,
             AND e.currency = s.currency AND (e.last_on, e.statement_id) < (s.last_on, s.statement_id))
         AND NOT EXISTS (SELECT FROM ledger_bank_statement e WHERE e.status = 'accepted' AND e.account = s.account
             AND e.currency = s.currency AND e.statement_id <> s.statement_id AND e.closing = s.opening)) AS chain_gaps
-FROM state
 """
 
 

@@ -11,32 +11,34 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from ledger.rules.reconcile import Rule
+from ledger.store import recon_open
 from ledger.store.recon_match import TAKE_OUT
+from ledger.store.recon_open import Fresh
 
 _NEAR: Final = 3  # days between the two dates of one movement, for rules without a reference
 
-# Open at the bank: the books' and the bank's movements, found by their edges, or as `match_relation` left them.
-_BY_EDGES: Final = """(
-    SELECT * FROM ledger_recon_item x WHERE side = 'ledger' AND NOT EXISTS
-        (SELECT FROM ledger_recon_edge e WHERE e.live AND e.relation = 'ledger-bank' AND e.left_no = x.item_no)
-    UNION ALL
-    SELECT * FROM ledger_recon_item x WHERE side = 'bank' AND NOT EXISTS
-        (SELECT FROM ledger_recon_edge e WHERE e.live AND e.right_no = x.item_no)
-)"""
-_AS_LEFT: Final = "pg_temp.recon_open"
+_AS_LEFT: Final = "SELECT * FROM pg_temp.recon_open"
 # A payment whose row of the provider's file was paid out is explained by way of the provider.
 _LEFT_OVER: Final = """
 CREATE TEMPORARY TABLE recon_left ON COMMIT DROP AS
-SELECT i.*, true AS lb, true AS pb, false AS lp FROM {open} i WHERE NOT EXISTS (
+SELECT i.*, true AS lb, true AS pb, false AS lp FROM ({open}) i WHERE NOT EXISTS (
     SELECT FROM ledger_recon_edge e JOIN ledger_recon_edge o ON o.live AND o.relation = 'provider-bank'
         AND o.left_no = e.right_no
     WHERE e.live AND e.relation = 'ledger-provider' AND e.left_no = i.item_no)
 UNION ALL
-SELECT i.*, false, pb.left_no IS NULL, lp.left_no IS NULL FROM ledger_recon_item i
-LEFT JOIN ledger_recon_edge lp ON lp.live AND lp.relation = 'ledger-provider' AND lp.right_no = i.item_no
-LEFT JOIN ledger_recon_edge pb ON pb.live AND pb.relation = 'provider-bank' AND pb.left_no = i.item_no
-WHERE i.side = 'provider' AND (lp.left_no IS NULL OR (i.payout <> '' AND pb.left_no IS NULL))
+SELECT i.*, false, o.pb, o.lp FROM ledger_recon_item i JOIN (
+    SELECT item_no, bool_or(relation = 'provider-bank') AS pb, bool_or(relation = 'ledger-provider') AS lp
+    FROM ({listed}) l GROUP BY item_no
+) o USING (item_no) WHERE i.side = 'provider'
 """
+_LISTED: Final = (
+    "SELECT relation, item_no FROM ledger_recon_open WHERE relation IN ('ledger-provider', 'provider-bank')"
+)
+# What no run has looked at stands on no list: the provider's rows among it are open until one does.
+_LISTED_AND_FRESH: Final = f"""{_LISTED} UNION ALL
+    SELECT 'ledger-provider', x.item_no FROM ledger_recon_item x WHERE x.side = 'provider'
+    AND x.item_no BETWEEN :low AND :high AND NOT EXISTS (SELECT FROM ledger_recon_edge e
+        WHERE e.live AND e.right_no = x.item_no AND e.right_no BETWEEN :low AND :high)"""
 # A provider pays out many payments, less its fees, as one credit that names the payout.
 _PAYOUTS: Final = """
 WITH payout AS (
@@ -50,12 +52,24 @@ WITH payout AS (
         AND abs(b.amount - o.net) <= :tolerance
         AND (b.end_to_end = o.payout OR b.reference = o.payout OR position(o.folded IN b.folded) > 0)
     WHERE length(o.folded) >= 4
-)
-INSERT INTO ledger_recon_edge (relation, left_no, right_no, turn, rule, made_at)
-SELECT 'provider-bank', p.item_no, f.item_no, 1, 'payout', :now
-FROM found f JOIN pg_temp.recon_left p ON p.side = 'provider' AND p.pb AND p.pool = f.pool AND p.payout = f.payout
-WHERE f.banks = 1 AND f.payouts = 1
-ON CONFLICT DO NOTHING
+), made AS (
+    INSERT INTO ledger_recon_edge (relation, left_no, right_no, turn, rule, made_at)
+    SELECT 'provider-bank', p.item_no, f.item_no, 1, 'payout', :now
+    FROM found f JOIN pg_temp.recon_left p ON p.side = 'provider' AND p.pb AND p.pool = f.pool AND p.payout = f.payout
+    WHERE f.banks = 1 AND f.payouts = 1
+    ON CONFLICT DO NOTHING RETURNING left_no, right_no
+), paid AS (
+    DELETE FROM ledger_recon_open WHERE relation = 'provider-bank' AND item_no IN (SELECT left_no FROM made)
+), credited AS (
+    DELETE FROM pg_temp.recon_left WHERE item_no IN (SELECT right_no FROM made) AND side = 'bank'
+), known AS (
+    DELETE FROM pg_temp.recon_left WHERE item_no IN (SELECT left_no FROM made) AND side = 'provider' AND NOT lp
+), unknown AS (
+    UPDATE pg_temp.recon_left SET pb = false WHERE item_no IN (SELECT left_no FROM made) AND side = 'provider' AND lp
+), explained AS (
+    DELETE FROM pg_temp.recon_left x USING ledger_recon_edge e WHERE x.side = 'ledger' AND e.live
+    AND e.relation = 'ledger-provider' AND e.left_no = x.item_no AND e.right_no IN (SELECT left_no FROM made)
+) SELECT count(*) FROM made
 """
 # One payment that the bank booked in several credits under its reference, or several booked as one batched credit.
 _SPLIT: Final = """
@@ -99,22 +113,26 @@ WITH told AS (
 _TAKE_OUT: Final = TAKE_OUT.format(table="recon_left")
 
 
-def set_aside(tx: Connection, *, as_left: bool = False) -> int:
+def set_aside(tx: Connection, fresh: Fresh | None = None) -> int:
     """Set aside what nothing explains, for this transaction; return how many movements that is.
 
-    `as_left` takes the bank's side as `recon_match.match_relation` left it, instead of asking every movement.
+    Takes the bank's side as `recon_match.match_relation` left it; with `fresh`, what stands on the lists and what of
+    that range no run has looked at.
     """
     tx.execute(text("DROP TABLE IF EXISTS pg_temp.recon_left"))
-    done = tx.execute(text(_LEFT_OVER.replace("{open}", _AS_LEFT if as_left else _BY_EDGES)))
+    found, values = _LEFT_OVER.format(open=_AS_LEFT, listed=_LISTED), {}
+    if fresh is not None:
+        open_ = recon_open.candidates(tx, ("ledger", "bank"), fresh).query
+        found = _LEFT_OVER.format(open=open_, listed=_LISTED_AND_FRESH)
+        values = {"relation": recon_open.LEDGER_BANK, "low": fresh.low, "high": fresh.high}
+    done = tx.execute(text(found), values)
     tx.execute(text("ANALYZE recon_left"))
     return done.rowcount
 
 
 def match_payouts(tx: Connection, now: datetime, *, minor: int) -> int:
     """Match payments to the one credit their provider paid out, fees explained; return how many payments."""
-    done = tx.execute(text(_PAYOUTS), {"now": now, "tolerance": minor}).rowcount
-    if done:
-        set_aside(tx)
+    done: int = tx.execute(text(_PAYOUTS), {"now": now, "tolerance": minor}).scalar_one()
     return done
 
 

@@ -66,18 +66,18 @@ WITH related AS (
     LEFT JOIN ledger_topup_intent t ON t.reference = x.qr_reference AND x.side = 'bank'
     UNION ALL
     SELECT i.item_id, i.side, i.amount, i.currency, '', 'missing_at_provider'
-    FROM provider_days d JOIN ledger_recon_item i ON i.side = 'ledger' AND i.pool = d.pool
+    FROM ledger_recon_open o JOIN ledger_recon_item i USING (item_no) JOIN provider_days d ON d.pool = i.pool
         AND i.occurred_on BETWEEN d.first_on AND d.last_on - {_DAY_OF_GRACE}
-    WHERE EXISTS (SELECT FROM ledger_recon_edge e
+    WHERE o.relation = 'ledger-provider' AND i.side = 'ledger' AND EXISTS (SELECT FROM ledger_recon_edge e
         WHERE e.live AND e.relation = 'ledger-bank' AND e.left_no = i.item_no)
-    AND NOT EXISTS (SELECT FROM ledger_recon_edge e
-        WHERE e.live AND e.relation = 'ledger-provider' AND e.left_no = i.item_no)
 )
 """
 _PROVIDER_DAYS: Final = """
 provider_days AS MATERIALIZED (
-    SELECT pool, min(occurred_on) AS first_on, max(occurred_on) AS last_on
-    FROM ledger_recon_item WHERE side = 'provider' GROUP BY pool
+    SELECT pool,
+        (SELECT min(occurred_on) FROM ledger_recon_item i WHERE i.side = 'provider' AND i.pool = p.pool) AS first_on,
+        (SELECT max(occurred_on) FROM ledger_recon_item i WHERE i.side = 'provider' AND i.pool = p.pool) AS last_on
+    FROM ledger_recon_pool p
 ), """
 _JUDGED: Final = _REASONS.replace("WITH related", f"WITH {_PROVIDER_DAYS} related", 1)
 _OPEN: Final = """

@@ -27,6 +27,8 @@ MAY_UPDATE = {
     "ledger_suspense": "owner",
     "ledger_recon_edge": "out of force when its match is undone",
     "ledger_recon_exception": "owner",
+    "ledger_recon_arrival": "looked at by one of two steps",
+    "ledger_recon_total": "running totals, from the arrivals",
     "ledger_topup_intent": "state",
     "ledger_payout": "state; its steps are append-only",
     "ledger_mandate": "state; what a rider said stays",
@@ -51,6 +53,10 @@ MAY_DELETE = {
     "benefit_due": "a queue of bills to make anew",
     "device_unchained": "links that the head has passed",
     "ledger_notification_due": "outbox",
+    "ledger_recon_arrival": "looked at",
+    "ledger_recon_due": "booked",
+    "ledger_recon_open": "matched",
+    "ledger_recon_untold": "told",
     "staff_role": "taken away",
 }
 

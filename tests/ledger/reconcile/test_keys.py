@@ -1,17 +1,21 @@
-"""Matching by key in two ways, one plan for a day of millions and one for many twins, and by a slow third in Python."""
+"""Matching by key as one statement and by a slow second way in Python; in one run and in several; with undone matches."""
 
 from collections import defaultdict
 from datetime import date, datetime, timedelta
+from random import Random
 from uuid import uuid4
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
+from ledger import reconcile
 from ledger.store import recon_match as match
+from ledger.store.recon_open import Fresh
+from tests.conftest import CloneDatabase
 
 DAY = date(2026, 11, 18)
+SIDES = ("ledger", "bank")
 Movement = tuple[str, str, int, int, str]  # side, reference, amount, day, qr_reference
 movements = st.lists(
     st.tuples(
@@ -42,10 +46,16 @@ def plant(tx: Connection, rows: list[Movement], now: datetime) -> None:
     )  # fmt: skip
 
 
-def matched(tx: Connection, now: datetime, *, minor: int, limit: int | None) -> set[tuple[str, int, int]]:
+def run(tx: Connection, now: datetime, *, minor: int) -> None:
+    """Match everything that no match holds, as when all of it has just arrived."""
+    fresh = Fresh(1, tx.execute(text("SELECT coalesce(max(item_no), 0) FROM ledger_recon_item")).scalar_one())
+    list(match.match_relation(tx, match.LEDGER_BANK, fresh, now, minor=minor))
+
+
+def matched(tx: Connection, now: datetime, *, minor: int) -> set[tuple[str, int, int]]:
     """Match in a savepoint that is undone, and return the pairs by their numbers from 0."""
     inner = tx.begin_nested()
-    list(match.match_relation(tx, match.LEDGER_BANK, now, minor=minor, limit=limit))
+    run(tx, now, minor=minor)
     rows = tx.execute(
         text(
             "SELECT rule, left_no - first_no AS l, right_no - first_no AS r FROM ledger_recon_edge, "
@@ -90,14 +100,13 @@ def planted(tx: Connection, rows: list[Movement], now: datetime) -> None:
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=movements)
-def test_both_plans_match_what_a_slow_one_matches(
+def test_one_statement_matches_what_a_slow_way_matches(
     tx: Connection, now: datetime, rows: list[Movement]
 ) -> None:
     inner = tx.begin_nested()
     planted(tx, rows, now)
     expected = slowly(rows)
-    assert matched(tx, now, minor=0, limit=None) == expected
-    assert matched(tx, now, minor=0, limit=1) == expected, "twins numbered before they are joined"
+    assert matched(tx, now, minor=0) == expected
     inner.rollback()
 
 
@@ -108,21 +117,17 @@ def test_no_movement_is_matched_twice_where_amounts_may_differ(
 ) -> None:
     inner = tx.begin_nested()
     planted(tx, rows, now)
-    for limit in (None, 1):
-        pairs = matched(tx, now, minor=1, limit=limit)
-        for end in (1, 2):
-            assert len({pair[end] for pair in pairs}) == len(pairs)
-        assert all(abs(rows[left][2] - rows[right][2]) <= 1 for _, left, right in pairs)
+    pairs = matched(tx, now, minor=1)
+    for end in (1, 2):
+        assert len({pair[end] for pair in pairs}) == len(pairs)
+    assert all(abs(rows[left][2] - rows[right][2]) <= 1 for _, left, right in pairs)
     inner.rollback()
 
 
-@pytest.mark.parametrize("limit", [None, 1])
-def test_what_a_person_took_apart_stays_apart_and_its_twin_does_not(
-    tx: Connection, now: datetime, limit: int | None
-) -> None:
+def test_what_a_person_took_apart_stays_apart_and_its_twin_does_not(tx: Connection, now: datetime) -> None:
     plant(tx, [("ledger", "FT1", 100, 0, ""), ("bank", "FT1", 100, 0, ""), ("bank", "FT2", 200, 1, "")], now)
     plant(tx, [("ledger", "FT2", 200, 1, "")], now)
-    list(match.match_relation(tx, match.LEDGER_BANK, now, minor=0))
+    run(tx, now, minor=0)
     tx.execute(
         text(
             "UPDATE ledger_recon_edge SET live = false WHERE left_no IN "
@@ -130,4 +135,60 @@ def test_what_a_person_took_apart_stays_apart_and_its_twin_does_not(
         )
     )
     later = now + timedelta(hours=1)
-    assert matched(tx, later, minor=0, limit=limit) == set()
+    assert matched(tx, later, minor=0) == set()
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(parts=st.lists(movements, min_size=2, max_size=4), shuffled=st.randoms())
+def test_runs_over_parts_leave_nothing_that_one_run_would_match(
+    tx: Connection, now: datetime, parts: list[list[Movement]], shuffled: Random
+) -> None:
+    inner = tx.begin_nested()
+    try:
+        check_parts(tx, now, parts, shuffled)
+    finally:
+        inner.rollback()
+
+
+def check_parts(tx: Connection, now: datetime, parts: list[list[Movement]], shuffled: Random) -> None:
+    for rows in parts:
+        shuffled.shuffle(rows)
+        planted(tx, rows, now)
+        for work in reconcile.steps()[:-1]:
+            work(tx, now, lambda _: None)
+    for end in ("left_no", "right_no"):
+        twice = (
+            f"SELECT count(*) - count(DISTINCT {end}) FROM ledger_recon_edge WHERE live AND rule <> 'split'"
+        )
+        assert tx.execute(text(twice)).scalar_one() == 0, "a movement is matched once"
+    free = "SELECT item_no, side, reference, amount FROM ledger_recon_item i WHERE NOT EXISTS (SELECT FROM "
+    free += "ledger_recon_edge e WHERE e.live AND i.item_no IN (e.left_no, e.right_no))"
+    rows_left = tx.execute(text(free)).all()
+    listed = set(
+        tx.execute(text("SELECT item_no FROM ledger_recon_open WHERE relation = 'ledger-bank'")).scalars()
+    )
+    assert listed == {row.item_no for row in rows_left}, "what is on the list is what no match holds"
+    keys = [{(r.reference, r.amount) for r in rows_left if r.side == side and r.reference} for side in SIDES]
+    assert not keys[0] & keys[1], "no pair is left lying"
+    assert tx.execute(text("SELECT count(*) FROM ledger_recon_arrival")).scalar_one() == 0
+    found = reconcile.read_figures(tx)
+    assert (found.movements, found.unexplained) == (sum(map(len, parts)), 0)
+
+
+def test_a_movement_that_commits_late_is_not_passed_by(database: CloneDatabase, now: datetime) -> None:
+    """It took its number before others that were looked at meanwhile."""
+    begin = database.engine.begin
+
+    def reconciled() -> int:
+        for work in reconcile.steps()[:-1]:
+            with begin() as tx:
+                work(tx, now, lambda _: None)
+        with begin() as tx:
+            return reconcile.read_figures(tx).queued
+
+    with begin() as slow:
+        plant(slow, [("bank", "FT1", 100, 0, "")], now)
+        with begin() as tx:
+            plant(tx, [("ledger", "FT1", 100, 0, ""), ("ledger", "FT2", 100, 0, "")], now)
+        assert reconciled() == 2
+    assert reconciled() == 1, "FT1 is matched, FT2 still waits"
