@@ -17,6 +17,7 @@ from access.exceptions import House, Raised, raise_many, resolve
 from access.issue import lock_accounts
 from access.rules.tap import Tap
 from access.taps import list_taps
+from kernel.errors import DomainError
 from kernel.ids import FareAccountId, OperatorId
 from kernel.money import Money, currency
 from kernel.wire.tap import Phase, Purpose
@@ -43,6 +44,12 @@ from parking.store.stays import StayRow
 LOOK_BACK: Final = timedelta(days=90)
 _AHEAD: Final = timedelta(days=36_500)
 _PURPOSES: Final = {Purpose.PARK_IN: EventKind.ENTERED, Purpose.PARK_OUT: EventKind.LEFT}
+
+
+class SessionMergedError(DomainError):
+    """Its events belong to another session, since an earlier one was learnt of."""
+
+    detail = "Session {session_id} is part of another session: {joined}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,14 +183,18 @@ def stay_event(tap: Tap, rates: Rates) -> StayEvent:
 def list_stay_events(tx: Connection, row: StayRow, rates: Rates) -> tuple[Stay, RateBook]:
     """Return a stored stay folded anew from its account's events, and the book that prices it.
 
-    A stay that was merged into another has nothing left and is a stay without events: LookupError.
+    SessionMergedError where its events belong to another since an earlier one was learnt of.
     """
     guests = frozenset({row.fare_account_id}) if row.guest else frozenset[FareAccountId]()
     gathered = _gather(tx, _cut(tx, {row.fare_account_id: row.first_at}), rates, guests)
-    for stay in fold_stays(gathered.get(row.fare_account_id, ())):
+    stays = fold_stays(gathered.get(row.fare_account_id, ()))
+    for stay in stays:
         if stay.stay_id == row.stay_id:
             return stay, rates.version(row.rates_version)
-    raise LookupError(f"stay {row.stay_id} has no events of its own")
+    joined = [stay.stay_id for stay in stays if any(each.at == row.first_at for each in stay.events)]
+    raise SessionMergedError(
+        session_id=str(row.stay_id), joined=str(joined[0]) if joined else "the card's own"
+    )
 
 
 def _bill(stay: Stay, rates: Rates, rights: Iterable[AssignedRight]) -> StayBill:

@@ -187,12 +187,9 @@ def leave(
     """
     kept = None
     if quoted_at is not None and quoted_at <= at:
-        session = find_session(tx, session_id, now=quoted_at)
-        if (
-            session.asked is not None
-            and session.asked.expires_at is not None
-            and at <= session.asked.expires_at
-        ):
+        asked = find_session(tx, session_id, now=quoted_at).asked
+        quote = asked.quote if asked else None
+        if quote is not None and quote.expires_at is not None and at <= quote.expires_at:
             kept = quoted_at
     row = lock_session(tx, session_id, now=now)
     return tell(tx, row, EventKind.LEFT, event_id=event_id, at=at, until=kept, actor=actor, now=now)

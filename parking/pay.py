@@ -61,7 +61,8 @@ def find_paid(tx: Connection, session_id: UUID, *, now: datetime, again: bool = 
         raise NotAGuestError(session_id=str(session_id))
     paid = store.list_payments(tx, row.fare_account_id, session_id)
     unit = currency(row.currency)
-    price = session.bill.charged() or (session.asked.total if session.asked else Money.zero(unit))
+    leaving = session.asked.charged() if session.asked else None
+    price = session.bill.charged() or leaving or Money.zero(unit)
     total = sum((Money(each.amount_minor, currency(each.currency)) for each in paid), Money.zero(unit))
     return Paid(session, dues(price, total), paid, again)
 

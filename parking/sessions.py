@@ -5,7 +5,7 @@ The same id with the same content is the first answer again; with other content 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -23,9 +23,8 @@ from parking.rights import list_held
 from parking.rules.bill import StayBill, price_folded
 from parking.rules.book import RateBook
 from parking.rules.errors import ImpossibleTimesError, NoRateError, UnknownPlaceError
-from parking.rules.quote import Quote, quote, quote_between
 from parking.rules.session import EventKind, State, take_step
-from parking.rules.stay import StayEvent
+from parking.rules.stay import Stay, StayEvent, as_if_left
 from parking.store import events as event_store
 from parking.store import stays as store
 from parking.store.stays import StayRow
@@ -41,6 +40,12 @@ class UnknownSessionError(DomainError):
     detail = "There is no parking session {session_id}."
 
 
+class StayUnpricedError(DomainError):
+    """The rates have no price for the stay."""
+
+    detail = "Session {session_id} cannot be priced: {reason}"
+
+
 class SessionIdReusedError(DomainError):
     """An event of this id tells of something else."""
 
@@ -49,11 +54,11 @@ class SessionIdReusedError(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session as it stands: its row, its bill, and (while it runs) what leaving at `asked_at` would cost."""
+    """A session as it stands: its row, its bill, and (while it runs) the bill of leaving at `asked_at`."""
 
     row: StayRow
     bill: StayBill
-    asked: Quote | None
+    asked: StayBill | None
     asked_at: datetime
     again: bool = False
 
@@ -67,9 +72,7 @@ def find_session(tx: Connection, session_id: UUID, *, now: datetime, again: bool
     bill = price_folded(stay, book, held.get(stay.stay_id, ()))
     asked = None
     if row.running and row.entered_at is not None and row.entered_at <= now:
-        vehicle_class = stay.vehicle_class or book.place(row.place_id).default_class
-        table = book.table_for(row.place_id, vehicle_class, row.first_at, user=stay.user)
-        asked = quote(stay.events, table, asked_at=now)
+        asked = _leaving(tx, row, stay, book, rates, now)
     return Session(row, bill, asked, now, again)
 
 
@@ -79,11 +82,37 @@ def operator_of(tx: Connection, session_id: UUID) -> OperatorId:
 
 
 def price_until(tx: Connection, row: StayRow, until: datetime) -> Money:
-    """Return what a stay costs that leaves at an instant; NoRateError, UncoveredTimeError, ImpossibleTimesError."""
-    stay, book = list_stay_events(tx, row, Rates(tx))
-    vehicle_class = stay.vehicle_class or book.place(row.place_id).default_class
-    table = book.table_for(row.place_id, vehicle_class, row.first_at, user=stay.user)
-    return quote_between(table, row.entered_at or row.first_at, until).total
+    """Return what a stay costs that is paid ahead until an instant and leaves at it, less what its rights take off.
+
+    StayUnpricedError where the rates do not price it.
+    """
+    rates = Rates(tx)
+    stay, book = list_stay_events(tx, row, rates)
+    found = _leaving(tx, row, stay, book, rates, until, paid=True)
+    charged = found.charged()
+    if charged is None:
+        raise StayUnpricedError(session_id=str(row.stay_id), reason=found.reason)
+    return charged
+
+
+def _leaving(
+    tx: Connection,
+    row: StayRow,
+    stay: Stay,
+    book: RateBook,
+    rates: Rates,
+    at: datetime,
+    *,
+    paid: bool = False,
+) -> StayBill:
+    """Return the bill that a running stay would have if it left at an instant (`paid` ahead until then)."""
+    ended = as_if_left(stay, at, paid=paid)
+    held = list_held(tx, [(row.fare_account_id, ended)], rates)
+    bill = price_folded(ended, book, held.get(stay.stay_id, ()))
+    if bill.quote is None:
+        return bill
+    binding = timedelta(minutes=bill.quote.table.edges.quote_valid_min)
+    return replace(bill, quote=replace(bill.quote, expires_at=at + binding))
 
 
 def lock_session(tx: Connection, session_id: UUID, *, now: datetime) -> StayRow:

@@ -264,6 +264,8 @@ TABLE: Final[dict[str, Row]] = {
     "unknown-quote": Row(404, "Quote unknown"),
     "unknown-place": Row(404, "Place unknown"),
     "unknown-session": Row(404, "Session unknown"),
+    "session-merged": Row(410, "Session joined another"),
+    "stay-unpriced": Row(409, "Session without a price"),
     "unknown-shift": Row(404, "Shift unknown"),
     "unit-count": Row(422, "Count of units"),
     "unknown-unit": Row(422, "Unit unknown"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,7 +16,6 @@ from parking.rules.edges import ExitGraceMode, Measure, UnusedPaidTime
 from parking.rules.engine import charges_for, total_of
 from parking.rules.errors import ImpossibleTimesError, UnitCountError, UnknownUnitError
 from parking.rules.rate import RateLineCollection, RateTable
-from parking.rules.stay import StayEvent, fold_stays
 from parking.rules.tax import tax_charges
 from parking.rules.walk import Charge, Kind
 
@@ -287,23 +286,3 @@ _ROLES: Final[Mapping[Basis, Callable[[RateTable], tuple[Kind, RateLineCollectio
     Basis.LOST_TICKET: lambda table: (Kind.LOST_TICKET, table.lost_ticket),
     Basis.NO_SHOW: lambda table: (Kind.NO_SHOW, table.no_show),
 }
-
-
-def quote(events: Iterable[StayEvent], table: RateTable, *, asked_at: datetime | None = None) -> Quote:
-    """Return the price of the one stay that these events tell of, in whatever order they come.
-
-    It lasts from the first entry to the first exit, or to `asked_at` while no exit is known. Raises
-    ImpossibleTimesError where there is no entry or no end, and as `quote_between`.
-    """
-    stays = fold_stays(events)
-    entered = stays[0].entered_at if stays else None
-    left = stays[0].priced_until if stays else None
-    end = left or asked_at
-    if entered is None or end is None or len(stays) > 1:
-        reason = "no entry is known" if entered is None else "no exit is known"
-        raise ImpossibleTimesError(
-            entered_at=entered.astimezone(table.zone).isoformat() if entered else None,
-            left_at=end.astimezone(table.zone).isoformat() if end else None,
-            reason="these are the events of several stays" if len(stays) > 1 else reason,
-        )
-    return quote_between(table, entered, end, asked_at=None if left else asked_at)

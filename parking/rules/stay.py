@@ -147,6 +147,24 @@ def fold_stays(events: Iterable[StayEvent], *, passback: timedelta = PASSBACK) -
     return tuple(found)
 
 
+def as_if_left(stay: Stay, at: datetime, *, paid: bool = False) -> Stay:
+    """Return a running stay as it would be if it left at an instant, with `paid` having paid ahead until then."""
+    # After all that is known of it, whatever the clocks say; what is priced is `at`.
+    told_at = max(at, *(each.at + timedelta(microseconds=1) for each in stay.events))
+    ends = [
+        StayEvent(
+            event_id=uuid8("as if", kind.value, stay.stay_id),
+            kind=kind,
+            subject=stay.subject,
+            at=told_at,
+            place_id=stay.place_id,
+            until=at,
+        )
+        for kind in ((EventKind.PAID, EventKind.LEFT) if paid else (EventKind.LEFT,))
+    ]
+    return next(each for each in fold_stays([*stay.events, *ends]) if each.stay_id == stay.stay_id)
+
+
 def _fold_subject(events: list[StayEvent], passback: timedelta) -> Iterator[Stay]:
     current: Stay | None = None
     for event in events:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from kernel.ids import FareAccountId
 from parking import enter as verbs
 from parking.places import place_in_force
+from parking.rules.bill import StayBill
 from parking.rules.park_proof import cuts_json
 from parking.sessions import Session, find_session, operator_of
 from parking.settled import list_settled
@@ -211,7 +212,8 @@ def answer(made: Session, status: int) -> tuple[dict[str, Any], int, dict[str, s
 def session_body(found: Session) -> dict[str, Any]:
     """Return a session as the API shows it, with the proof of its price."""
     row, bill = found.row, found.bill
-    priced = bill.quote or found.asked
+    priced = bill if bill.quote is not None or found.asked is None else found.asked
+    quote = priced.quote
     return {
         "session_id": str(row.stay_id),
         "place_id": row.place_id,
@@ -224,25 +226,42 @@ def session_body(found: Session) -> dict[str, Any]:
         "held_until": row.held_until.isoformat() if row.held_until else None,
         "paid_until": row.paid_until.isoformat() if row.paid_until else None,
         "payment": _payment(row.guest, bool(bill.lines)),
-        "lines": [
-            {
-                "component": line.component.value,
-                "funder": line.funder,
-                "rule": line.rule,
-                "amount": line.amount.to_json(),
-            }
-            for line in bill.lines
-        ],
+        "lines": _lines(bill),
         "asked_at": found.asked_at.isoformat() if found.asked else None,
+        "leave_now": _leave_now(found.asked),
         "proof": None
-        if priced is None
+        if quote is None
         else {
             "place_id": row.place_id,
-            "vehicle_class": bill.priced_class,
-            "user": bill.stay.user,
-            **priced.to_json(),
-            "park_and_ride": cuts_json(bill.cuts),
+            "vehicle_class": priced.priced_class,
+            "user": priced.stay.user,
+            **quote.to_json(),
+            "park_and_ride": cuts_json(priced.cuts),
         },
+    }
+
+
+def _lines(bill: StayBill) -> list[dict[str, Any]]:
+    return [
+        {
+            "component": line.component.value,
+            "funder": line.funder,
+            "rule": line.rule,
+            "amount": line.amount.to_json(),
+        }
+        for line in bill.lines
+    ]
+
+
+def _leave_now(asked: StayBill | None) -> dict[str, Any] | None:
+    """Return what leaving at `asked_at` would cost and who would pay it; None for a session that does not run."""
+    if asked is None:
+        return None
+    charged = asked.charged()
+    return {
+        "charged": charged.to_json() if charged is not None else None,
+        "lines": _lines(asked),
+        "reason": asked.reason or None,
     }
 
 

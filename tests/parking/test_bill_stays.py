@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from access.exceptions import House, list_open
 from kernel.wire.tap import Phase, Purpose
-from parking.bill import bill_stays
+from parking.bill import SessionMergedError, bill_stays
+from parking.sessions import find_session
 from parking.store import stays as store
 from tests.parking.conftest import balances, store_taps
 
@@ -63,6 +64,16 @@ def test_exit_learnt_before_the_entry_ends_in_the_same_bill(tx, rates, issue, no
     assert stays_of(tx, card.account, now) == [("left", "", entry.tapped_at, leaving.tapped_at, 50_000)]
     assert balances(tx, card.account, now) == (50_000, 0, 50_000)
     assert list_open(tx, now=now, house=House.PARKING) == ()
+
+
+def test_a_session_that_joined_another_says_which(tx, rates, issue, now):
+    card = issue(100_000)
+    entry, leaving = card.tap(IN, now), card.tap(OUT, now + timedelta(minutes=61))
+    (alone,) = bill(tx, [leaving], now).stays
+    bill(tx, [entry], now)
+    (kept,) = (row for row in store.list_stays(tx, {card.account: now - LONG_AGO}) if row.cases != "merged")
+    with pytest.raises(SessionMergedError, match=str(kept.stay_id)):
+        find_session(tx, alone.stay_id, now=now)
 
 
 def test_an_exit_that_comes_late_splits_what_looked_like_one_stay(tx, rates, issue, now):

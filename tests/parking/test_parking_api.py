@@ -79,6 +79,8 @@ def test_a_stay_through_the_api_is_charged_to_its_account(client, begin, bearer,
     )
     assert (began.status_code, began.json["state"], began.json["payment"]) == (201, "open", "open")
     assert began.json["proof"]["total"]["minor"] == 50_000
+    assert check_proof(began.json["proof"], load_rate_dir(HANOI)) == (), "a running session's proof proves"
+    assert (began.json["lines"], began.json["leave_now"]["charged"]["minor"]) == ([], 50_000)
     where = f"{BASE}/sessions/{began.json['session_id']}"
     leaving = {"event_id": str(uuid4())}
     left = client.post(f"{where}/leave", headers=head, json=leaving)

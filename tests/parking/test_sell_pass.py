@@ -9,11 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.ids import uuid8
+from kernel.money import VND, Money
 from kernel.wire.tap import Purpose
 from parking.bill import bill_stays
+from parking.enter import Entering, enter, leave
+from parking.pay import find_paid, pay
 from parking.pools import even_pools, open_pool
 from parking.publish_rates import publish_rates
 from parking.rate_dir import HANOI, read_rate_dir
+from parking.rules.payment import Method, PaymentAmountError
 from parking.rules.pool import PoolStay, covered_stays
 from parking.sell_pass import (
     Assigning,
@@ -256,3 +260,20 @@ def test_a_shops_coupon_helps_one_stay_and_the_shop_owes_it(tx, products, issue,
     assert balances(tx, holder.account, now) == (75_000, 0, 25_000)
     (line,) = settle_lines(tx, now.date()).lines
     assert (line.collected.minor - line.refunded.minor, line.discounted.minor) == (25_000, 25_000)
+
+
+def test_a_guest_who_pays_ahead_pays_what_a_shops_coupon_leaves(tx, products, now):
+    asked = Entering(
+        event_id=uuid4(), place_id="dong-da-01", vehicle_class="car_le9", subject=uuid4(), at=now
+    )
+    stay_id = enter(tx, asked, actor="t", now=now).row.stay_id
+    assign(tx, asking(now, None, spec_id="shop", stay_id=stay_id), actor="t", now=now)
+    until = now + 120 * MINUTE
+    paying = {"payment_id": uuid4(), "method": Method.CASH, "till": "dd-1", "actor": "t", "until": until}
+    with pytest.raises(PaymentAmountError):
+        pay(tx, stay_id, amount=Money(25_001, VND), now=now + MINUTE, **paying)
+    found = pay(tx, stay_id, amount=Money(25_000, VND), now=now + MINUTE, **paying)
+    assert found.session.asked.charged() == Money(0, VND), "the first hour is the shop's"
+    leave(tx, stay_id, event_id=uuid4(), at=until, actor="t", now=until)
+    paid = find_paid(tx, stay_id, now=until)
+    assert (paid.dues.due, paid.dues.credit) == (Money(0, VND), Money(0, VND))

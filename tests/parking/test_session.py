@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from kernel.ids import uuid8
 from parking.rules.bill import Component, price_folded, price_stay
 from parking.rules.errors import SessionStateError
-from parking.rules.quote import quote
 from parking.rules.session import TRANSITIONS, Case, EventKind, State, diagram, take_step
-from parking.rules.stay import StayEvent, fold_stays
+from parking.rules.stay import StayEvent, as_if_left, fold_stays
 from tests.parking.books import book
 
 START = datetime.fromisoformat("2026-11-18T09:00+07:00")
@@ -129,18 +128,21 @@ def test_stays_are_a_function_of_the_set_of_events(passes, dice):
 
 
 @given(st.integers(0, 5_000))
-def test_the_quote_is_the_bill(minutes):
+def test_what_leaving_would_cost_is_the_bill(minutes):
     events = (event(OUT, minutes, 2), event(IN, 0, 1))
-    rates = book("hanoi")
-    table = rates.table_for("dong-da-01", "car_le9", START)
-    bill = price_stay(events, rates)
-    assert bill.quote.total == quote(events, table).total
-    open_at = START + timedelta(minutes=minutes)
-    asked = quote(events[1:], table, asked_at=open_at)
-    assert (asked.total, asked.expires_at) == (
-        bill.quote.total,
-        (open_at + timedelta(minutes=10)).astimezone(asked.expires_at.tzinfo),
-    )
+    bill = price_stay(events, book("hanoi"))
+    (running,) = fold_stays(events[1:])
+    asked = price_folded(as_if_left(running, START + timedelta(minutes=minutes)), book("hanoi"))
+    assert (asked.quote.total, asked.lines) == (bill.quote.total, bill.lines)
+
+
+def test_leaving_is_priced_by_what_was_paid_ahead():
+    (paid,) = fold_stays([event(IN, 0), event(EventKind.PAID, 1, until=120)])
+    for left, expected in ((30, 25_000), (120, 50_000), (121, 85_000)):
+        asked = price_folded(as_if_left(paid, START + timedelta(minutes=left)), book("hanoi"))
+        assert asked.charged().minor == expected
+    ahead = as_if_left(paid, START + timedelta(minutes=180), paid=True)
+    assert price_folded(ahead, book("hanoi")).charged().minor == 85_000
 
 
 def test_gates_whose_clocks_disagree_cost_the_least_and_open_a_case():

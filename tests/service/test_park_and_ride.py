@@ -159,6 +159,26 @@ def test_the_explanation_and_the_session_say_why(town):
     assert (cut.right.ride.ref, cut.amount.minor) == (tap, STAY // 2)
 
 
+def test_what_leaving_now_would_cost_shows_what_the_ride_earns(town):
+    town.pass_gate(Purpose.PARK_IN, 0)
+    town.send(town.gate)
+    stay = town.tx.execute(text("SELECT stay_id FROM parking_stay")).scalar_one()
+    leaving = MORNING + timedelta(minutes=300)
+
+    def asked():
+        bill = find_session(town.tx, stay, now=leaving).asked
+        return bill.quote.total.minor, bill.charged().minor, bill.quote.expires_at - leaving
+
+    assert asked() == (STAY, STAY, timedelta(minutes=10))
+    town.ride(20)
+    town.send(town.station)
+    assert asked() == (STAY, STAY - STAY // 2, timedelta(minutes=10))
+    town.pass_gate(Purpose.PARK_OUT, 300)
+    town.send(town.gate)
+    found = find_session(town.tx, stay, now=leaving)
+    assert (found.asked, found.bill.charged().minor) == (None, STAY - STAY // 2)
+
+
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), shape=st.lists(st.sampled_from("rrsp"), min_size=1, max_size=5))
 def test_any_order_of_taps_and_stays_ends_in_the_same_bills(tx, keyring, seed, shape):
