@@ -266,7 +266,12 @@ def enrol_readers(city: World, clock: str, readers: Sequence[Reader] = READERS) 
 
 
 def issue_cards(
-    city: World, concessions: Iterable[Concession], *, first: int = 1, file: str = "cards.json"
+    city: World,
+    concessions: Iterable[Concession],
+    *,
+    first: int = 1,
+    file: str = "cards.json",
+    more: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Issue cards from a personalisation file, their UIDs counted from `first`; what software cards are made of."""
     wanted = city.home / "personalise.csv"
@@ -276,7 +281,7 @@ def issue_cards(
     ]
     wanted.write_text("uid,concession,expiry\n" + "\n".join(rows) + "\n", "ascii")
     out = city.home / file
-    city.lienthong("card", "issue", "--bulk", str(wanted), "--out", str(out))
+    city.lienthong("card", "issue", "--bulk", str(wanted), "--out", str(out), *more)
     cards = json.loads(out.read_text("ascii"))
     assert isinstance(cards, list)
     return cards

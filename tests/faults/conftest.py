@@ -46,6 +46,7 @@ def city(clone, tmp_path_factory) -> Iterator[Town]:
             temporary.mkdir()
             made.crew.environment = {"PYTHONWARNINGS": "error", "TMPDIR": str(temporary)}
             made.environment["LIENTHONG_PASSBACK_S"] = "1"
+            made.environment["LIENTHONG_STORED_VALUE"] = "true"
             prepare(made)
             made.start_service(scaled(OPENS, 1))
             books = Database(database.url, pool_size=2)

@@ -58,10 +58,12 @@ def open_fleet(town: Town) -> None:
         write_reader(town.city, reader, url=town.city.url, clock=clock)
 
 
-def many_cards(town: Town, count: int, *, money: int) -> list[Card]:
-    """Issue many cards and load them, a few at a time: the bank's desk has patience for thirty seconds."""
+def many_cards(town: Town, count: int, *, money: int, stored_value: bool = False) -> list[Card]:
+    """Issue many cards and top them up, a hundred at a time: the bank's desk has patience for two minutes."""
     return [
-        card for first in range(0, count, 100) for card in town.cards(min(100, count - first), money=money)
+        card
+        for first in range(0, count, 100)
+        for card in town.cards(min(100, count - first), money=money, stored_value=stored_value)
     ]
 
 

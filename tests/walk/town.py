@@ -138,13 +138,14 @@ class Town:
 
     # Cards
 
-    def cards(self, count: int, *, money: int = 0) -> list[Card]:
-        """Issue cards and, with `money`, have each topped up at the bank."""
+    def cards(self, count: int, *, money: int = 0, stored_value: bool = False) -> list[Card]:
+        """Issue cards and, with `money`, have each topped up at the bank; a purse on the card stays empty."""
         rows = issue_cards(
             self.city,
             [Concession.NORMAL] * count,
             first=self.cards_issued + 1,
             file=f"cards-{self.cards_issued}.json",
+            more=("--stored-value",) if stored_value else (),
         )
         self.cards_issued += count
         made = [Card(row["serial"], FareAccountId(UUID(row["fare_account_id"])), row) for row in rows]
@@ -224,7 +225,7 @@ class Town:
     def pay(self, order: dict[str, Any]) -> None:
         """Pay at the bank, and wait until it has notified the service of everything."""
         bank_asked(self.bank, "/pay", order)
-        bank_asked(self.bank, "/flush", {"timeout_s": 30})
+        bank_asked(self.bank, "/flush", {"timeout_s": 120})
 
     def purse(self, account: FareAccountId) -> Purse:
         """What the rider has stored and owes, as auditors read it; accounts that were never opened hold nothing."""
@@ -292,7 +293,7 @@ class Town:
 def bank_asked(bank: str, path: str, body: object = None) -> Any:
     """One request to the bank's desk."""
     raw = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(urllib.request.Request(f"{bank}{path}", data=raw), timeout=60) as answer:
+    with urllib.request.urlopen(urllib.request.Request(f"{bank}{path}", data=raw), timeout=150) as answer:
         return json.load(answer)
 
 
