@@ -26,6 +26,8 @@ class CaseKind(StrEnum):
     MAC_INVALID = "mac-invalid"
     CODE_INVALID = "code-invalid"
     """A device delivered a tap of a QR or a token that nothing vouches for."""
+    CODE_SHARED = "code-shared"
+    """One QR code was let through by several readers within its minute: charged once, all of it in one case a medium."""
     COUNTER_TAKEN = "counter-taken"
     READER_CHAIN = "reader-chain"
     """The card's own memory of its last reader is not the reader whose tap holds the counter before."""

@@ -8,6 +8,8 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from access import deny
+from access.deny import DenyReason
 from access.issue import CardIssuedError
 from access.keyring import Keyring
 from access.rules.medium import MediumKind, MediumState
@@ -56,7 +58,7 @@ def register(
     """Return the medium of a token on an account, made if it is new; only a keyed hash of the token is kept.
 
     For QR the token is the phone's 32-byte public key. The same token on the same account again answers the same, with
-    a fresh certificate. The account is locked by the caller. BadTokenError; CardIssuedError for another's token.
+    a fresh certificate, unless the medium is blocked or found to be shared or forged. The account is locked by the caller. BadTokenError; CardIssuedError for another's token.
     """
     if kind is MediumKind.QR:
         why = "" if len(token) == 32 else "a public key has 32 bytes"
@@ -94,7 +96,7 @@ def find_by_token(tx: Connection, kind: MediumKind, token: bytes, *, keyring: Ke
 
 
 def _certified(tx: Connection, card: Card, public_key: bytes, keyring: Keyring, now: datetime) -> Registered:
-    if card.state is not MediumState.ACTIVE:
+    if card.state is not MediumState.ACTIVE or DenyReason.FORGED in deny.reasons(tx, card.serial):
         return Registered(card)
     certificate = Certificate(card.serial, public_key, now.replace(microsecond=0), now + CERTIFIED)
     key = VerifyKey(public_key)

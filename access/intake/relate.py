@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from access.cases import CaseKind
 from access.intake.batch import CASE_OF, Batch
 from access.intake.examine import Seen
+from access.rules.coded import LAST_COUNTER
 from access.rules.link import Counting
 from access.rules.tap import Tap
 from access.rules.verdict import Reason
@@ -84,7 +85,7 @@ def _misfits(
     """Return which claims come second, of these and of those stored before them, with their cards.
 
     A rival of other content opens a case (READERS.md, check 4), and so does a card that remembers another reader
-    than the one which delivered its tap before (check 7).
+    than the one which delivered its tap before (check 7), and a code that two readers let through.
     """
     losers: dict[UUID, UUID] = {}
     own = {claim.tap_id: claim for claim in claims}
@@ -102,11 +103,14 @@ def _misfits(
         comes_first = (other.tapped_at, other.tap_id) < (claim.tapped_at, claim.tap_id)
         losers[claim.tap_id if comes_first else other.tap_id] = claim.card_id
         if other.tmv != claim.tmv:
-            subject = f"card:{claim.card_id}:{claim.counter}"
-            for one in (claim, other):
-                batch.suspect(
-                    CaseKind.COUNTER_TAKEN, subject, str(one.tap_id), one.card_id, device_id=one.device_id
-                )
+            kind, subject = CaseKind.COUNTER_TAKEN, f"card:{claim.card_id}:{claim.counter}"
+        elif claim.counter > LAST_COUNTER and other.device_id != claim.device_id:
+            # A case a medium, not a code: whether it was a picture taken once or a habit is what a reviewer must see.
+            kind, subject = CaseKind.CODE_SHARED, f"card:{claim.card_id}"
+        else:
+            continue
+        for one in (claim, other):
+            batch.suspect(kind, subject, str(one.tap_id), one.card_id, device_id=one.device_id)
     return losers
 
 
