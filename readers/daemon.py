@@ -115,6 +115,8 @@ class Daemon:
             case State.OUT_OF_SERVICE:
                 self._repair()
             case State.MAINTENANCE:
+                # Nobody asks the device meanwhile: it is the operator's word that keeps the watchdog quiet.
+                tell_systemd("WATCHDOG=1")
                 self._over.wait(_REPAIR_MIN_S)
                 if not self._asked_for_maintenance():
                     self.machine.on(Event.MAINTENANCE_OVER)
@@ -206,11 +208,11 @@ class Daemon:
         self._uplink.nudge()
 
     def _break(self, why: str) -> None:
+        before, self._why = self._why, (why,)
         if self.machine.state is not State.OUT_OF_SERVICE:
             self.machine.on(Event.BROKEN)
-        if self._why != (why,):
+        if self._why != before:
             self.lamp.show(Shown(at=self.clock.now(), message=lights.OUT_OF_SERVICE, reason=why))
-        self._why = (why,)
 
     def _repair(self) -> None:
         if self._bundle is None:
@@ -270,7 +272,7 @@ class Daemon:
             "state": self.machine.state.value,
             "why": list(self._why),
             **describe_journal(desk.journal if desk else None, self._uplink.chained_up_to),
-            "uplink": self._uplink.problem,
+            "uplink": self._uplink.problem or self._errands.problem,
             "bundle": describe_bundle(self._bundle),
             "clock_state": self.time.worth.name,
             "clock_offset_s": self.time.offset_s(),

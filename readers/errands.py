@@ -97,7 +97,8 @@ class Errands(threading.Thread):
             # A change that does not lead on from what is held: the whole list does.
             self._whole = isinstance(error, BundleError) and self._held is not None
             if str(error) != self.problem:
-                self._noted("bundle-refused", {"why": str(error)})
+                refused = isinstance(error, BundleError)
+                self._noted("bundle-refused" if refused else "bundle-not-had", {"why": str(error)})
             self.problem = str(error)
             self._bundle_pause = min(self._settings.bundle_every_s, self._bundle_pause * 2)
             return self._bundle_pause

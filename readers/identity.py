@@ -57,7 +57,9 @@ def load_identity(state_dir: Path) -> Identity:
     try:
         return Identity(UUID(raw["device_id"]), _keys(raw), VerifyKey(bytes.fromhex(raw["bundle_key"])))
     except (KeyError, ValueError, TypeError) as error:
-        raise EnrolmentError(f"{path}: is damaged ({error}); enrol this reader again") from error
+        raise EnrolmentError(
+            f"{path}: is damaged ({error}); enrol this reader again with --replace"
+        ) from error
 
 
 def save_identity(state_dir: Path, identity: Identity) -> None:
@@ -99,10 +101,14 @@ def _read(path: Path) -> dict[str, str] | None:
         raw = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise EnrolmentError(f"{path}: cannot be read ({error})") from error
+    except OSError as error:
+        raise EnrolmentError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise EnrolmentError(
+            f"{path}: is damaged ({error}); enrol this reader again with --replace"
+        ) from error
     if not isinstance(raw, dict):
-        raise EnrolmentError(f"{path}: is damaged; enrol this reader again")
+        raise EnrolmentError(f"{path}: is damaged; enrol this reader again with --replace")
     return raw
 
 

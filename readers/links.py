@@ -35,7 +35,9 @@ class Links:
 
         def server() -> Server:
             key = identity.keys.signing
-            return Server(settings.url, timeout_s=settings.timeout_s, clock=time, key=key)
+            return Server(
+                settings.url, timeout_s=settings.timeout_s, clock=time, key=key, heard=time.server_said
+            )
 
         self._rotated: Identity | None = None
         self._signing = identity.keys.signing
@@ -53,7 +55,6 @@ class Links:
             identity=identity,
             server=server(),
             settings=settings,
-            heard=time.server_said,
             noted=lambda words: noted("uplink", {"problem": words}),
         )
 

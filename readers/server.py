@@ -6,7 +6,7 @@ import http.client
 import json
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -61,11 +61,24 @@ class Reply:
 
 
 class Server:
-    """One connection, for one thread. It survives a server that closed it, and nothing else."""
+    """One connection, for one thread. It survives a server that closed it, and nothing else.
 
-    def __init__(self, url: str, *, timeout_s: float, clock: Clock, key: SigningKey | None = None) -> None:
+    `heard` is told the server's clock with every answer, a refusal too: a request that our own clock dated wrongly is
+    refused once.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float,
+        clock: Clock,
+        key: SigningKey | None = None,
+        heard: Callable[[datetime], None] = lambda _: None,
+    ) -> None:
         self._parts = urlsplit(url)
         self._url, self._timeout_s, self._clock, self._key = url, timeout_s, clock, key
+        self._heard = heard
         self._connection: http.client.HTTPConnection | None = None
 
     def sign_with(self, key: SigningKey) -> None:
@@ -127,7 +140,11 @@ class Server:
         content = self._content(answer)
         if answer.will_close:
             self.close()
-        return Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)
+        reply = Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)
+        date = reply.date()
+        if date is not None:
+            self._heard(date)
+        return reply
 
     def _content(self, answer: http.client.HTTPResponse) -> bytes:
         # The socket's time-out is per read: a server that drips would otherwise hold us for ever.

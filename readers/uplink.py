@@ -7,7 +7,6 @@ import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -63,12 +62,11 @@ class Uplink(threading.Thread):
         identity: Identity,
         server: Server,
         settings: ServerConfig,
-        heard: Callable[[datetime], None] = lambda _: None,
         noted: Callable[[str], None] = lambda _: None,
     ) -> None:
         super().__init__(name="uplink", daemon=True)
         self._identity, self._server, self._settings = identity, server, settings
-        self._heard, self._noted = heard, noted
+        self._noted = noted
         self._wake = threading.Event()
         self._lock = threading.Lock()
         self._journal_id: UUID | None = None
@@ -153,9 +151,6 @@ class Uplink(threading.Thread):
                 return None
             self._frozen = batch
             reply = self._server.post(PATH, batch.body)
-            date = reply.date()
-            if date is not None:
-                self._heard(date)
             return self._take(batch, reply)
         except (ServerError, JournalError) as error:
             return self._failed(error)

@@ -1,12 +1,14 @@
 """The daemon's loop: in this process with a field of soft cards, and as real processes over nfcpy's udp driver."""
 
 import json
+import socket
 import time
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 
-from kernel.wire.tap import Phase, decode_tap
+from kernel.wire.tap import ClockState, Phase, decode_tap
 from readers.bundle import FILE
 from readers.config import load_config
 from readers.daemon import MAINTENANCE_FILE, STATUS_FILE, Daemon
@@ -83,6 +85,8 @@ def test_without_a_bundle_it_is_out_of_service_until_one_arrives(tmp_path, offic
     with running(config) as daemon:
         wait_until(lambda: daemon.machine.state is State.OUT_OF_SERVICE)
         wait_until(lambda: ("red", "") in lights(config))
+        (told,) = events(config, "state")
+        assert told["why"] == ["no bundle yet: without the card keys in it no card can be read"]
         office.envelope = envelope(version=3)
         wait_until(lambda: in_service(daemon))
         assert present(daemon, soft_card(1)) == ("green", "DONE")
@@ -220,6 +224,31 @@ def test_maintenance_serves_nobody_until_it_is_over(tmp_path, office):
         assert lights(config) == []
         flag.unlink()
         wait_until(lambda: ("green", "DONE") in lights(config))
+
+
+def test_maintenance_keeps_the_watchdog_quiet(tmp_path, office, monkeypatch):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(5)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        config = enrolled(tmp_path, url=office.url)
+        with running(config) as daemon:
+            wait_until(lambda: in_service(daemon))
+            (config.state_dir / MAINTENANCE_FILE).touch()
+            wait_until(lambda: daemon.machine.state is State.MAINTENANCE)
+            systemd.setblocking(False)
+            with suppress(BlockingIOError):
+                while systemd.recv(100):
+                    pass
+            systemd.settimeout(5)
+            assert systemd.recv(100) == b"WATCHDOG=1"
+
+
+def test_a_reader_that_nobody_taps_knows_what_time_it_is(tmp_path, office):
+    config = enrolled(tmp_path, url=office.url, clock="system")
+    with running(config) as daemon:
+        wait_until(lambda: in_service(daemon) and daemon.time.state() is ClockState.SYNCED)
+    assert office.requests == [], "there was nothing to upload"
 
 
 def test_disk_low_is_degraded_and_still_serves(tmp_path, office):

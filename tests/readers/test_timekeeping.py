@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kernel.wire.tap import ClockState
+from readers.server import Server
 from readers.timekeeping import Timekeeper
-from tests.readers.kit import NOW
+from tests.readers.kit import DEVICE_KEYS, NOW
 from tests.readers.test_edges import Wall
 
 
@@ -65,3 +66,17 @@ def test_what_waits_until_a_time_waits_by_the_corrected_one():
     wall.at += timedelta(days=1)
     keeper.sleep_until(true + timedelta(minutes=1))
     assert slept == [wall.now() + timedelta(minutes=1)]
+
+
+@pytest.mark.parametrize("years_off", [-1, 1])
+def test_every_answer_tells_the_servers_clock_so_that_the_next_request_is_dated_rightly(office, years_off):
+    """A reader that nobody taps hears it with its bundle and its heartbeats; a refused request tells it too."""
+    wall = Wall()
+    wall.at = datetime.now(UTC) + timedelta(days=365 * years_off)
+    keeper = Timekeeper(wall, simulated=False)
+    server = Server(office.url, timeout_s=2, clock=keeper, key=DEVICE_KEYS.signing, heard=keeper.server_said)
+    office.envelope = None
+    assert server.get("/v1/bundles", signed=True).status == 503
+    server.close()
+    assert abs(keeper.now() - datetime.now(UTC)) < timedelta(seconds=30)
+    assert keeper.offset_s() == pytest.approx(-365 * years_off * 86_400, abs=30)
