@@ -7,9 +7,10 @@ because stays are folded from the set of their events each time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import Connection
 
@@ -37,6 +38,7 @@ from parking.rules.right import AssignedRight
 from parking.rules.session import RUNNING, Case, EventKind, State
 from parking.rules.stay import Stay, StayEvent, fold_stays
 from parking.store import events as event_store
+from parking.store import keys
 from parking.store import stays as store
 from parking.store.stays import StayRow
 
@@ -54,11 +56,15 @@ class SessionMergedError(DomainError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BilledStays:
-    """What one run came to: the stays' new revisions, the entries posted, and the accounts that owe more."""
+    """What one run came to: the stays' new revisions, the entries posted, and the accounts that owe more.
+
+    `now` has each stay that was looked at as it stands by now, changed or not.
+    """
 
     stays: tuple[StayRow, ...] = ()
     entries: int = 0
     owing: frozenset[FareAccountId] = frozenset()
+    now: Mapping[UUID, tuple[StayRow, StayBill]] = field(default_factory=dict)
 
 
 def is_gate_pass(tap: Tap) -> bool:
@@ -87,7 +93,7 @@ def bill_stays(
     since: dict[FareAccountId, datetime] = {}
     instants = [(tap.fare_account_id, tap.tapped_at) for tap in taps if tap.purpose in _PURPOSES]
     others = tuple(touched)
-    parked = store.list_parked(tx, {account for account, _ in others}) if others else set()
+    parked = keys.list_parked(tx, {account for account, _ in others}) if others else set()
     for account, at in (*instants, *(each for each in others if each[0] in parked)):
         since[account] = min(at, since.get(account, at))
     if not since:
@@ -104,17 +110,21 @@ def bill_accounts(
     *,
     now: datetime,
     guests: frozenset[FareAccountId] = frozenset(),
+    rates: Rates | None = None,
 ) -> BilledStays:
     """Bill the stays of locked accounts that events from these instants on may have changed; as `bill_stays`."""
-    rates = Rates(tx)
+    rates = rates or Rates(tx)
     cut = _cut(tx, since)
     gathered = _gather(tx, cut, rates, guests)
-    stored = {(row.fare_account_id, row.stay_id): row for row in store.list_stays(tx, cut)}
+    stored = {
+        (row.fare_account_id, row.stay_id): row for row in store.list_stays(tx, keys.list_begun(tx, cut))
+    }
     folded = [(account, stay) for account in sorted(gathered) for stay in fold_stays(gathered[account])]
     held = list_held(tx, folded, rates)
     bills = [(account, _bill(stay, rates, held.get(stay.stay_id, ()))) for account, stay in folded]
-    booked = store.list_booked(tx, {*stored, *((account, bill.stay.stay_id) for account, bill in bills)})
+    booked = store.list_booked(tx, (store.key_of(row) for row in stored.values()))
     changes: list[StayChange] = []
+    standing: dict[UUID, tuple[StayRow, StayBill]] = {}
     for account, bill in bills:
         old = stored.pop((account, bill.stay.stay_id), None)
         row = _row(account, bill, old, rates, guest=account in guests, now=now)
@@ -123,6 +133,8 @@ def bill_accounts(
             found = affordable(found, _paid_in(tx, row, now).minor)
         if found or old is None or _differs(row, old):
             changes.append(StayChange(row, found))
+            old = row
+        standing[row.stay_id] = old, bill
     for old in stored.values():
         # Its events belong to another stay now, since an earlier one was learnt of: nothing of it remains owed.
         row = _merged(old, now)
@@ -133,7 +145,10 @@ def bill_accounts(
     tell_stays(tx, (each.row for each in changes), {stay.stay_id: stay for _, stay in folded}, rates, now=now)
     _queue_cases(tx, changes, now)
     return BilledStays(
-        stays=tuple(change.row for change in changes), entries=posted.entries, owing=posted.owing
+        stays=tuple(change.row for change in changes),
+        entries=posted.entries,
+        owing=posted.owing,
+        now=standing,
     )
 
 
@@ -142,7 +157,7 @@ def _cut(tx: Connection, since: Mapping[FareAccountId, datetime]) -> dict[FareAc
     cut = {account: at - LOOK_BACK for account, at in since.items()}
     reached = dict(since)
     while True:
-        earlier = store.earliest_first_at(tx, cut)
+        earlier = keys.earliest_first_at(tx, cut)
         cut = {account: min(reached[account], earlier.get(account, reached[account])) for account in since}
         if cut == reached:
             return cut

@@ -11,16 +11,17 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from kernel.errors import DomainError
-from parking.bill import list_stay_events
 from parking.places import place_in_force
 from parking.publish_rates import Rates
 from parking.rules.check import Checked, Running, check
+from parking.rules.errors import UnknownPlaceError
 from parking.rules.plate import PlateMatch
 from parking.rules.session import State
 from parking.sessions import AHEAD
 from parking.store import observations as store
+from parking.store.keys import list_running
 from parking.store.observations import Observation
-from parking.store.stays import find_stay
+from parking.store.stays import list_stays
 
 LONGEST_LIST: Final = 500
 
@@ -66,28 +67,25 @@ def check_vehicle(
 
     `subjects` holds the one asked about as SAME, and those of plates nearly like it as MINOR.
     """
-    place_in_force(tx, place_id, now=now)
     rates = Rates(tx)
     book = rates.at(now)
-    assert book is not None, "the place is in force"
-    found: list[Running] = []
-    for subject, session_id in store.list_running(tx, subjects):
-        row = find_stay(tx, session_id)
-        assert row is not None, "listed in this snapshot or transaction"
-        stay, _ = list_stay_events(tx, row, rates)
-        found.append(
-            Running(
-                session_id=session_id,
-                place_id=row.place_id,
-                state=State(row.state),
-                here=book.is_within(row.place_id, place_id) or book.is_within(place_id, row.place_id),
-                match=subjects[subject],
-                guest=row.guest,
-                entered_at=row.entered_at,
-                paid_until=stay.paid_until,
-            )
+    if book is None:
+        raise UnknownPlaceError(place_id=place_id)
+    book.place(place_id)
+    found = tuple(
+        Running(
+            session_id=row.stay_id,
+            place_id=row.place_id,
+            state=State(row.state),
+            here=book.is_within(row.place_id, place_id) or book.is_within(place_id, row.place_id),
+            match=subjects[row.subject],
+            guest=row.guest,
+            entered_at=row.entered_at,
+            paid_until=row.paid_until,
         )
-    return check(tuple(found), at=now)
+        for row in list_stays(tx, list_running(tx, subjects))
+    )
+    return check(found, at=now)
 
 
 def observe(tx: Connection, seen: Seen, *, observed_by: str, now: datetime) -> tuple[Observation, bool]:

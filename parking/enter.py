@@ -31,6 +31,7 @@ from parking.sessions import (
     tell,
 )
 from parking.store import events as event_store
+from parking.store import keys
 from parking.store import stays as store
 from parking.store.stays import StayRow
 
@@ -119,7 +120,7 @@ def enter(
     if is_again(tx, account, event):  # another call told it while this one waited for the lock
         return find_told(tx, account, event, now=now)
     store.lock_place(tx, place.place_id)
-    parked = store.find_running(tx, place.place_id, entering.subject)
+    parked = keys.find_running(tx, place.place_id, entering.subject)
     if parked is not None:
         raise AlreadyParkedError(place_id=place.place_id, session_id=str(parked))
     if reserved is None and full_is_an_error:
@@ -131,8 +132,8 @@ def enter(
             fare_account_id=account, event_day=day, event=event, actor=actor, recorded_at=now
         ),
     )
-    bill(tx, account, event.at, guest=guest, now=now)
-    return find_session(tx, reserved.stay_id if reserved else uuid8("stay", event.event_id), now=now)
+    session_id = reserved.stay_id if reserved else uuid8("stay", event.event_id)
+    return bill(tx, account, event.at, session_id, guest=guest, now=now)
 
 
 def account_of(
@@ -148,7 +149,7 @@ def account_of(
 
 def check_space(tx: Connection, place: Place, *, now: datetime) -> None:
     """Refuse with PlaceFullError where every space is taken or held; the caller has locked the place."""
-    occupied = store.count_taken(tx, [place.place_id], now=now).get(place.place_id, 0)
+    occupied = keys.count_taken(tx, [place.place_id], now=now).get(place.place_id, 0)
     if place.capacity is not None and occupied >= place.capacity:
         raise PlaceFullError(place_id=place.place_id, occupied=occupied, capacity=place.capacity)
 
@@ -158,7 +159,7 @@ def find_told(tx: Connection, account: FareAccountId, event: StayEvent, *, now: 
     known = event_store.find_event(tx, account, event.event_id)
     assert known is not None, "the account was told of it"
     is_again(tx, account, event)
-    found = store.find_stay_at(tx, account, known.subject, known.at)
+    found = keys.find_stay_at(tx, account, known.subject, known.at)
     return find_session(tx, found or uuid8("stay", event.event_id), now=now, again=True)
 
 

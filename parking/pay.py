@@ -31,7 +31,7 @@ from parking.rules.payment import (
     dues,
 )
 from parking.rules.session import RUNNING, EventKind, State
-from parking.sessions import Session, bill, find_session, lock_session, price_until, tell
+from parking.sessions import Session, bill, find_session, lock_session, price_until, read_session, tell
 from parking.store import payments as store
 from parking.store.payments import Payment
 from parking.store.shifts import lock_till
@@ -55,11 +55,14 @@ def find_paid(tx: Connection, session_id: UUID, *, now: datetime, again: bool = 
 
     NotAGuestError for a stay that is charged to a card's account.
     """
-    session = find_session(tx, session_id, now=now)
+    return _paid(tx, find_session(tx, session_id, now=now), again=again)
+
+
+def _paid(tx: Connection, session: Session, *, again: bool = False) -> Paid:
     row = session.row
     if not row.guest:
-        raise NotAGuestError(session_id=str(session_id))
-    paid = store.list_payments(tx, row.fare_account_id, session_id)
+        raise NotAGuestError(session_id=str(row.stay_id))
+    paid = store.list_payments(tx, row.fare_account_id, row.stay_id)
     unit = currency(row.currency)
     leaving = session.asked.charged() if session.asked else None
     price = session.bill.charged() or leaving or Money.zero(unit)
@@ -95,8 +98,7 @@ def pay(
     check_payment(amount, _due(tx, row, until, now))
     lock_till(tx, till)
     _book(tx, row, payment_id, amount, till, now)
-    _take(tx, row, payment_id, method, amount, till, until, actor=actor, now=now)
-    return find_paid(tx, session_id, now=now)
+    return _take(tx, row, payment_id, method, amount, till, until, actor=actor, now=now)
 
 
 def ask(
@@ -125,10 +127,10 @@ def receive(
         return None
     stay_id, until = asked
     row = lock_session(tx, stay_id, now=now)
-    if _known(tx, row, payment_id) is None:
-        ahead = until if until is not None and until > now and State(row.state) in RUNNING else None
-        _take(tx, row, payment_id, Method.VIETQR, amount, "", ahead, actor="provider", now=now)
-    return find_paid(tx, stay_id, now=now)
+    if _known(tx, row, payment_id) is not None:
+        return find_paid(tx, stay_id, now=now)
+    ahead = until if until is not None and until > now and State(row.state) in RUNNING else None
+    return _take(tx, row, payment_id, Method.VIETQR, amount, "", ahead, actor="provider", now=now)
 
 
 def pay_back(
@@ -155,18 +157,17 @@ def pay_back(
         return find_paid(tx, session_id, now=now, again=True)
     if State(row.state) in RUNNING:
         raise NotEndedError(session_id=str(session_id), state=row.state)
-    check_payment(amount, find_paid(tx, session_id, now=now).dues.credit)
+    check_payment(amount, _paid(tx, read_session(tx, row, now=now)).dues.credit)
     lock_till(tx, till)
     _book(tx, row, payment_id, -amount, till, now)
-    _take(tx, row, payment_id, method, -amount, till, None, actor=actor, now=now)
-    return find_paid(tx, session_id, now=now)
+    return _take(tx, row, payment_id, method, -amount, till, None, actor=actor, now=now)
 
 
 def _due(tx: Connection, row: StayRow, until: datetime | None, now: datetime) -> Money:
     """Return what may be taken now: of an ended stay what is due, of a running one the price until an instant."""
     if not row.guest:
         raise NotAGuestError(session_id=str(row.stay_id))
-    paid = find_paid(tx, row.stay_id, now=now)
+    paid = _paid(tx, read_session(tx, row, now=now))
     running = State(row.state) in RUNNING
     if until is None:
         if running:
@@ -229,7 +230,7 @@ def _take(
     *,
     actor: str,
     now: datetime,
-) -> None:
+) -> Paid:
     """Write the payment, tell the stay until when it is paid, and bill it."""
     store.insert_payment(
         tx,
@@ -248,15 +249,10 @@ def _take(
             actor=actor,
         ),
     )
-    if until is not None:
-        tell(
-            tx,
-            row,
-            EventKind.PAID,
-            event_id=uuid8("parking paid", row.fare_account_id, payment_id),
-            at=now,
-            until=until,
-            actor=actor,
-            now=now,
-        )
-    bill(tx, row.fare_account_id, row.first_at, guest=True, now=now)
+    if until is None:
+        session = bill(tx, row.fare_account_id, row.first_at, row.stay_id, guest=True, now=now)
+        return _paid(tx, session)
+    event_id = uuid8("parking paid", row.fare_account_id, payment_id)
+    return _paid(
+        tx, tell(tx, row, EventKind.PAID, event_id=event_id, at=now, until=until, actor=actor, now=now)
+    )

@@ -20,6 +20,7 @@ from parking.rules.occupancy import Count, Pass, occupancy
 from parking.rules.place import Place, PlaceKind, Position, distance_m
 from parking.rules.quote import quote_between
 from parking.rules.stay import Stay
+from parking.store import keys
 from parking.store import stays as store
 from parking.store import turns as turn_store
 from parking.store.stays import StayRow
@@ -117,7 +118,7 @@ def _price(book: RateBook, place: Place, vehicle_class: str, now: datetime, stay
 
 def _occupied(tx: Connection, places: Sequence[Place], now: datetime) -> tuple[PlaceNow, ...]:
     ids = [place.place_id for place in places]
-    running = store.count_taken(tx, ids, now=now)
+    running = keys.count_taken(tx, ids, now=now)
     counted = turn_store.list_last_present(tx, ids, until=now)
     passes = turn_store.list_passes(tx, {place_id: at for place_id, (at, _) in counted.items()}, until=now)
     found: list[PlaceNow] = []
@@ -138,7 +139,9 @@ def _occupied(tx: Connection, places: Sequence[Place], now: datetime) -> tuple[P
 
 def list_own(tx: Connection, account: FareAccountId, *, limit: int = 100) -> tuple[StayRow, ...]:
     """Return an account's newest stays, the newest first."""
-    return store.list_newest(tx, account, limit=limit)
+    newest = keys.list_newest(tx, account, limit=limit)
+    rows = {row.stay_id: row for row in store.list_stays(tx, newest)}
+    return tuple(rows[key.stay_id] for key in newest)
 
 
 def place_in_force(tx: Connection, place_id: str, *, now: datetime) -> Place:

@@ -8,10 +8,11 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from kernel.ids import FareAccountId
+from parking.bill import bill_accounts
 from parking.publish_rates import Rates
 from parking.rights import list_uneven
 from parking.sell_pass import RightIdReusedError
-from parking.sessions import bill, book_at, lock_parker
+from parking.sessions import book_at, lock_parker
 from parking.store import rights as store
 from parking.store.rights import Pool
 
@@ -46,5 +47,5 @@ def even_pools(tx: Connection, *, now: datetime) -> int:
         since[account] = min(at, since.get(account, at))
     for account, at in sorted(since.items()):
         lock_parker(tx, account, guest=False, now=now)
-        bill(tx, account, at, guest=False, now=now)
+        bill_accounts(tx, {account: at}, now=now)
     return len(since)

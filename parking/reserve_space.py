@@ -21,13 +21,13 @@ from parking.sessions import (
     Session,
     bill,
     book_at,
-    find_session,
     is_again,
     lock_parker,
     lock_session,
     tell,
 )
 from parking.store import events as event_store
+from parking.store import keys
 from parking.store import stays as store
 
 LONGEST_HOLD: Final = timedelta(days=1)
@@ -101,13 +101,12 @@ def reserve(tx: Connection, asked: Reserving, *, actor: str, now: datetime) -> S
             recorded_at=now,
         ),
     )
-    bill(tx, account, now, guest=guest, now=now)
-    return find_session(tx, uuid8("stay", event.event_id), now=now)
+    return bill(tx, account, now, uuid8("stay", event.event_id), guest=guest, now=now)
 
 
 def list_lapsed(tx: Connection, *, now: datetime, limit: int = 1_000) -> tuple[UUID, ...]:
     """Return reservations that nobody came for, oldest first: `note_no_show` writes each down."""
-    return store.list_lapsed_holds(tx, before=now - PATIENCE, limit=limit)
+    return keys.list_lapsed_holds(tx, before=now - PATIENCE, limit=limit)
 
 
 def note_no_show(tx: Connection, session_id: UUID, *, now: datetime) -> Session | None:
@@ -133,7 +132,7 @@ def list_paid_out(tx: Connection, *, now: datetime, limit: int = 1_000) -> tuple
     """Return (session, paid until) of sessions at places without gates whose paid time has ended: they stop then."""
     book = Rates(tx).at(now)
     gated = {*(book.gates.values() if book else ())}
-    return store.list_paid_out(tx, before=now - PATIENCE, gated=gated, limit=limit)
+    return keys.list_paid_out(tx, before=now - PATIENCE, gated=gated, limit=limit)
 
 
 def stop(tx: Connection, session_id: UUID, at: datetime, *, now: datetime) -> Session | None:

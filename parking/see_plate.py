@@ -139,7 +139,7 @@ def _leave(tx: Connection, row: StayRow, seen: PlateSeen, *, actor: str, now: da
         recorded_at=now,
     )
     if event_store.insert_event(tx, written):
-        bill(tx, row.fare_account_id, row.first_at, guest=row.guest, now=now)
+        bill(tx, row.fare_account_id, row.first_at, row.stay_id, guest=row.guest, now=now)
 
 
 def _begin(
@@ -180,8 +180,7 @@ def _leave_unseen(tx: Connection, seen: PlateSeen, place: Place, *, actor: str, 
             recorded_at=now,
         ),
     )
-    bill(tx, account, event.at, guest=True, now=now)
-    return find_session(tx, stay.stay_id, now=now)
+    return bill(tx, account, event.at, stay.stay_id, guest=True, now=now)
 
 
 def list_late(tx: Connection, *, now: datetime) -> tuple[tuple[UUID, UUID, UUID], ...]:

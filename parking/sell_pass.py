@@ -147,7 +147,7 @@ def assign(tx: Connection, asked: Assigning, *, actor: str, now: datetime) -> He
     tell_right(tx, row, None, rates, now=now)
     if asked.stay_id is not None:
         stay = lock_session(tx, asked.stay_id, now=now)
-        bill(tx, stay.fare_account_id, stay.first_at, guest=stay.guest, now=now)
+        bill(tx, stay.fare_account_id, stay.first_at, stay.stay_id, guest=stay.guest, now=now)
     return Held(row, None)
 
 

@@ -65,15 +65,23 @@ class Session:
 
 def find_session(tx: Connection, session_id: UUID, *, now: datetime, again: bool = False) -> Session:
     """Return a session with its bill recomputed from its events; UnknownSessionError."""
-    row = _row(tx, session_id)
+    return read_session(tx, _row(tx, session_id), now=now, again=again)
+
+
+def read_session(tx: Connection, row: StayRow, *, now: datetime, again: bool = False) -> Session:
+    """As `find_session`, of a row that was read in this transaction."""
     rates = Rates(tx)
     stay, book = list_stay_events(tx, row, rates)
     held = list_held(tx, [(row.fare_account_id, stay)], rates)
     bill = price_folded(stay, book, held.get(stay.stay_id, ()))
-    asked = None
-    if row.running and row.entered_at is not None and row.entered_at <= now:
-        asked = _leaving(tx, row, stay, book, rates, now)
-    return Session(row, bill, asked, now, again)
+    return Session(row, bill, _asked(tx, row, stay, book, rates, now), now, again)
+
+
+def _asked(
+    tx: Connection, row: StayRow, stay: Stay, book: RateBook, rates: Rates, now: datetime
+) -> StayBill | None:
+    running = row.running and row.entered_at is not None and row.entered_at <= now
+    return _leaving(tx, row, stay, book, rates, now) if running else None
 
 
 def operator_of(tx: Connection, session_id: UUID) -> OperatorId:
@@ -119,7 +127,7 @@ def lock_session(tx: Connection, session_id: UUID, *, now: datetime) -> StayRow:
     """Return a session as it stands once its account is locked; UnknownSessionError."""
     row = _row(tx, session_id)
     lock_parker(tx, row.fare_account_id, guest=row.guest, now=now)
-    return _row(tx, session_id)
+    return store.get_stay(tx, store.key_of(row))
 
 
 def lock_parker(tx: Connection, account: FareAccountId, *, guest: bool, now: datetime) -> None:
@@ -145,7 +153,7 @@ def tell(
         event_id=event_id, kind=kind, subject=row.subject, at=at, place_id=row.place_id, until=until
     )
     if is_again(tx, row.fare_account_id, event):
-        return find_session(tx, row.stay_id, now=now, again=True)
+        return read_session(tx, row, now=now, again=True)
     take_step(State(row.state), kind)
     if kind is EventKind.LEFT and row.state == State.LEFT.value:
         take_step(State.VOIDED, kind)  # an exit repeats itself at a gate, never through the API
@@ -166,8 +174,7 @@ def tell(
             recorded_at=now,
         ),
     )
-    bill(tx, row.fare_account_id, row.first_at, guest=row.guest, now=now)
-    return find_session(tx, row.stay_id, now=now)
+    return bill(tx, row.fare_account_id, row.first_at, row.stay_id, guest=row.guest, now=now)
 
 
 def is_told(tx: Connection, row: StayRow, event_id: UUID) -> bool:
@@ -186,9 +193,19 @@ def is_again(tx: Connection, account: FareAccountId, event: StayEvent) -> bool:
     return True
 
 
-def bill(tx: Connection, account: FareAccountId, at: datetime, *, guest: bool, now: datetime) -> None:
-    """Bill one locked account's stays from an instant on."""
-    bill_accounts(tx, {account: at}, now=now, guests=frozenset({account}) if guest else frozenset())
+def bill(
+    tx: Connection, account: FareAccountId, at: datetime, session_id: UUID, *, guest: bool, now: datetime
+) -> Session:
+    """Bill one locked account's stays from an instant on, and return one of its sessions as it stands then."""
+    rates = Rates(tx)
+    guests = frozenset({account}) if guest else frozenset[FareAccountId]()
+    billed = bill_accounts(tx, {account: at}, now=now, guests=guests, rates=rates)
+    standing = billed.now.get(session_id)
+    if standing is None:
+        return find_session(tx, session_id, now=now)
+    row, own = standing
+    book = rates.version(row.rates_version)
+    return Session(row, own, _asked(tx, row, own.stay, book, rates, now), now)
 
 
 def book_at(rates: Rates, place_id: str, at: datetime) -> RateBook:

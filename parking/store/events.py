@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from kernel.ids import FareAccountId
 from parking.rules.session import EventKind
 from parking.rules.stay import StayEvent
+from parking.store.keys import EventKey, asked, find_event_keys, list_event_keys
 
 _COLUMNS = "event_id, kind, subject, at, place_id, gate_id, vehicle_class, user_kind, until_at"
 
@@ -62,36 +63,37 @@ def insert_event(tx: Connection, new: NewEvent) -> bool:
 
 def find_event(tx: Connection, account: FareAccountId, event_id: UUID) -> StayEvent | None:
     """Return an account's event by its id."""
-    row = tx.execute(
-        text(
-            f"SELECT {_COLUMNS} FROM parking_event WHERE fare_account_id = :account AND event_id = :event_id"
-        ),
-        {"account": account, "event_id": event_id},
-    ).first()
-    return _event(row) if row else None
+    found = _list(tx, find_event_keys(tx, event_id, account)[:1])
+    return found[0][1] if found else None
 
 
 def find_account(tx: Connection, event_id: UUID) -> FareAccountId | None:
     """Return the account that an event was told of."""
-    found = tx.execute(
-        text("SELECT fare_account_id FROM parking_event WHERE event_id = :event_id"), {"event_id": event_id}
-    ).scalar()
-    return None if found is None else FareAccountId(found)
+    found = find_event_keys(tx, event_id)
+    return found[0].fare_account_id if found else None
 
 
 def list_events(
     tx: Connection, since: Mapping[FareAccountId, datetime]
 ) -> tuple[tuple[FareAccountId, StayEvent], ...]:
     """Return each account's events from its instant on."""
+    return _list(tx, list_event_keys(tx, since))
+
+
+def _list(tx: Connection, keys: Iterable[EventKey]) -> tuple[tuple[FareAccountId, StayEvent], ...]:
+    wanted = asked(keys)
+    if not wanted["days"]:
+        return ()
     rows = tx.execute(
         text(
             f"""
             SELECT fare_account_id, {_COLUMNS} FROM parking_event
-            JOIN unnest(CAST(:accounts AS uuid[]), CAST(:sinces AS timestamptz[])) AS asked(account, since)
-              ON fare_account_id = account AND at >= since
+            JOIN unnest(CAST(:accounts AS uuid[]), CAST(:on AS date[]), CAST(:ids AS uuid[]))
+              AS asked(account, day, id) ON fare_account_id = account AND event_day = day AND event_id = id
+            WHERE event_day = ANY (:days)
             """
         ),
-        {"accounts": list(since), "sinces": list(since.values())},
+        wanted,
     )
     return tuple((FareAccountId(row[0]), _event(row[1:])) for row in rows)
 

@@ -1,4 +1,4 @@
-"""SQL of enforcement: running sessions by what parks, and observations. Takes `tx`, decides nothing."""
+"""SQL of what officers and cameras saw. Takes `tx`, decides nothing."""
 
 from __future__ import annotations
 
@@ -31,18 +31,6 @@ class Observation:
 
 _NAMES = tuple(each.name for each in fields(Observation))
 _COLUMNS = ", ".join(_NAMES)
-
-
-def list_running(tx: Connection, subjects: Iterable[UUID]) -> tuple[tuple[UUID, UUID], ...]:
-    """Return (subject, session id) of each running session of these, at any place."""
-    rows = tx.execute(
-        text(
-            "SELECT subject, stay_id FROM parking_stay"
-            " WHERE running AND subject = ANY (CAST(:subjects AS uuid[])) ORDER BY stay_id"
-        ),
-        {"subjects": list(subjects)},
-    )
-    return tuple((row[0], row[1]) for row in rows)
 
 
 def insert_observation(tx: Connection, new: Observation) -> bool:

@@ -11,6 +11,8 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from parking.rules.plate_event import Direction, Inside, PlateSeen
+from parking.store import keys
+from parking.store.keys import asked
 
 _ABOUT: Final = timedelta(minutes=5)  # at least what the rules call near
 _SEEN = "event_id, gate_id, subject, direction, at, confidence_pct, image_ref"
@@ -101,15 +103,22 @@ _INSIDE = """
 
 def list_inside(tx: Connection, place_id: str, *, near: datetime) -> tuple[Inside, ...]:
     """Return a place's running sessions, and those that began or ended about an instant, each with its plate."""
+    inside = keys.list_running_at(tx, place_id)
+    about = keys.list_at_place(tx, (place_id,), since=near - _ABOUT, until=near + _ABOUT)
+    wanted = asked({*inside, *about})
+    if not wanted["days"]:
+        return ()
     rows = tx.execute(
         text(
             f"""
-            SELECT {_INSIDE} FROM parking_stay WHERE place_id = :place AND running
-            UNION SELECT {_INSIDE} FROM parking_stay
-            WHERE place_id = :place AND state = 'left' AND last_at >= :since AND entered_at <= :until
+            SELECT {_INSIDE} FROM parking_stay
+            JOIN unnest(CAST(:accounts AS uuid[]), CAST(:on AS date[]), CAST(:ids AS uuid[]))
+              AS asked(account, day, id) ON fare_account_id = account AND stay_day = day AND stay_id = id
+            WHERE stay_day = ANY (:days)
+              AND (running OR state = 'left' AND last_at >= :since AND entered_at <= :until)
             """
         ),
-        {"place": place_id, "since": near - _ABOUT, "until": near + _ABOUT},
+        {**wanted, "since": near - _ABOUT, "until": near + _ABOUT},
     )
     return tuple(Inside(*row) for row in rows)
 

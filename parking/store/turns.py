@@ -9,6 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from parking.store.keys import list_days
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
@@ -47,6 +49,8 @@ def list_turns(
     tx: Connection, place_ids: Iterable[str], *, since: datetime, until: datetime
 ) -> tuple[Turn, ...]:
     """Return the stays at places that were left in `[since, until)`."""
+    places = list(place_ids)
+    days = list_days(tx, places, since=since, until=until)
     rows = tx.execute(
         text(
             """
@@ -59,11 +63,12 @@ def list_turns(
                     WHERE paid.fare_account_id = stay.fare_account_id AND paid.stay_id = stay.stay_id
                       AND amount_minor > 0)
             FROM parking_stay AS stay
-            WHERE place_id = ANY (CAST(:places AS text[])) AND left_at >= :since AND left_at < :until
+            WHERE stay_day = ANY (:days)
+              AND place_id = ANY (CAST(:places AS text[])) AND left_at >= :since AND left_at < :until
             ORDER BY left_at, stay_id
             """
         ),
-        {"places": list(place_ids), "since": since, "until": until},
+        {"places": places, "since": since, "until": until, "days": days},
     )
     return tuple(
         Turn(
@@ -144,13 +149,18 @@ def list_passes(
                 SELECT * FROM unnest(CAST(:places AS text[]), CAST(:sinces AS timestamptz[])) AS each(place, since)
             )
             SELECT place_id, entered_at, 1 FROM parking_stay JOIN asked ON place_id = place
-            WHERE state <> 'voided' AND entered_at > since AND entered_at <= :until
+            WHERE stay_day = ANY (:days) AND state <> 'voided' AND entered_at > since AND entered_at <= :until
             UNION ALL
             SELECT place_id, left_at, -1 FROM parking_stay JOIN asked ON place_id = place
-            WHERE state <> 'voided' AND left_at > since AND left_at <= :until
+            WHERE stay_day = ANY (:days) AND state <> 'voided' AND left_at > since AND left_at <= :until
             """
         ),
-        {"places": list(since), "sinces": list(since.values()), "until": until},
+        {
+            "places": list(since),
+            "sinces": list(since.values()),
+            "until": until,
+            "days": list_days(tx, since, since=min(since.values()), until=until),
+        },
     )
     found: dict[str, list[tuple[datetime, int]]] = {}
     for place_id, at, change in rows:

@@ -76,7 +76,7 @@ judged AS (
              WHEN s.purpose = 6 THEN 'inspection' END AS nothing,
            s.phase = 2 AS torn,
            n.tap_id IS NOT NULL OR s.purpose IN (4, 5) AND EXISTS (
-               SELECT FROM parking_stay p WHERE p.subject = s.card_id
+               SELECT FROM parking_stay_key p WHERE p.subject = s.card_id
                 AND p.fare_account_id IN (SELECT s.home UNION ALL SELECT l.into_account_id FROM account_link l
                                           WHERE l.fare_account_id = s.home)
                 AND s.tapped_at BETWEEN p.first_at AND p.last_at) AS priced,

@@ -11,6 +11,7 @@ from access.exceptions import House, list_open
 from kernel.wire.tap import Phase, Purpose
 from parking.bill import SessionMergedError, bill_stays
 from parking.sessions import find_session
+from parking.store import keys
 from parking.store import stays as store
 from tests.parking.conftest import balances, store_taps
 
@@ -24,7 +25,7 @@ def bill(tx, taps, now):
 
 
 def stays_of(tx, account, now):
-    found = store.list_stays(tx, {account: now - LONG_AGO})
+    found = store.list_stays(tx, keys.list_begun(tx, {account: now - LONG_AGO}))
     return sorted(
         (row.state, row.cases, row.entered_at, row.left_at, row.charged_minor)
         for row in found
@@ -42,7 +43,7 @@ def test_an_open_stay_owes_nothing_yet_and_occupies_a_space(tx, rates, issue, no
     card = issue(100_000)
     bill(tx, [card.tap(IN, now)], now)
     assert balances(tx, card.account, now) == (100_000, 0, 0)
-    assert store.count_taken(tx, ["dong-da-01"], now=now) == {"dong-da-01": 1}
+    assert keys.count_taken(tx, ["dong-da-01"], now=now) == {"dong-da-01": 1}
 
 
 def test_billing_again_changes_nothing(tx, rates, issue, now):

@@ -15,6 +15,7 @@ from ledger import prove
 from parking.bill import bill_stays
 from parking.publish_rates import publish_rates
 from parking.rate_dir import HANOI, read_rate_dir
+from parking.store import keys
 from parking.store import stays as store
 from service.database import Database
 from tests.parking.conftest import TWO, balances, load
@@ -37,7 +38,7 @@ def opened(database) -> Iterator[Database]:
 def stays_of(tx, account, now):
     return sorted(
         (row.state, row.cases, row.entered_at, row.left_at, row.charged_minor)
-        for row in store.list_stays(tx, {account: now - timedelta(days=9)})
+        for row in store.list_stays(tx, keys.list_begun(tx, {account: now - timedelta(days=9)}))
         if row.cases != "merged"
     )
 

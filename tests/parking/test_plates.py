@@ -16,6 +16,7 @@ from parking.rules.payment import Method
 from parking.rules.plate import PlateMatch
 from parking.rules.plate_event import Direction, Inside, Joined, PlateSeen, join_entry, join_exit, join_late
 from parking.see_plate import list_late, rejoin, see_plate
+from parking.store import keys
 from parking.store import stays as store
 from tests.parking.conftest import balances, store_taps
 from tests.parking.test_parking_api import BASE, entry, problem
@@ -200,7 +201,7 @@ def rejoin_all(tx, now):
 
 
 def bills_of(tx, account, now):
-    rows = store.list_stays(tx, {account: now - timedelta(days=40)})
+    rows = store.list_stays(tx, keys.list_begun(tx, {account: now - timedelta(days=40)}))
     carded = sorted(
         (row.state, row.entered_at, row.left_at, row.charged_minor) for row in rows if row.state != "voided"
     )
