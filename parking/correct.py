@@ -23,5 +23,5 @@ def correct(
     costs nothing: what was charged goes back to the account, what a guest paid is to be given back.
     """
     assert kind in CORRECTIONS, f"{kind} is no correction"
-    row = lock_session(tx, session_id, now=now)
+    row = lock_session(tx, session_id)
     return tell(tx, row, kind, event_id=event_id, at=max(now, row.last_at), actor=actor, now=now)

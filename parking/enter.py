@@ -167,7 +167,7 @@ def extend(
     tx: Connection, session_id: UUID, *, event_id: UUID, until: datetime, actor: str, now: datetime
 ) -> Session:
     """Extend a session to an instant; SessionStateError where it cannot be, ImpossibleTimesError for the past."""
-    row = lock_session(tx, session_id, now=now)
+    row = lock_session(tx, session_id)
     return tell(tx, row, EventKind.EXTENDED, event_id=event_id, at=now, until=until, actor=actor, now=now)
 
 
@@ -192,5 +192,5 @@ def leave(
         quote = asked.quote if asked else None
         if quote is not None and quote.expires_at is not None and at <= quote.expires_at:
             kept = quoted_at
-    row = lock_session(tx, session_id, now=now)
+    row = lock_session(tx, session_id)
     return tell(tx, row, EventKind.LEFT, event_id=event_id, at=at, until=kept, actor=actor, now=now)

@@ -90,7 +90,7 @@ def pay(
     assert method is not Method.VIETQR, "VietQR is paid to the bank: `receive`"
     assert till, "cash lies somewhere"
     book_day(tx, now.astimezone(HANOI).date(), now)
-    row = lock_session(tx, session_id, now=now)
+    row = lock_session(tx, session_id)
     known = _known(tx, row, payment_id)
     if known is not None:
         _check_same(known, method=method, amount=amount, till=till, until=until)
@@ -108,7 +108,7 @@ def ask(
 
     NotAGuestError, NotEndedError, PaymentAmountError where nothing is due.
     """
-    row = lock_session(tx, session_id, now=now)
+    row = lock_session(tx, session_id)
     due = _due(tx, row, until, now)
     check_payment(due, due)
     store.insert_asked(tx, row.fare_account_id, intent_id, stay_id=session_id, until_at=until, asked_at=now)
@@ -126,7 +126,7 @@ def receive(
     if asked is None:
         return None
     stay_id, until = asked
-    row = lock_session(tx, stay_id, now=now)
+    row = lock_session(tx, stay_id)
     if _known(tx, row, payment_id) is not None:
         return find_paid(tx, stay_id, now=now)
     ahead = until if until is not None and until > now and State(row.state) in RUNNING else None
@@ -150,7 +150,7 @@ def pay_back(
     """
     assert method is not Method.VIETQR, "only what lies in a till is given back by hand"
     book_day(tx, now.astimezone(HANOI).date(), now)
-    row = lock_session(tx, session_id, now=now)
+    row = lock_session(tx, session_id)
     known = _known(tx, row, payment_id)
     if known is not None:
         _check_same(known, method=method, amount=-amount, till=till, until=None)

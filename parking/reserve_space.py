@@ -114,7 +114,7 @@ def note_no_show(tx: Connection, session_id: UUID, *, now: datetime) -> Session 
 
     May be repeated: the event's id is derived from the session.
     """
-    row = lock_session(tx, session_id, now=now)
+    row = lock_session(tx, session_id)
     if row.state != State.RESERVED.value or row.held_until is None or row.held_until > now - PATIENCE:
         return None
     return tell(
@@ -137,7 +137,7 @@ def list_paid_out(tx: Connection, *, now: datetime, limit: int = 1_000) -> tuple
 
 def stop(tx: Connection, session_id: UUID, at: datetime, *, now: datetime) -> Session | None:
     """End a session at the instant it was paid until; None where it was extended or ended meanwhile."""
-    row = lock_session(tx, session_id, now=now)
+    row = lock_session(tx, session_id)
     if not row.running or row.paid_until != at:
         return None
     return tell(

@@ -116,7 +116,7 @@ def _join(tx: Connection, seen: PlateSeen, joined: Joined, *, actor: str, now: d
     store.insert_join(tx, seen.event_id, seen.subject, joined.session_id, how, now=now)
     if seen.direction is Direction.IN:
         return Read(seen, find_session(tx, joined.session_id, now=now), how)
-    row = lock_session(tx, joined.session_id, now=now)
+    row = lock_session(tx, joined.session_id)
     _leave(tx, row, seen, actor=actor, now=now)
     return Read(seen, find_session(tx, row.stay_id, now=now), how)
 
@@ -216,8 +216,8 @@ def rejoin(
     joined, seen = store.find_join(tx, event_id), store.find_seen(tx, event_id)
     if joined is None or seen is None or joined[0] != guest_id:
         return False
-    row = lock_session(tx, session_id, now=now)
-    guest = lock_session(tx, guest_id, now=now)
+    row = lock_session(tx, session_id)
+    guest = lock_session(tx, guest_id)
     if State(guest.state) is not State.VOIDED:
         void = uuid8("joined late", guest_id)
         at = max(guest.last_at, guest.first_at)

@@ -146,7 +146,7 @@ def assign(tx: Connection, asked: Assigning, *, actor: str, now: datetime) -> He
     _book(tx, row, row.price_minor, now)
     tell_right(tx, row, None, rates, now=now)
     if asked.stay_id is not None:
-        stay = lock_session(tx, asked.stay_id, now=now)
+        stay = lock_session(tx, asked.stay_id)
         bill(tx, stay.fare_account_id, stay.first_at, stay.stay_id, guest=stay.guest, now=now)
     return Held(row, None)
 
@@ -216,7 +216,7 @@ def _check(tx: Connection, asked: Assigning, spec: RightSpecification, now: date
 
 def _lock_holder(tx: Connection, asked: Assigning, now: datetime) -> FareAccountId:
     if asked.stay_id is not None:
-        return lock_session(tx, asked.stay_id, now=now).fare_account_id
+        return lock_session(tx, asked.stay_id).fare_account_id
     if asked.account is not None:
         lock_parker(tx, asked.account, guest=False, now=now)
         return asked.account

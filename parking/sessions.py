@@ -27,6 +27,7 @@ from parking.rules.session import EventKind, State, take_step
 from parking.rules.stay import Stay, StayEvent, as_if_left
 from parking.store import events as event_store
 from parking.store import stays as store
+from parking.store.keys import find_key
 from parking.store.stays import StayRow
 
 AHEAD: Final = timedelta(minutes=5)  # clocks of an operator's own gates may run this far before ours
@@ -123,11 +124,13 @@ def _leaving(
     return replace(bill, quote=replace(bill.quote, expires_at=at + binding))
 
 
-def lock_session(tx: Connection, session_id: UUID, *, now: datetime) -> StayRow:
+def lock_session(tx: Connection, session_id: UUID) -> StayRow:
     """Return a session as it stands once its account is locked; UnknownSessionError."""
-    row = _row(tx, session_id)
-    lock_parker(tx, row.fare_account_id, guest=row.guest, now=now)
-    return store.get_stay(tx, store.key_of(row))
+    key = find_key(tx, session_id)
+    if key is None:
+        raise UnknownSessionError(session_id=str(session_id))
+    lock_accounts(tx, [key.fare_account_id])
+    return store.get_stay(tx, key)
 
 
 def lock_parker(tx: Connection, account: FareAccountId, *, guest: bool, now: datetime) -> None:

@@ -7,6 +7,7 @@ sessions, DAYS=31 only the first days at full density.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -24,7 +25,8 @@ from service import launcher, migrate
 from service.database import Database
 from service.jobs.partitions import ensure_partitions
 
-_AHEAD: Final = 40
+_AHEAD: Final = 14
+_WORKERS: Final = min(os.cpu_count() or 1, 4)
 
 
 def main() -> int:
@@ -64,7 +66,7 @@ def main() -> int:
                     first = day_of(year, town.day)
                     owner.run(lambda tx, first=first: ensure_partitions(tx, first, _AHEAD + 2))  # type: ignore[misc]
                 began = time.perf_counter()
-                closed = play_day(city, town, shelf, database, year)
+                closed = play_day(city, town, shelf, database, year, workers=_WORKERS)
                 town.spent_s += time.perf_counter() - began
                 save(Stage(servers, str(home)), town)
                 wrong += closed.unexplained != 0 or not closed.reconciled

@@ -7,10 +7,12 @@ Some gates deliver a day late, some twice, some exits nobody sees. Every day is 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
+from multiprocessing import get_context
 from typing import Final, TypeVar
 from uuid import UUID
 
@@ -34,7 +36,7 @@ from service.database import Database
 from service.jobs.bill_batch import bill_touched, tariff_versions
 from service.jobs.settle_day import settle_day
 
-UPLOADS_AT_ONCE: Final = 40
+UPLOADS_AT_ONCE: Final = 70
 GUESTS_AT_ONCE: Final = 25
 _MOST_RECORDS: Final = 1_000
 T = TypeVar("T")
@@ -51,16 +53,36 @@ class Closed:
     reconciled: bool
 
 
-def play_day(city: City, town: Town, shelf: Shelf, database: Database, year: Year) -> Closed:
-    """Play the town's next day and close it; the town's state is the day after's."""
+def play_day(
+    city: City, town: Town, shelf: Shelf, database: Database, year: Year, *, workers: int = 1
+) -> Closed:
+    """Play the town's next day and close it; the town's state is the day after's.
+
+    Each of the `workers` is a process that plays the day of some operators: their gates' uploads, guests and tills.
+    """
     number, day = town.day, day_of(year, town.day)
     end = starts(day + timedelta(days=1))
     places = spots(year)
     pass_gates(town, places, year, number)
     before = town.stays
-    _deliver(city, town, shelf, database, places, troubles(year, number), now=end + timedelta(minutes=30))
+    due = [place for place, waiting in enumerate(town.waiting) if waiting]
+    wrong = troubles(year, number)
+    due = [place for place in due if wrong.get(place) != "late"]
     guests = [each for each in visits(year, number) if each.card is None]
-    _serve_guests(town, database, places, guests, day)
+    shares = split(places, workers)
+
+    def play(share: frozenset[str], own: Database) -> None:
+        mine = [place for place in due if places[place].operator_id in share]
+        _deliver(city, town, shelf, own, mine, wrong, now=end + timedelta(minutes=30))
+        _serve_guests(own, places, [one for one in guests if places[one.spot].operator_id in share], day)
+
+    if workers == 1:
+        play(shares[0], database)
+    else:
+        url = database.engine.url.render_as_string(hide_password=False)
+        database.dispose()  # a connection belongs to one process
+        _side_by_side([partial(_alone, play, share, url) for share in shares])
+    _count(town, places, due, guests)
     morning = end + timedelta(hours=5)
     settled = None
     for step in settle_day(
@@ -107,29 +129,70 @@ def pass_gates(town: Town, places: Sequence[Spot], year: Year, number: int) -> N
         town.waiting[each.spot].append(Waiting(raw, each.price if left else 0, int(left)))
 
 
+def split(places: Sequence[Spot], workers: int) -> tuple[frozenset[str], ...]:
+    """Return the operators of each worker, so that each has about as many places."""
+    shares: list[set[str]] = [set() for _ in range(workers)]
+    many = [0] * workers
+    for operator, count in Counter(spot.operator_id for spot in places).most_common():
+        lightest = many.index(min(many))
+        shares[lightest].add(operator)
+        many[lightest] += count
+    return tuple(frozenset(share) for share in shares)
+
+
+def _side_by_side(works: Iterable[Callable[[], None]]) -> None:
+    """Run each in a process of its own; ChildProcessError when one fails."""
+    context = get_context("fork")
+    running = [context.Process(target=work) for work in works]
+    for each in running:
+        each.start()
+    for each in running:
+        each.join()
+    if any(each.exitcode for each in running):
+        raise ChildProcessError([each.exitcode for each in running])
+
+
+def _alone(play: Callable[[frozenset[str], Database], None], share: frozenset[str], url: str) -> None:
+    own = Database(url)
+    play(share, own)
+    own.dispose()
+
+
 def _deliver(
     city: City,
     town: Town,
     shelf: Shelf,
     database: Database,
-    places: Sequence[Spot],
+    due: Sequence[int],
     wrong: Mapping[int, str],
     *,
     now: datetime,
 ) -> None:
-    due = [place for place, waiting in enumerate(town.waiting) if waiting and wrong.get(place) != "late"]
     for some in _parts(due, UPLOADS_AT_ONCE):
         uploads = [(town.gates[place], [each.raw for each in town.waiting[place]]) for place in some]
         again = [one for place, one in zip(some, uploads, strict=True) if wrong.get(place) == "twice"]
         for sent in (uploads, again):
-            database.run(lambda tx, sent=sent: _take(tx, city, shelf, sent, now))  # type: ignore[misc]
-    for place in due:
+            if sent:
+                database.run(lambda tx, sent=sent: _take(tx, city, shelf, sent, now))  # type: ignore[misc]
+
+
+def _count(town: Town, places: Sequence[Spot], due: Iterable[int], guests: Iterable[Visit]) -> None:
+    """Add what was delivered and paid to what is known by hand; nothing waits any longer."""
+
+    def expect(place: int, price: int) -> None:
         operator = places[place].operator_id
+        town.expected[operator] = town.expected.get(operator, 0) + price
+
+    for place in due:
         for each in town.waiting[place]:
-            town.expected[operator] = town.expected.get(operator, 0) + each.price
+            expect(place, each.price)
             town.stays += each.stays
         town.taps += len(town.waiting[place])
         town.waiting[place] = []
+    for guest in guests:
+        expect(guest.spot, guest.price)
+        town.cash += guest.price
+        town.stays += 1
 
 
 def _take(
@@ -153,9 +216,7 @@ def _take(
     bill_touched(tx, touched, tuple(tap for one in taken for tap in one.taps), shelf=shelf, now=now)
 
 
-def _serve_guests(
-    town: Town, database: Database, places: Sequence[Spot], guests: Sequence[Visit], day: date
-) -> None:
+def _serve_guests(database: Database, places: Sequence[Spot], guests: Sequence[Visit], day: date) -> None:
     """Let guests in and out and take their cash; each operator's till has a shift, counted and closed by another."""
     by_operator: dict[str, list[Visit]] = defaultdict(list)
     for each in guests:
@@ -179,10 +240,6 @@ def _serve_guests(
         for some in _parts(mine, GUESTS_AT_ONCE):
             database.run(lambda tx, some=some, till=till: _serve(tx, places, some, day, till))  # type: ignore[misc]
         _close_shift(database, shift_id, starts(day + timedelta(days=1)))
-        taken = sum(each.price for each in mine)
-        town.expected[operator] = town.expected.get(operator, 0) + taken
-        town.cash += taken
-        town.stays += len(mine)
 
 
 def _parts(all_of_it: Sequence[T], size: int) -> Iterator[Sequence[T]]:

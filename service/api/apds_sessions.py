@@ -238,7 +238,7 @@ def get_observation(observation_id: UUID, asked: Version) -> Response:
 def _check_newest(tx: Connection, session_id: UUID, event_id: UUID, version: int) -> None:
     """Refuse another operator's session, and a change of an older version unless it is this very one again."""
     require_operator(operator_of(tx, session_id))
-    row = lock_session(tx, session_id, now=services().clock.now())
+    row = lock_session(tx, session_id)
     if not is_told(tx, row, event_id):
         check_version(session_id, row.revision, version)
 
