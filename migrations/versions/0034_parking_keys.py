@@ -27,7 +27,7 @@ CREATE TABLE parking_stay_key (
 CREATE INDEX parking_stay_key_id ON parking_stay_key (stay_id);
 CREATE INDEX parking_stay_key_place ON parking_stay_key (place_id, last_at);
 CREATE INDEX parking_stay_key_running ON parking_stay_key (place_id) WHERE running;
-CREATE INDEX parking_stay_key_subject ON parking_stay_key (subject) INCLUDE (stay_id, stay_day) WHERE running;
+CREATE INDEX parking_stay_key_subject ON parking_stay_key (subject) WHERE running;
 CREATE INDEX parking_stay_key_held ON parking_stay_key (place_id, held_until) WHERE held_until IS NOT NULL;
 CREATE INDEX parking_stay_key_paid ON parking_stay_key (paid_until) WHERE running AND paid_until IS NOT NULL;
 GRANT SELECT, INSERT, UPDATE ON parking_stay_key TO lienthong_app;
