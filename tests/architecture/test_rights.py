@@ -47,6 +47,7 @@ MAY_UPDATE = {
     "parking_webhook": "where, what, the secret's generation, ended",
     "parking_webhook_event": "sent, put off or dead; an outbox",
     "parking_stay": "the newest revision of a stay; its lines are append-only",
+    "parking_stay_key": "as the stay, which its triggers follow",
 }
 MAY_DELETE = {
     "account_identity": "erased with its person",

@@ -1,4 +1,4 @@
-"""0033 finds the stays and events of before it, and follows what an older release writes after it."""
+"""0034 finds the stays and events of before it, and follows what an older release writes after it."""
 
 import pytest
 from alembic import command
@@ -26,7 +26,7 @@ def stay(stay_id: str, day: str, *, running: bool) -> str:
 
 @pytest.mark.filterwarnings("default")
 def test_stays_and_events_of_before_and_of_an_older_release_have_their_keys(empty: str) -> None:  # noqa: F811
-    migrate.migrate(empty, revision="0032_access_felica")
+    migrate.migrate(empty, revision="0033_ledger_recon_open")
     engine = create_engine(empty, poolclass=pool.NullPool)
 
     def run(statement: str) -> None:
@@ -45,7 +45,7 @@ def test_stays_and_events_of_before_and_of_an_older_release_have_their_keys(empt
         f"'{EVENT}', 'entered', subject, first_at, NULL, place_id, '', '', 'casual', 'a', first_at"
         " FROM parking_stay WHERE running"
     )
-    migrate.migrate(empty, revision="0033_parking_keys")
+    migrate.migrate(empty, revision="0034_parking_keys")
     before = {RUNNING: ("2026-11-18", True), LEFT: ("2026-11-19", False)}
     assert keys() == before
     with engine.begin() as tx:
@@ -56,5 +56,5 @@ def test_stays_and_events_of_before_and_of_an_older_release_have_their_keys(empt
     config = configuration()
     with engine.connect() as connection:
         config.attributes["connection"] = connection
-        command.downgrade(config, "0032_access_felica")
+        command.downgrade(config, "0033_ledger_recon_open")
     run(f"UPDATE parking_stay SET state = 'voided', running = false WHERE stay_id = '{LATER}'")
