@@ -234,7 +234,7 @@ def _bearer() -> Principal | None:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         return None
-    with services().database.read() as tx:
+    with services().database.glance() as tx:
         if token.strip().startswith(riders.TOKEN_PREFIX):
             account = riders.find_rider(tx, token.strip(), services().clock.now())
             if account is None:

@@ -95,7 +95,7 @@ def verify_request(services: Services) -> SigningDevice:
     named = _KEY_ID.findall(request.headers.get("Signature-Input", ""))
     if len(named) != 1:
         raise RequestSignatureError(reason="exactly one signature with a keyid is needed")
-    with services.database.read() as tx:
+    with services.database.glance() as tx:
         found = enrol.find_device_by_key(tx, bytes.fromhex(named[0]))
     if found is None:
         raise RequestSignatureError(reason="the key is not an active device's")

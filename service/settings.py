@@ -39,7 +39,7 @@ class Settings(BaseSettings):
         "Redis or Valkey, e.g. redis://host:6379/0; the service works without it, only slower"
     )
     database_pool: int = Field(
-        default=8, ge=1, le=200, description="Database connections of one worker process"
+        default=8, ge=1, le=200, description="Database connections of a worker, and as many for look-ups"
     )
     database_retries: int = Field(
         default=5,

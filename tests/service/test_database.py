@@ -62,6 +62,16 @@ def test_read_cannot_write(db):
         add(tx, "a")
 
 
+def test_glance_sees_what_is_committed_and_cannot_write(db):
+    with db.begin() as tx:
+        add(tx, "a")
+    with db.glance() as tx:
+        assert tx.execute(text("SELECT count(*) FROM staff_user")).scalar_one() == 1
+    with pytest.raises(DBAPIError, match="read-only"), db.glance() as tx:
+        add(tx, "b")
+    assert count(db) == 1
+
+
 def test_deadlock_is_repeated_counted_and_ends_well(db):
     """Two transactions that lock two rows in opposite order: PostgreSQL kills one, which then succeeds."""
     with db.begin() as tx:
