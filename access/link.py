@@ -88,9 +88,14 @@ def current(tx: Connection, account: FareAccountId, *, at: datetime) -> FareAcco
     return counting(tx, (account,)).account(account, at)
 
 
-def list_media(tx: Connection, accounts: Iterable[FareAccountId], *, at: datetime) -> tuple[Card, ...]:
-    """Return every card whose taps count to these accounts at an instant, by serial."""
+def list_media(
+    tx: Connection, accounts: Iterable[FareAccountId], *, at: datetime, found: Counting | None = None
+) -> tuple[Card, ...]:
+    """Return every card whose taps count to these accounts at an instant, by serial.
+
+    `found` is what `counting` says of them where the caller has asked already.
+    """
     wanted = set(accounts)
-    found = counting(tx, wanted)
+    found = found or counting(tx, wanted)
     listed = cards.list_cards(tx, found.homes_of(wanted))
     return tuple(card for card in listed if found.account(FareAccountId(card.fare_account_id), at) in wanted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from access import link
+from access.rules.link import Counting
 from access.rules.tap import Tap
 from access.rules.verdict import Reason
 from access.store import evidence, taps
@@ -59,7 +60,7 @@ def get_tap(tx: Connection, tap_id: UUID) -> Found:
         raise UnknownTapError(tap_id=str(tap_id))
     tap, exception, released = found
     counted = link.current(tx, tap.fare_account_id, at=tap.tapped_at)
-    return Found(replace(tap, fare_account_id=counted), exception, released)
+    return Found(tap._replace(fare_account_id=counted), exception, released)
 
 
 def release_tap(tx: Connection, tap_id: UUID, *, reason: str, actor: str, now: datetime) -> Tap:
@@ -75,20 +76,26 @@ def release_tap(tx: Connection, tap_id: UUID, *, reason: str, actor: str, now: d
 
 
 def list_taps(
-    tx: Connection, fare_account_ids: Iterable[FareAccountId], *, since: datetime, until: datetime
+    tx: Connection,
+    fare_account_ids: Iterable[FareAccountId],
+    *,
+    since: datetime,
+    until: datetime,
+    counting: Counting | None = None,
 ) -> tuple[Tap, ...]:
     """Return the taps that count to these fare accounts in [since, until) by their own time, each card's in card order.
 
     Of records that claim one counter of one card only the first by its own time is listed (§8.3). Taps that wait in
-    the exception queue are not. A linked account's taps are listed under the account they count to (§8.1).
+    the exception queue are not. A linked account's taps are listed under the account they count to (§8.1), by
+    `counting` where the caller has read that already.
     """
     wanted = set(fare_account_ids)
-    counting = link.counting(tx, wanted)
+    counting = counting or link.counting(tx, wanted)
     found = taps.list_taps(tx, counting.homes_of(wanted), since=since, until=until, listed=_LISTED)
     if not counting.linked:
         return found
     counted = (
-        replace(tap, fare_account_id=counting.account(tap.fare_account_id, tap.tapped_at)) for tap in found
+        tap._replace(fare_account_id=counting.account(tap.fare_account_id, tap.tapped_at)) for tap in found
     )
     mine = (tap for tap in counted if tap.fare_account_id in wanted)
     return tuple(sorted(mine, key=lambda tap: (tap.fare_account_id, tap.card_id, *tap.order)))

@@ -11,7 +11,9 @@ from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
+from access import link
 from access.issue import lock_accounts
+from access.rules.link import Counting
 from access.rules.medium import MediumKind
 from access.rules.tap import Tap
 from access.taps import list_taps
@@ -39,6 +41,7 @@ MEDIA: Final = {
 }
 """The `fare_media_id` of what is shown instead of a card; cards and phones with the card's application are `card`."""
 RIDING: Final = frozenset({Purpose.BOARD, Purpose.ALIGHT, Purpose.AUTO})
+_NOTHING: Final = bills.canonical(EMPTY.to_json())
 
 
 class Books(Protocol):
@@ -126,8 +129,11 @@ def bill(
     lock_accounts(tx, accounts)
     first_days = {account: min(folds[account].touched) for account in accounts}
     _read_headers(tx, folds, first_days)
-    _read_taps(tx, folds, first_days, current)
-    known = read_dated(tx, accounts, current, first_day=min(first_days.values()), purses=money_of(current))
+    counting = link.counting(tx, accounts)
+    _read_taps(tx, folds, first_days, current, counting)
+    known = read_dated(
+        tx, accounts, current, first_day=min(first_days.values()), purses=money_of(current), counting=counting
+    )
     booked = bills.list_booked_lines(tx, first_days)
     revisions: list[book.Revision] = []
     made: list[tuple[Bill, Mapping[TapId, CardId]]] = []
@@ -238,23 +244,25 @@ def _read_taps(
     folds: Mapping[FareAccountId, _Fold],
     first_days: Mapping[FareAccountId, date],
     tariff: TariffBook,
+    counting: Counting,
 ) -> None:
     """Taps of all accounts, over the days any of them may need, sorted into service days."""
     last = max(max(fold.touched | fold.headers.keys()) for fold in folds.values())
     since = day_window(min(first_days.values()), tariff.day_starts, tariff.zone).start
     until = day_window(last, tariff.day_starts, tariff.zone).end
-    for tap in list_taps(tx, list(folds), since=since, until=until):
+    for tap in list_taps(tx, list(folds), since=since, until=until, counting=counting):
         if is_fare_tap(tap):
             day = service_day(tap.tapped_at, tariff.day_starts, tariff.zone)
             folds[tap.fare_account_id].taps.setdefault(day, []).append(fare_tap(tap))
 
 
 def _carried_in(fold: _Fold) -> tuple[str, Carried]:
-    return _carried_out(fold.before) if fold.before else (bills.canonical(EMPTY.to_json()), EMPTY)
+    return _carried_out(fold.before) if fold.before else (_NOTHING, EMPTY)
 
 
 def _carried_out(header: bills.Header) -> tuple[str, Carried]:
-    return header.carried_out, Carried.from_json(bills.parsed(header.carried_out))
+    text = header.carried_out
+    return (text, EMPTY) if text == _NOTHING else (text, Carried.from_json(bills.parsed(text)))
 
 
 def _header(priced: Bill, booked: bills.Header | None, carried_in: str) -> bills.Header:
@@ -265,7 +273,9 @@ def _header(priced: Bill, booked: bills.Header | None, carried_in: str) -> bills
         tariff_version=priced.tariff_version,
         engine_version=priced.engine_version,
         carried_in=carried_in,
-        carried_out=bills.canonical(priced.carried_out.to_json()),
+        carried_out=_NOTHING
+        if priced.carried_out is EMPTY
+        else bills.canonical(priced.carried_out.to_json()),
         rides=bills.canonical([ride.to_json() for ride in priced.rides]),
         unpriced=bills.canonical([one.to_json() for one in priced.unpriced]),
         has_open_ride=any(ride.closed is Closed.OPEN for ride in priced.rides),

@@ -61,15 +61,16 @@ def read_dated(
     *,
     first_day: date | None = None,
     purses: Currency | None = None,
+    counting: Counting | None = None,
 ) -> Dated:
     """Return what pricing reads of these accounts besides their taps; billing and explaining both read it here.
 
     Passes and entitlements of an account that is linked into another count there, cut to the time of the link.
     `purses` names the currency where the tariff asks for debts (`money_of`); stays and rights are read for service
-    days from `first_day` on, None: not at all.
+    days from `first_day` on, None: not at all. `counting` is how the accounts are linked, where the caller has read it.
     """
     wanted = set(accounts)
-    counting = link.counting(tx, wanted)
+    counting = counting or link.counting(tx, wanted)
     homes = sorted(counting.homes_of(wanted))
     own = Dated(
         facts.list_passes(tx, homes), facts.list_entitlements(tx, homes), facts.list_corrections(tx, homes)

@@ -62,6 +62,17 @@ def open_accounts(tx: Connection, specs: Sequence[AccountSpec], now: datetime) -
     return tuple(found[spec.account_id] for spec in specs)
 
 
+def open_missing(tx: Connection, specs: Sequence[AccountSpec], now: datetime) -> None:
+    """Open those of these accounts that are not open yet; the others are not read.
+
+    For accounts whose id the chart makes of all that they are: one of the same id cannot be another.
+    """
+    if not specs:
+        return
+    missing = store.list_missing(tx, [(spec.owner_id, spec.account_id) for spec in specs])
+    open_accounts(tx, [spec for spec in specs if spec.account_id in missing], now)
+
+
 def _of_owners(tx: Connection, specs: Sequence[AccountSpec]) -> list[Account]:
     return store.list_accounts(tx, {spec.account_id for spec in specs})
 

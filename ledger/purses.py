@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from kernel.ids import FareAccountId
 from kernel.money import Currency, Money
-from ledger.accounts import lock_balances, open_accounts
+from ledger.accounts import lock_balances, open_accounts, open_missing
 from ledger.rules import chart
 from ledger.rules.account import AccountSpec
 from ledger.rules.purse import Purse
@@ -29,8 +29,8 @@ def lock_purses(
     wanted = set(riders)
     stored = {each: chart.rider_stored_value(*each) for each in wanted}
     owed = {each: chart.rider_receivable(*each) for each in wanted}
-    specs = {spec.account_id: spec for spec in (*others, *stored.values(), *owed.values())}
-    open_accounts(tx, tuple(specs.values()), now)
+    open_accounts(tx, tuple({spec.account_id: spec for spec in others}.values()), now)
+    open_missing(tx, (*stored.values(), *owed.values()), now)
     balances = lock_balances(tx, [spec.account_id for spec in stored.values()], now)
     # Opened above, so no account needs to be read again to know what it is.
     debts = balance_store.current_sums(tx, [(spec.owner_id, spec.account_id) for spec in owed.values()])

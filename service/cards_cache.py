@@ -87,7 +87,7 @@ def read_states(tx: Connection, accounts: Iterable[FareAccountId], now: datetime
     asked = set(accounts)
     counting = link.counting(tx, asked)
     heads = {counting.account(account, now) for account in asked}
-    cards = link.list_media(tx, heads, at=now)
+    cards = link.list_media(tx, heads, at=now, found=counting)
     homes = {FareAccountId(card.fare_account_id) for card in cards}
     versions = issue.list_versions(tx, homes | heads)
     reasons = deny.list_reasons(tx, [card.serial for card in cards])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from access.rules.medium import MediumKind
@@ -13,9 +13,8 @@ from kernel.wire.cardinfo import Concession
 from kernel.wire.tap import ClockState, Phase, Purpose
 
 
-@dataclass(frozen=True, slots=True)
-class Tap:
-    """One stored tap of a known medium.
+class Tap(NamedTuple):
+    """One stored tap of a known medium; a named tuple, because an upload makes thousands.
 
     `counter` is the card's own, 0 for media without one. `mac_valid`: the card itself proved it, or a code's signature
     or our voucher stands behind it; nothing else is ever charged (§8.13). `proven_torn`: the rider saw no

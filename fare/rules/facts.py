@@ -6,7 +6,7 @@ Every fact carries its own effective time, so pricing never asks a clock or a ta
 from dataclasses import dataclass
 from datetime import date, datetime
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from kernel.clock import from_micros, micros
@@ -17,9 +17,8 @@ from kernel.wire.tap import ClockState, Phase, Purpose
 CARD_MEDIUM: Final = "card"
 
 
-@dataclass(frozen=True, slots=True)
-class FareTap:
-    """One accepted tap as fares read it; `tapped_at` is an aware UTC instant.
+class FareTap(NamedTuple):
+    """One accepted tap as fares read it; `tapped_at` is an aware UTC instant. A named tuple, as bills are.
 
     `counter` is the card's transaction counter, 0 for media without one. `medium` is a `fare_media_id`
     of the tariff; the usual one is `card`. `concession` is a `Concession`, or the number that a book gives

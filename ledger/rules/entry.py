@@ -23,6 +23,7 @@ MAX_CAUSE: Final = 200
 MAX_NARRATIVE: Final = 200
 MAX_METADATA_BYTES: Final = 4_096
 _KIND: Final = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":"))
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -96,7 +97,7 @@ def canonical_metadata(metadata: Mapping[str, str]) -> str:
     for key, value in metadata.items():
         if type(key) is not str or type(value) is not str:
             raise BadEntryError(field="metadata", value=ascii(key)[:80], why="text by text")
-    text = json.dumps(dict(metadata), ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    text = _ENCODER.encode(dict(metadata))
     if len(text) > MAX_METADATA_BYTES:
         raise BadEntryError(field="metadata", value=f"{len(text)} bytes", why=f"at most {MAX_METADATA_BYTES}")
     return text

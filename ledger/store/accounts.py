@@ -13,6 +13,7 @@ from kernel.ids import LedgerAccountId
 from kernel.money import currency
 from ledger.rules.account import Account, AccountSpec, AccountState, AccountType, OwnerKind
 from ledger.rules.judge import Facts
+from ledger.store.arrays import literal
 
 _COLUMNS = "a.owner_id, a.account_id, a.kind, a.type, a.currency, a.owner_kind, a.owner_name, a.guarded, a.limit_minor, a.state, a.opened_at"
 
@@ -96,10 +97,26 @@ def _account(found: Row[tuple[object, ...]]) -> Account:
 def list_accounts(tx: Connection, ids: Iterable[UUID]) -> list[Account]:
     """Return the accounts of these ids that exist, in id order."""
     rows = tx.execute(
-        text(f"SELECT {_COLUMNS} FROM ledger_account a WHERE a.account_id = ANY(:ids) ORDER BY a.account_id"),
-        {"ids": list(ids)},
+        text(
+            f"SELECT {_COLUMNS} FROM ledger_account a WHERE a.account_id = ANY(CAST(:ids AS uuid[])) "
+            "ORDER BY a.account_id"
+        ),
+        {"ids": literal(ids)},
     )
     return [_account(found) for found in rows.all()]
+
+
+def list_missing(tx: Connection, keys: Sequence[tuple[UUID, UUID]]) -> set[UUID]:
+    """Return those of these accounts, (owner, account), that were never opened."""
+    rows = tx.execute(
+        text(
+            "SELECT q.account_id FROM unnest(CAST(:owners AS uuid[]), CAST(:accounts AS uuid[])) "
+            "AS q (owner_id, account_id) WHERE NOT EXISTS (SELECT FROM ledger_account a "
+            "WHERE a.owner_id = q.owner_id AND a.account_id = q.account_id)"
+        ),
+        {"owners": literal(key[0] for key in keys), "accounts": literal(key[1] for key in keys)},
+    )
+    return {row[0] for row in rows}
 
 
 def page_accounts(
@@ -132,9 +149,9 @@ def _balances(tx: Connection, ids: Iterable[UUID], lock: str) -> list[StoredBala
     rows = tx.execute(
         text(
             "SELECT account_id, owner_id, currency, posted, pending, floor FROM ledger_balance "
-            f"WHERE account_id = ANY(:ids) ORDER BY account_id {lock}"
+            f"WHERE account_id = ANY(CAST(:ids AS uuid[])) ORDER BY account_id {lock}"
         ),
-        {"ids": sorted(ids)},
+        {"ids": literal(ids)},
     )
     return [StoredBalance(LedgerAccountId(found.account_id), *found[1:]) for found in rows.all()]
 
@@ -145,9 +162,9 @@ def list_facts(tx: Connection, ids: Iterable[UUID]) -> dict[UUID, Facts]:
         text(
             "SELECT a.account_id, a.owner_id, a.owner_kind, a.currency, a.state, a.type, b.posted, b.pending, b.floor "
             "FROM ledger_account a LEFT JOIN ledger_balance b USING (owner_id, account_id) "
-            "WHERE a.account_id = ANY(:ids)"
+            "WHERE a.account_id = ANY(CAST(:ids AS uuid[]))"
         ),
-        {"ids": list(ids)},
+        {"ids": literal(ids)},
     )
     return {
         found.account_id: Facts(

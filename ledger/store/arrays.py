@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Final
+from uuid import UUID
 from weakref import WeakSet
 
 from psycopg.adapt import Buffer, Dumper
@@ -63,6 +64,11 @@ def teach(connection: Driver) -> None:
         connection.adapters.register_dumper(UuidArray, _UuidArrayDumper)
         connection.adapters.register_dumper(BigintArray, _BigintArrayDumper)
         _taught.add(connection)
+
+
+def literal(ids: Iterable[UUID]) -> str:
+    """Return the text of a uuid[], for statements that go through SQLAlchemy: a third of what a list costs."""
+    return "{" + ",".join([each.hex for each in ids]) + "}"
 
 
 def uuids(ids: Sequence[int]) -> UuidArray:

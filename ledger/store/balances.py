@@ -8,6 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from ledger.store.arrays import literal
+
 Sums = tuple[int, int]
 
 
@@ -40,7 +42,11 @@ def current_sums(
             ) r ON true
             """
         ),
-        {"owners": [key[0] for key in keys], "accounts": [key[1] for key in keys], "through": through},
+        {
+            "owners": literal(key[0] for key in keys),
+            "accounts": literal(key[1] for key in keys),
+            "through": through,
+        },
     )
     return {found.account_id: (int(found.debits), int(found.credits)) for found in rows}
 

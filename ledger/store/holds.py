@@ -14,6 +14,7 @@ from kernel.ids import EntryId, LedgerAccountId
 from kernel.money import Money, currency
 from ledger.rules.entry import canonical_metadata
 from ledger.rules.hold import Hold, HoldState, StoredHold
+from ledger.store.arrays import literal
 
 _COLUMNS: Final = (
     "owner_id, hold_id, debit_id, credit_id, amount, currency, service_day, kind, cause, narrative, metadata, "
@@ -158,7 +159,7 @@ def expire_of(tx: Connection, keys: Sequence[tuple[UUID, UUID]], now: datetime) 
             SELECT count(*) FROM ended
             """
         ),
-        {"owners": [key[0] for key in keys], "accounts": [key[1] for key in keys], "now": now},
+        {"owners": literal(key[0] for key in keys), "accounts": literal(key[1] for key in keys), "now": now},
     )
     ended: int = found.scalar_one()
     return ended
@@ -176,7 +177,7 @@ def due_sums(tx: Connection, keys: Sequence[tuple[UUID, UUID]], now: datetime) -
             f"JOIN ledger_hold h ON h.owner_id = b.owner_id AND {_TAKEN_FROM} "
             "WHERE h.state = 'open' AND h.expires_at <= :now GROUP BY b.account_id"
         ),
-        {"owners": [key[0] for key in keys], "accounts": [key[1] for key in keys], "now": now},
+        {"owners": literal(key[0] for key in keys), "accounts": literal(key[1] for key in keys), "now": now},
     )
     return {found.account_id: int(found.amount) for found in rows}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -121,7 +121,7 @@ def _bill(
     """Bill the accounts that the taps counted to, or those that they count to now."""
     side = before if losing else after
     theirs = tuple(
-        replace(tap, fare_account_id=side.account(tap.fare_account_id, tap.tapped_at)) for tap in moved
+        tap._replace(fare_account_id=side.account(tap.fare_account_id, tap.tapped_at)) for tap in moved
     )
     touched = frozenset((tap.fare_account_id, tap.tapped_at) for tap in theirs)
     return bill_touched(tx, touched, theirs, shelf=shelf, now=now, late_days=late_days).entries

@@ -46,7 +46,7 @@ def state(tx, world, cards):
     accounts = [card.issued.fare_account_id for card in cards]
     taps = list_taps(tx, accounts, since=world.now - span, until=world.now + span)
     # When a record came is a fact about its journey, not about the tap.
-    read = [replace(tap, received_at=world.now) for tap in taps]
+    read = [tap._replace(received_at=world.now) for tap in taps]
     return [[tuple(row) for row in tx.execute(text(sql))] for sql in STATE], read
 
 

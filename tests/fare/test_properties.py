@@ -209,7 +209,7 @@ def test_a_cap_more_never_raises_a_bill(taps, pence):
 @given(taps_of("hanoi"))
 def test_without_transfers_and_caps_a_total_is_the_sum_of_its_rides(taps):
     """GH-META; graphhopper c058139 FareTest (Apache-2.0): without transfers, total = sum."""
-    found = bills("hanoi", [replace(tap, concession=Concession.NORMAL) for tap in taps])
+    found = bills("hanoi", [tap._replace(concession=Concession.NORMAL) for tap in taps])
     assert total(found) == sum(ride.face_value.minor for bill in found for ride in bill.rides)
 
 
