@@ -79,7 +79,7 @@ def _know(tx: Connection, signer: SigningKey, earlier: Sequence[SigningKey], now
 
 
 def _seal(tx: Connection, day: date, now: datetime, signer: SigningKey) -> None:
-    chunks = list(rules.chunks_of(store.leaves(tx, day)))
+    chunks = list(rules.chunks_of(store.pieces(tx, day)))
     previous = store.last_seal(tx)
     position = 1 if previous is None else previous.position + 1
     previous_head = rules.GENESIS if previous is None else previous.head

@@ -14,13 +14,16 @@ from kernel.money import Money, currency
 from kernel.service_day import local_date
 from ledger.accounts import open_accounts
 from ledger.post import post
+from ledger.rails.bank_tally import difference_hint
 from ledger.reconcile import counter_account
 from ledger.rules import chart
 from ledger.rules.book_day import ZONE
 from ledger.rules.entry import Entry, Line, Refused
 from ledger.rules.reconcile import (
+    Match,
     NothingProposedError,
     Resolution,
+    Rule,
     SamePersonError,
     UnbalancedMatchError,
     UnknownExceptionError,
@@ -171,7 +174,8 @@ def match_by_hand(
     sums = sum(row.amount for row in left) - fee, sum(row.amount for row in right)
     units = {row.currency for row in rows}
     if len(units) != 1 or abs(sums[0] - sums[1]) > match.tolerance(tx, rows[0].currency):
-        raise UnbalancedMatchError(left=sums[0], right=sums[1])
+        hint = difference_hint(sums[1] - sums[0], ()) if len(units) == 1 else "two currencies do not add up"
+        raise UnbalancedMatchError(left=sums[0], right=sums[1], hint=hint or "they must agree")
     pairs = [(one.item_no, other.item_no) for one in left for other in right]
     books.insert_edges(tx, "-".join(relation), pairs, match_id, now)
     recon_open.matched(tx, "-".join(relation), [row.item_no for row in left], [row.item_no for row in right])
@@ -196,6 +200,32 @@ def undo_match(tx: Connection, match_id: UUID, *, note: str, actor: str, now: da
             tx, relation, [edge.left_no for edge in edges], [edge.right_no for edge in edges]
         )
     return len(ended)
+
+
+def list_matches(tx: Connection, item_id: UUID) -> tuple[Match, ...]:
+    """Return a movement's matches, newest first, with what people did with them. UnmatchableError for an unknown one."""
+    if not books.get_items(tx, (item_id,)):
+        raise UnmatchableError(item_id=str(item_id), reason="there is no such movement")
+    rows = books.list_matches(tx, item_id)
+    acts: dict[UUID, list[tuple[str, str, datetime, str]]] = {}
+    for act in books.list_acts(tx, [row.match_id for row in rows]):
+        acts.setdefault(act.match_id, []).append((act.act, act.actor, act.at, act.note))
+    return tuple(
+        Match(
+            match_id=row.match_id,
+            relation=row.relation,
+            rule=Rule(row.rule),
+            live=row.live,
+            made_at=row.made_at,
+            item_id=row.item_id,
+            side=row.side,
+            amount=Money(row.amount, currency(row.currency)),
+            occurred_on=row.occurred_on,
+            reference=row.reference or row.qr_reference,
+            acts=tuple(acts.get(row.match_id, ())),
+        )
+        for row in rows
+    )
 
 
 def _lock(tx: Connection, exception_ids: Sequence[UUID]) -> Sequence[Row[Any]]:

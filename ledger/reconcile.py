@@ -22,8 +22,8 @@ from ledger.rules import chart
 from ledger.rules.account import AccountSpec
 from ledger.rules.book_day import ZONE
 from ledger.rules.entry import Entry, Line, Refused
-from ledger.rules.reconcile import Figures, permille
-from ledger.store import pay_backs, payouts, recon_open, tills
+from ledger.rules.reconcile import Difference, Figures, permille
+from ledger.store import pay_backs, payouts, recon_open, settlements, tills
 from ledger.store import recon_books as books
 from ledger.store import recon_left as left
 from ledger.store import recon_match as match
@@ -147,6 +147,8 @@ def read_figures(tx: Connection, unit: Currency = VND) -> Figures:
     """Return where reconciliation stands. Needs a transaction that may make a temporary table."""
     left.set_aside(tx, recon_open.peek(tx))
     row = books.get_figures(tx, unit.code)
+    days = settlements.list_days(tx, unit, limit=1)
+    settled = settlements.find_day(tx, days[0], unit) if days else None
     moved, open_amount, unexplained = int(row.moved), int(row.queued_amount), int(row.unexplained_amount)
     matched = moved - open_amount - unexplained
     return Figures(
@@ -170,5 +172,16 @@ def read_figures(tx: Connection, unit: Currency = VND) -> Figures:
         chain_gaps=row.chain_gaps,
         bank_closing=tuple(
             (one.account, Money(one.closing, unit), one.last_on) for one in books.list_closings(tx, unit.code)
+        ),
+        differences=tuple(
+            Difference(on=one.day, books=Money(int(one.books), unit), bank=Money(int(one.bank), unit))
+            for one in books.sum_differences(tx, unit.code)
+        ),
+        coverage=None if settled is None else settled.coverage,
+        operators=()
+        if settled is None
+        else tuple(
+            (one.operator_id, one.net, one.to_pay)
+            for one in settlements.list_settlements(tx, days[0], unit, settled.settled_at)
         ),
     )

@@ -9,7 +9,10 @@ from typing import Final
 from uuid import UUID
 
 from kernel.errors import DomainError
+from kernel.ids import OperatorId
 from kernel.money import Money
+from ledger.rails.bank_tally import difference_hint
+from ledger.rules.settlement import Coverage
 
 
 class Rule(Enum):
@@ -93,7 +96,7 @@ class SamePersonError(DomainError):
 class UnbalancedMatchError(DomainError):
     """The movements to be matched do not come to the same amount."""
 
-    detail = "The left side comes to {left}, the right side to {right}."
+    detail = "The left side comes to {left}, the right side to {right}: {hint}."
 
 
 class UnmatchableError(DomainError):
@@ -124,13 +127,62 @@ class Waiting:
         """Return what to do about it."""
         return SUGGESTIONS[self.why]
 
+    @property
+    def hint(self) -> str:
+        """Return what its difference to the other side's amount smells of; "" of nothing, or when there is none."""
+        if self.why is not Why.WRONG_AMOUNT:
+            return ""
+        return difference_hint(self.amount.minor - int(self.detail), ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """One match of a movement with one of another side, in force or not.
+
+    `match_id` is what undoing it takes: a person's, or the movement that stands alone in a match by rule. `acts` are what
+    people did with it: (act, who, when, why).
+    """
+
+    match_id: UUID
+    relation: str
+    rule: Rule
+    live: bool
+    made_at: datetime
+    item_id: UUID
+    side: str
+    amount: Money
+    occurred_on: date
+    reference: str
+    acts: tuple[tuple[str, str, datetime, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """By how much books and bank of one day differ in what stands in the queue, and what that smells of."""
+
+    on: date
+    books: Money
+    bank: Money
+
+    @property
+    def amount(self) -> Money:
+        """Return what the bank has more than the books."""
+        return self.bank - self.books
+
+    @property
+    def hint(self) -> str:
+        """Return what the difference smells of, "" of nothing."""
+        return difference_hint(self.amount.minor, ())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """Where reconciliation stands. Amounts are sums over absolute amounts of movements.
 
     `unexplained` is what neither matches nor stands in the queue: the goal is 0. `matched_permille` is the share
-    of all movements, by amount, that is matched, rounded down.
+    of all movements, by amount, that is matched, rounded down. `differences` are the days on which the queue's movements
+    of books and bank do not come to the same. `coverage` and `operators` (name, net, to pay) are those of the last settled
+    day; before one, None and none.
     """
 
     movements: int
@@ -148,6 +200,9 @@ class Figures:
     quarantined_files: int
     chain_gaps: int
     bank_closing: tuple[tuple[str, Money, date | None], ...]
+    differences: tuple[Difference, ...]
+    coverage: Coverage | None
+    operators: tuple[tuple[OperatorId, Money, Money], ...]
 
 
 def permille(part: int, whole: int) -> int:

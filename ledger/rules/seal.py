@@ -138,21 +138,14 @@ def head_hash(message: bytes) -> bytes:
     return sha256(message).digest()
 
 
-def chunks_of(leaves: Iterable[bytes]) -> Iterator[Chunk]:
-    """Return the chunks of a day from its leaves (key and hash, in key order)."""
-    held: list[bytes] = []
-    number = 0
-    for leaf in leaves:
-        held.append(leaf)
-        if len(held) == CHUNK:
-            yield _chunk(number, held)
-            held, number = [], number + 1
-    if held:
-        yield _chunk(number, held)
+def chunks_of(pieces: Iterable[bytes]) -> Iterator[Chunk]:
+    """Return the chunks of a day from its leaves (key and hash) in pieces of 1,024, the last with fewer.
 
-
-def _chunk(number: int, leaves: Sequence[bytes]) -> Chunk:
-    return Chunk(number, b"".join(leaves), root_of([leaf[KEY_SIZE:] for leaf in leaves]))
+    Pieces follow each other in key order; within one the order is made here, so that no plan of the server's decides it.
+    """
+    for number, piece in enumerate(pieces):
+        leaves = sorted(split_leaves(piece))
+        yield Chunk(number, b"".join(leaves), root_of([leaf[KEY_SIZE:] for leaf in leaves]))
 
 
 def split_leaves(leaves: bytes) -> list[bytes]:

@@ -26,14 +26,13 @@ SELECT m.owner_id, m.account_id, :book_day, sum(m.debits) + coalesce(max(c.debit
 # Guarded accounts have no roll-ups: their day is added up from its lines, once, when it closes.
 _GUARDED: Final = """
 FROM (
-    SELECT b.owner_id, b.account_id, sum(l.amount) AS debits, 0 AS credits
-    FROM ledger_line l JOIN ledger_balance b ON b.owner_id = l.owner_id AND b.account_id = l.debit_id
-    WHERE l.book_day = :book_day GROUP BY b.owner_id, b.account_id
-    UNION ALL
-    SELECT b.owner_id, b.account_id, 0, sum(l.amount)
-    FROM ledger_line l JOIN ledger_balance b ON b.owner_id = l.owner_id AND b.account_id = l.credit_id
-    WHERE l.book_day = :book_day GROUP BY b.owner_id, b.account_id
-) m
+    SELECT owner_id, account_id, sum(debits) AS debits, sum(credits) AS credits FROM (
+        SELECT owner_id, CASE grouping(debit_id) WHEN 0 THEN debit_id ELSE credit_id END AS account_id,
+            CASE grouping(debit_id) WHEN 0 THEN sum(amount) ELSE 0 END AS debits,
+            CASE grouping(debit_id) WHEN 0 THEN 0 ELSE sum(amount) END AS credits
+        FROM ledger_line WHERE book_day = :book_day GROUP BY GROUPING SETS ((owner_id, debit_id), (owner_id, credit_id))
+    ) either GROUP BY owner_id, account_id
+) m JOIN ledger_balance b USING (owner_id, account_id)
 """
 
 

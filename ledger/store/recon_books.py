@@ -122,6 +122,33 @@ def end_match(tx: Connection, match_id: UUID) -> Sequence[Row[Any]]:
     return tx.execute(text(_END), {"match_id": match_id}).all()
 
 
+# Both ends of an edge may be asked for; the end that is not is the other movement.
+_MATCHES: Final = """
+SELECT e.relation, e.rule, e.live, e.made_at, o.item_id, o.side, o.amount, o.currency, o.occurred_on, o.reference,
+    o.qr_reference, coalesce(e.match_id, CASE WHEN e.rule IN ('batched', 'payout')
+        THEN (CASE WHEN e.right_no = i.item_no THEN i.item_id ELSE o.item_id END)
+        ELSE (CASE WHEN e.left_no = i.item_no THEN i.item_id ELSE o.item_id END) END) AS match_id
+FROM ledger_recon_item i JOIN ledger_recon_edge e ON e.left_no = i.item_no OR e.right_no = i.item_no
+JOIN ledger_recon_item o ON o.item_no = CASE WHEN e.left_no = i.item_no THEN e.right_no ELSE e.left_no END
+WHERE i.item_id = :item_id ORDER BY e.made_at DESC, e.turn DESC, o.item_no LIMIT 1000
+"""
+
+
+def list_matches(tx: Connection, item_id: UUID) -> Sequence[Row[Any]]:
+    """Return a movement's matches, in force or not, newest first, each with the movement at its other end."""
+    return tx.execute(text(_MATCHES), {"item_id": item_id}).all()
+
+
+def list_acts(tx: Connection, match_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
+    """Return what people did with these matches, oldest first."""
+    return tx.execute(
+        text(
+            "SELECT match_id, act, note, actor, at FROM ledger_recon_hand WHERE match_id = ANY(:ids) ORDER BY at, act"
+        ),
+        {"ids": list(match_ids)},
+    ).all()
+
+
 def insert_act(tx: Connection, match_id: UUID, act: str, note: str, actor: str, now: datetime) -> bool:
     """Write down what a person did with a match; False when it was done before."""
     return (
@@ -178,6 +205,22 @@ def sum_open(tx: Connection, currency: str) -> Sequence[Row[Any]]:
             "WHERE currency = :currency AND NOT EXISTS "
             "(SELECT FROM ledger_recon_exception_end e WHERE e.exception_id = x.exception_id) "
             "GROUP BY reason ORDER BY reason"
+        ),
+        {"currency": currency},
+    ).all()
+
+
+def sum_differences(tx: Connection, currency: str) -> Sequence[Row[Any]]:
+    """Return (day, books, bank) of the days on which the open exceptions of books and bank do not come to the same."""
+    return tx.execute(
+        text(
+            "SELECT i.occurred_on AS day, coalesce(sum(x.amount) FILTER (WHERE x.side = 'ledger'), 0) AS books, "
+            "coalesce(sum(x.amount) FILTER (WHERE x.side = 'bank'), 0) AS bank "
+            "FROM ledger_recon_exception x JOIN ledger_recon_item i ON i.item_id = x.item_id "
+            "WHERE x.currency = :currency AND x.side <> 'provider' AND x.reason <> 'missing_at_provider' AND NOT EXISTS "
+            "(SELECT FROM ledger_recon_exception_end e WHERE e.exception_id = x.exception_id) GROUP BY i.occurred_on "
+            "HAVING coalesce(sum(x.amount) FILTER (WHERE x.side = 'ledger'), 0) "
+            "<> coalesce(sum(x.amount) FILTER (WHERE x.side = 'bank'), 0) ORDER BY day"
         ),
         {"currency": currency},
     ).all()

@@ -14,9 +14,9 @@ from ledger.rules.reconcile import Resolution, Why
 from ledger.take_bank_file import Taken
 from service import audit
 from service.auth import principal, requires
-from service.commands.reconcile import as_document, figures_document
 from service.jobs import reconcile as jobs
 from service.problems import request_id
+from service.reconcile_words import as_document, figures_document, match_document
 from service.services import services
 from service.staff import Role
 
@@ -128,6 +128,15 @@ def list_exceptions() -> dict[str, Any]:
     with running.database.read() as tx:
         rows = recon_queue.list_exceptions(tx, now=running.clock.now(), why=why, limit=1_000)
     return {"exceptions": [as_document(row) for row in rows]}
+
+
+@blueprint.get("/v1/reconciliation/movements/<uuid:item_id>/matches")
+@requires(*READERS)
+def list_matches(item_id: UUID) -> dict[str, Any]:
+    """Return a movement's matches, in force or taken apart, newest first, with what people did with them."""
+    with services().database.read() as tx:
+        found = recon_queue.list_matches(tx, item_id)
+    return {"matches": [match_document(one) for one in found]}
 
 
 @blueprint.post("/v1/reconciliation/assign")

@@ -11,6 +11,7 @@ from fare import earn
 from ledger import settle
 from ledger.rules.settlement import AMOUNTS, Settled
 from service.auth import requires, scope
+from service.reconcile_words import coverage_document
 from service.services import services
 from service.staff import Role
 
@@ -79,7 +80,6 @@ def list_steps(book_day: str) -> dict[str, Any]:
 
 def as_document(settled: Settled) -> dict[str, object]:
     """Return a settled day as JSON has it."""
-    coverage = settled.coverage
     return {
         "book_day": settled.book_day.isoformat(),
         "settlements": [
@@ -131,14 +131,7 @@ def as_document(settled: Settled) -> dict[str, object]:
             }
             for one in settled.claims
         ],
-        "coverage": {
-            "stored_value": coverage.stored_value.to_json(),
-            "guarantee": coverage.guarantee.to_json(),
-            "clearing": coverage.clearing.to_json(),
-            "receivable": coverage.receivable.to_json(),
-            "surplus": coverage.surplus.to_json(),
-            "covered": coverage.covered,
-        },
+        "coverage": coverage_document(settled.coverage),
     }
 
 

@@ -12,11 +12,12 @@ from sqlalchemy import Connection
 
 from kernel.ids import uuid7
 from ledger import recon_queue
-from ledger.rules.reconcile import Figures, Resolution, Waiting, Why
+from ledger.rules.reconcile import Figures, Resolution, Why
 from ledger.take_bank_file import Taken
 from service import audit
 from service.commands import context
 from service.jobs import reconcile as jobs
+from service.reconcile_words import as_document, figures_document, figures_lines, match_document
 
 
 @click.group()
@@ -133,7 +134,7 @@ def exceptions(reason: str | None, limit: int, as_json: bool) -> None:
             row.occurred_on.isoformat(),
             str(row.age).partition(".")[0],
             row.assigned_to or "-",
-            row.proposed or row.suggestion,
+            row.proposed or f"{row.suggestion}; {row.hint}".removesuffix("; "),
         )
     Console(width=200).print(table)
 
@@ -234,6 +235,30 @@ def undo(match_id: UUID, note: str) -> None:
     )
 
 
+@reconcile.command()
+@click.argument("item_id", type=click.UUID)
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+def matches(item_id: UUID, as_json: bool) -> None:
+    """List a movement's matches, in force or taken apart, newest first; `undo` takes the first column.
+
+    \b
+    Example:
+      lienthong reconcile matches 0c71b2de-0000-8000-8000-000000000001
+    """  # noqa: D301  (click reads \b)
+    with context.database() as database, database.read() as tx:
+        found = recon_queue.list_matches(tx, item_id)
+    if as_json:
+        click.echo(json.dumps([match_document(one) for one in found], ensure_ascii=False, indent=2))
+        return
+    table = Table("match", "rule", "in force", "with", "side", "amount", "day", "people")
+    for one in found:
+        people = ", ".join(f"{act} by {actor}: {note}" for act, actor, _, note in one.acts)
+        force = "yes" if one.live else "no"
+        other = str(one.item_id), one.side, str(one.amount), one.occurred_on.isoformat()
+        table.add_row(str(one.match_id), one.rule.value, force, *other, people or "-")
+    Console(width=200).print(table)
+
+
 def _act(verb: str, subjects: tuple[UUID, ...], work: Any, **detail: object) -> None:
     def done(tx: Connection) -> int:
         count: int = work(tx)
@@ -253,64 +278,9 @@ def _act(verb: str, subjects: tuple[UUID, ...], work: Any, **detail: object) -> 
         click.echo(f"{verb}: {database.run(done)}")
 
 
-def as_document(row: Waiting) -> dict[str, Any]:
-    """Return an exception as JSON can carry it."""
-    return {
-        "exception_id": str(row.exception_id),
-        "item_id": str(row.item_id),
-        "side": row.side,
-        "reason": row.why.value,
-        "amount": row.amount.to_json(),
-        "occurred_on": row.occurred_on.isoformat(),
-        "reference": row.reference,
-        "detail": row.detail,
-        "opened_at": row.opened_at.isoformat(),
-        "age_s": int(row.age.total_seconds()),
-        "assigned_to": row.assigned_to,
-        "proposed": row.proposed,
-        "suggestion": row.suggestion,
-    }
-
-
-def figures_document(found: Figures) -> dict[str, Any]:
-    """Return the figures as JSON can carry them."""
-    return {
-        "movements": found.movements,
-        "moved": found.moved.to_json(),
-        "matched": found.matched,
-        "matched_amount": found.matched_amount.to_json(),
-        "matched_permille": found.matched_permille,
-        "queued": found.queued,
-        "queued_amount": found.queued_amount.to_json(),
-        "unexplained": found.unexplained,
-        "unexplained_amount": found.unexplained_amount.to_json(),
-        "oldest_exception_at": None if found.oldest is None else found.oldest.isoformat(),
-        "exceptions": [
-            {"reason": reason, "count": count, "amount": amount.to_json()}
-            for reason, count, amount in found.by_reason
-        ],
-        "suspense": [{"reason": reason, "amount": amount.to_json()} for reason, amount in found.suspense],
-        "quarantined_files": found.quarantined_files,
-        "chain_gaps": found.chain_gaps,
-        "bank_closing": [
-            {"account": account, "amount": amount.to_json(), "on": None if on is None else on.isoformat()}
-            for account, amount, on in found.bank_closing
-        ],
-    }
-
-
 def _figures(found: Figures, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(figures_document(found), ensure_ascii=False, indent=2))
         return
-    share = f"{found.matched_permille // 10}.{found.matched_permille % 10} %"
-    click.echo(
-        f"matched      {found.matched} of {found.movements} movements, {found.matched_amount} ({share})"
-    )
-    click.echo(f"in the queue {found.queued}, {found.queued_amount}; oldest {found.oldest or '-'}")
-    for reason, count, amount in found.by_reason:
-        click.echo(f"  {reason:<22} {count:>6} {amount!s:>22}")
-    click.echo(f"unexplained  {found.unexplained}, {found.unexplained_amount}")
-    for reason, amount in found.suspense:
-        click.echo(f"suspense     {reason:<22} {amount!s:>22}")
-    click.echo(f"quarantined files {found.quarantined_files}, gaps in the chain {found.chain_gaps}")
+    for line in figures_lines(found):
+        click.echo(line)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from hashlib import sha256
 from itertools import pairwise
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -59,10 +60,13 @@ def test_a_path_leads_from_its_leaf_to_the_root_and_no_other_does(count: int, da
     assert rules.root_from_path(leaves[index], count, count, path) is None
 
 
-@given(st.integers(1, 5_000))
-def test_chunks_are_subtrees_of_the_days_tree(count: int) -> None:
-    leaves = [bytes(34) + leaf for leaf in hashes(count)]
-    chunks = list(rules.chunks_of(leaves))
+@given(st.integers(1, 5_000), st.randoms())
+def test_chunks_are_subtrees_of_the_days_tree(count: int, chance: Random) -> None:
+    leaves = [number.to_bytes(34, "big") + leaf for number, leaf in enumerate(hashes(count))]
+    pieces = [leaves[at : at + 1_024] for at in range(0, count, 1_024)]
+    for piece in pieces:
+        chance.shuffle(piece)
+    chunks = list(rules.chunks_of(map(b"".join, pieces)))
     assert rules.root_of([chunk.root for chunk in chunks]) == rules.root_of([leaf[34:] for leaf in leaves])
     assert b"".join(chunk.leaves for chunk in chunks) == b"".join(leaves)
 

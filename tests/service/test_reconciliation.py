@@ -82,6 +82,10 @@ def test_a_file_an_exception_and_two_people(client, running, maker, checker, now
     assert (same.status_code, same.json["type"]) == (403, "/problems/same-person")
     done = client.post("/v1/reconciliation/approve", json={"exceptions": ids}, headers=checker)
     assert len(done.json["entries"]) == 1
+    listed = client.get(f"/v1/reconciliation/movements/{open_one['item_id']}/matches", headers=checker)
+    assert listed.json == {"matches": []}
+    unknown = client.get(f"/v1/reconciliation/movements/{ids[0]}/matches", headers=checker)
+    assert (unknown.status_code, unknown.json["type"]) == (422, "/problems/unmatchable")
     assert client.get("/v1/reconciliation", headers=maker).json["queued"] == 0
 
 
@@ -127,7 +131,13 @@ def test_command_line(database, monkeypatch, tmp_path: Path) -> None:
         assert "unknown_debit" in output
         found = json.loads(lienthong("figures", "--json")[1])
         assert (found["movements"], found["unexplained"], found["quarantined_files"]) == (1, 0, 1)
+        assert (found["coverage"], found["operators"]) == (None, []), "no day is settled"
+        assert [(one["on"], one["amount"]["minor"]) for one in found["differences"]] == [
+            ("2026-11-18", -5_500)
+        ]
         (listed,) = json.loads(lienthong("exceptions", "--json")[1])
+        assert json.loads(lienthong("matches", listed["item_id"], "--json")[1]) == []
+        assert lienthong("matches", listed["exception_id"])[0] == 1
         assert listed["suggestion"].startswith("find who ordered it")
         assert lienthong("assign", "anna", listed["exception_id"]) == (0, "assign: 1\n")
         assert lienthong("propose", "written_off", listed["exception_id"], "--note", "fee")[0] == 0

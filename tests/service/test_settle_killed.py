@@ -11,7 +11,7 @@ from threading import Barrier
 import pytest
 from sqlalchemy import text
 
-from ledger import prove, settle
+from ledger import prove, reconcile, settle
 from ledger.rules.settlement import Settled
 from service.jobs.settle_day import settle_day
 from service.services import EXTENSION
@@ -52,6 +52,9 @@ def settled_once(office, keyring) -> Settled:
         for kind, rows in {"settle.fee": 1, "settle.share": 1}.items():
             lines = tx.execute(text("SELECT count(*) FROM ledger_line WHERE kind = :kind"), {"kind": kind})
             assert lines.scalar_one() == rows, kind
+    figures = office.database.run(reconcile.read_figures)
+    assert {name: net.minor for name, net, _ in figures.operators} == nets
+    assert figures.coverage == found.coverage
     assert not [fault for step in prove.prove(office.database.begin) for fault in step.faults]
     return found
 
