@@ -18,9 +18,10 @@ from access.rules.medium import MediumKind
 from access.rules.tap import Tap
 from access.taps import list_taps
 from fare import book
+from fare.engine import may_go_on
 from fare.held import CHARGES, money_of, read_dated
 from fare.park_ride import tell_rides
-from fare.rules.bill import ENGINE_VERSION, Bill, Closed
+from fare.rules.bill import Bill, Closed
 from fare.rules.carried import EMPTY, Carried
 from fare.rules.difference import differences, wanted_lines
 from fare.rules.facts import CARD_MEDIUM, FareTap
@@ -109,7 +110,8 @@ def bill(
     `close_rides` closes rides that are still open by the tariff's rule (the end of the day); otherwise a
     ride that may still be tapped off at `now` stays open. Repeating a call changes nothing. What cannot
     be priced is returned as an exception and stays counted; money never makes it refuse (§8.8).
-    Booked days keep the tariff and engine that they were booked with, except those of `again`.
+    Booked days keep the tariff and engine that they were booked with, except those of `again`; today's engine goes on
+    with a day that it prices as booked (`fare.engine`).
     """
     current = books.current()
     today = service_day(now, current.day_starts, current.zone)
@@ -149,24 +151,22 @@ def bill(
                 carried_text, carried = _carried_out(header)
                 continue
             announced = again is not None and again.holds(day)
-            if header and header.engine_version != ENGINE_VERSION and not announced:
-                exceptions.append(NotBilled(account, day, "engine-retired"))
-                carried_text, carried = _carried_out(header)
-                continue
             if again is not None and announced:
                 tariff = books.version(again.tariff_version)
             else:
                 tariff = books.version(header.tariff_version) if header else current
-            priced = price_day(
-                known.facts(account, day, tuple(fold.taps.get(day, ())), None if close_rides else now),
-                tariff,
-                carried,
-            )
+            facts = known.facts(account, day, tuple(fold.taps.get(day, ())), None if close_rides else now)
+            stands = booked.get((account, day), {})
+            if header and not announced and not may_go_on(header, facts, stands, tariff):
+                exceptions.append(NotBilled(account, day, "engine-retired"))
+                carried_text, carried = _carried_out(header)
+                continue
+            priced = price_day(facts, tariff, carried)
             if account in known.parked:
                 made.append((priced, {tap.tap_id: tap.card_id for tap in fold.taps.get(day, ())}))
             exceptions += [NotBilled(account, day, one.reason, str(one.tap_id)) for one in priced.unpriced]
             new_header = _header(priced, header, carried_text)
-            found = differences(wanted_lines(priced), booked.get((account, day), {}))
+            found = differences(wanted_lines(priced), stands)
             if found or header is None or _changed(new_header, header):
                 revisions.append(book.Revision(new_header, found, priced.parts, tariff.currency))
             carried_text, carried = new_header.carried_out, priced.carried_out

@@ -92,12 +92,12 @@ def explain_tap(tx: Connection, tap_id: UUID, *, books: Books) -> TapStory:
     booked = _sums(mine)
     charged = sum(line.minor for line in booked if line.component == Component.CHARGED.value)
     book = books.version(header.tariff_version)
-    explanation = None
-    if header.engine_version == ENGINE_VERSION:
-        explanation = _explain(tx, tap.fare_account_id, newest, book, key)
+    explanation = _explain(tx, tap.fare_account_id, newest, book, key)
     agrees = explanation is not None and _amounts(explanation) == {
         (line.component, line.operator_id, line.funder): line.minor for line in booked if line.minor
     }
+    if not agrees and header.engine_version != ENGINE_VERSION:
+        explanation = None  # an earlier engine's reasons are not this one's
     told = changes(
         [_revised(one) for one in own],
         [(line.revision, line.minor) for line in mine if line.component == Component.CHARGED.value],

@@ -15,7 +15,7 @@ from kernel.clock import from_micros, micros
 from kernel.ids import FareAccountId, OperatorId, TapId
 from kernel.money import Money
 
-ENGINE_VERSION: Final = "1"
+ENGINE_VERSION: Final = "2"
 RIDER_FUNDER: Final = "rider"
 
 

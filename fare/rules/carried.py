@@ -129,7 +129,7 @@ class Tail:
                 for on, off in body["rides"]
             ),
             body["face_minor"],
-            None if body["run"] is None else TransferRun(**body["run"]),
+            _run(body["run"]),
             tuple(WindowUse(**row) for row in body["windows"]),
         )
 
@@ -256,13 +256,23 @@ def _state_json(one: Carried | OtherWay) -> dict[str, Any]:
 
 
 def _state(body: dict[str, Any]) -> dict[str, Any]:
-    run = body.get("run")
     return {
-        "run": None if run is None else TransferRun(**run),
+        "run": _run(body.get("run")),
         "windows": tuple(WindowUse(**row) for row in body.get("windows", ())),
         "caps": tuple(CapUse(**row) for row in body.get("caps", ())),
         "passes": tuple(PassStart(UUID(row["pass_id"]), row["started_us"]) for row in body.get("passes", ())),
     }
+
+
+def _run(body: dict[str, Any] | None) -> TransferRun | None:
+    """Return a run as it was written; the first summaries of engine 1 told otherwise that there was a transfer."""
+    if body is None:
+        return None
+    known = {name: body[name] for name in TransferRun.__slots__ if name in body}
+    if "transferred" not in known:
+        several = known["count"] > 0 or known["first_leg_group"] != known["last_leg_group"]
+        known["transferred"] = several or known["total_minor"] != body["last_minor"]
+    return TransferRun(**known)
 
 
 def _rows(rows: Iterable[object]) -> list[dict[str, Any]]:

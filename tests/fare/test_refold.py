@@ -13,9 +13,11 @@ from sqlalchemy import Connection, text
 from access.keyring import Keyring
 from access.take_in import take_in
 from access.taps import list_taps
-from fare import bill as verb
+from fare import engine
 from fare.bill import Billed, bill, close_day, fare_tap, is_fare_tap
 from fare.publish import Books
+from fare.rules import price
+from fare.rules.bill import ENGINE_VERSION
 from fare.rules.difference import wanted_lines
 from fare.rules.fold import days_of, fold_days
 from fare.rules.tariff import TariffBook
@@ -27,7 +29,7 @@ from kernel.wire.upload import Upload
 from ledger.accounts import open_accounts, read_balances
 from ledger.rules import chart
 from service.database import Database
-from tests.fare.cities import book_of, town
+from tests.fare.cities import BASE, book_of, town
 from tests.simulation import SimCard, SimReader, World
 
 MONDAY = datetime(2026, 11, 16, 8, tzinfo=UTC)
@@ -258,18 +260,41 @@ def test_a_late_tap_is_priced_with_the_tariff_that_its_day_was_booked_with(
     ]
 
 
-def test_another_engine_never_reprices_a_booked_day_by_itself(
-    tx: Connection, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def upgraded(tx: Connection, keyring: Keyring, monkeypatch: pytest.MonkeyPatch):
+    """A day booked by engine 1 with one ride at 2.00, an open ride and its day before, and a tap that comes later."""
+    monkeypatch.setattr(price, "ENGINE_VERSION", "1")
+    monkeypatch.setattr(engine, "ENGINE_VERSION", "1")
     world = World(tx, keyring, SUNDAY_NIGHT)
-    office = Office(keyring, books_of(town()))
     card, reader = world.card(1), world.reader()
-    reader.facts = {"route_id": "a1", "stop_id": "x", "trip_id": "", "purpose": Purpose.BOARD}
-    reader.tap(card, at=MONDAY)
-    reader.tap(card, at=MONDAY + timedelta(hours=5))
-    office.receive(tx, reader.upload(1, 1))
-    monkeypatch.setattr(verb, "ENGINE_VERSION", "another")
-    billed = office.receive(tx, reader.upload(2, 2))
+    for route, hours in (("a1", 0), ("r1", 4), ("a1", 5)):
+        reader.facts = {"route_id": route, "stop_id": "x", "trip_id": "", "purpose": Purpose.BOARD}
+        reader.tap(card, at=MONDAY + timedelta(hours=hours))
+    office = Office(keyring, books_of(town()), MONDAY + timedelta(hours=4, minutes=10))
+    office.receive(tx, reader.upload(1, 2))
+    monkeypatch.undo()
+    return card, reader
+
+
+def test_an_upgrade_goes_on_with_a_day_that_it_prices_as_booked(tx: Connection, keyring: Keyring, upgraded):
+    """Also while a ride is under way: the afternoon of an upgrade does not wait for anybody."""
+    card, reader = upgraded
+    office = Office(keyring, books_of(town()), MONDAY + timedelta(hours=5, minutes=5))
+    billed = office.receive(tx, reader.upload(3, 3))
+    assert [one.reason for one in billed.exceptions] == ["no_rule_for_missing_off"]
+    assert office.charged(tx, account_of(card)) == {MONDAY.date(): 400}
+    engines = tx.execute(text("SELECT revision, engine_version FROM fare_bill ORDER BY revision"))
+    assert [tuple(row) for row in engines] == [(1, "1"), (2, ENGINE_VERSION)]
+
+
+def test_another_engine_never_reprices_a_day_that_it_prices_otherwise(
+    tx: Connection, keyring: Keyring, upgraded
+):
+    """What the earlier engine booked at 2.00 this one prices at 9.00, as a change of its rules might."""
+    card, reader = upgraded
+    dearer = town(fare_products=BASE["fare_products"].replace("a,2.00", "a,9.00"))
+    office = Office(keyring, books_of(dearer), MONDAY + timedelta(hours=5, minutes=5))
+    billed = office.receive(tx, reader.upload(3, 3))
     assert [one.reason for one in billed.exceptions] == ["engine-retired"]
     assert (billed.revisions, billed.entries) == (0, 0)
     assert office.charged(tx, account_of(card)) == {MONDAY.date(): 200}

@@ -1,6 +1,7 @@
 """History is priced again only by an announced run of two people; it may be killed, repeated, and taken back."""
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from fare import rerun
 from fare.gtfs.read import files_of
 from fare.publish import publish
+from fare.rules.bill import ENGINE_VERSION
 from fare.rules.recompute import check
 from kernel.ids import uuid7
 from kernel.wire.tap import Purpose
@@ -198,11 +200,15 @@ def test_a_run_waits_for_its_hour_and_ends_where_it_is_withdrawn(running, ridden
 
 
 def test_a_retired_engine_is_priced_again_only_by_a_run(running, ridden, later, monkeypatch, send):
-    from fare import bill, explain
+    from fare import engine, explain
     from fare.rules import price
 
-    for module in (bill, price, rerun, explain):
-        monkeypatch.setattr(module, "ENGINE_VERSION", "2")
+    for module in (engine, price, rerun, explain):
+        monkeypatch.setattr(module, "ENGINE_VERSION", "another")
+    # An engine that prices the booked ride otherwise: here not at all.
+    monkeypatch.setattr(
+        engine, "price_day", lambda facts, *rest: price.price_day(replace(facts, taps=()), *rest)
+    )
     ridden.bus.tap(ridden.cards[0], at=ridden.now, purpose=Purpose.BOARD)
     send(ridden.bus.upload(4, 4))
     assert charged(running) == 30_000, "the tap waits: engine-retired"
@@ -212,7 +218,7 @@ def test_a_retired_engine_is_priced_again_only_by_a_run(running, ridden, later, 
         engines = tx.execute(
             text("SELECT engine_version, max(revision) FROM fare_bill GROUP BY 1 ORDER BY 1")
         )
-        assert {row[0] for row in engines} == {"1", "2"}
+        assert {row[0] for row in engines} == {ENGINE_VERSION, "another"}
         waiting = tx.execute(
             text("SELECT count(*) FROM exception_queue WHERE resolved_at IS NULL")
         ).scalar_one()
