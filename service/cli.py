@@ -26,7 +26,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "device": ("service.commands.device", "Enrol, list and suspend validators and gates."),
     "case": ("service.commands.case", "Review what looks like fraud or a broken device."),
     "card": ("service.commands.card", "Issue, block and look up cards."),
-    "passes": ("service.commands.passes", "Sell passes at a till, list them, give them back."),
+    "passes": ("service.commands.passes", "Sell passes, list them, give them back."),
     "legacy": ("service.commands.legacy", "Take an outgoing scheme's cards on."),
     "risk": ("service.commands.risk", "Show and bound what riders owe; deny stolen batches."),
     "topup": ("service.commands.topup", "Ask for a top-up and see what became of it."),

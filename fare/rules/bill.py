@@ -42,6 +42,7 @@ class Closed(Enum):
     TORN = "torn"  # committed on the card, rider saw no green: evidence at 0
     PASSBACK = "passback"  # the same medium again at the same place: one ride
     CONTINUED = "continued"  # the ride went on in another vehicle of the route
+    ALIGHTED = "alighted"  # the end of a ride that the day before billed when it was boarded
     INSPECTED = "inspected"  # shown to an inspector: no ride
 
 

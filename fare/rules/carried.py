@@ -149,14 +149,15 @@ class Carrier:
 class OpenJourney:
     """A journey that several operators share and that may go on: who carried it, and what each got of it.
 
-    It goes on by a transfer or a join from the day's last leg (`last`), or inside these windows. `paid` are amounts
-    by (component, funder, operator, route).
+    It goes on by a transfer or a join from the day's last leg (`last`), or inside these windows; its last ride may be
+    under way still (`riding`), its length unknown. `paid` are amounts by (component, funder, operator, route).
     """
 
     last: bool
     windows: tuple[str, ...]
     carriers: tuple[Carrier, ...]
     paid: tuple[tuple[str, str, str, str, int], ...]
+    riding: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -164,6 +165,7 @@ class OpenJourney:
             "windows": list(self.windows),
             "carriers": _rows(self.carriers),
             "paid": [list(one) for one in self.paid],
+            "riding": self.riding,
         }
 
     @classmethod
@@ -172,7 +174,7 @@ class OpenJourney:
             Carrier(**{**one, "networks": frozenset(one["networks"])}) for one in body["carriers"]
         )
         paid = tuple((row[0], row[1], row[2], row[3], row[4]) for row in body["paid"])
-        return cls(body["last"], tuple(body["windows"]), carriers, paid)
+        return cls(body["last"], tuple(body["windows"]), carriers, paid, body.get("riding", False))
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,12 @@ def explain(facts: DayFacts, book: TariffBook, carried: Carried = EMPTY) -> Expl
             so_far, further = trace.charge.minor + (so_far if moved else 0), moved
     known = {one.tap_id for one in explained}
     explained += [
-        _other(str(ride.tap_id), ride.closed.value, book)
+        _other(
+            str(ride.tap_id),
+            ride.closed.value,
+            book,
+            lines=(line for line in bill.lines if line.tap_id == ride.tap_id),
+        )
         for ride in bill.rides
         if str(ride.tap_id) not in known
     ]
@@ -246,10 +251,12 @@ def _use(use: WindowUse | None) -> Step | None:
     return {"started_at": began, "used": use.used, "paid_minor": use.paid_minor}
 
 
-def _other(tap_id: str, closed: str, book: TariffBook, reason: str = "") -> TapExplanation:
+def _other(
+    tap_id: str, closed: str, book: TariffBook, reason: str = "", lines: Iterable[BillLine] = ()
+) -> TapExplanation:
     steps: list[Step] = [] if closed == "unpriced" else [{"op": "charge", "minor": 0}]
     vi, en = sentences([], book.currency, closed, reason)
-    return TapExplanation(tap_id, closed, 0, {}, (), tuple(steps), (), (), (), vi, en)
+    return TapExplanation(tap_id, closed, 0, {}, _shares(lines), tuple(steps), (), (), (), vi, en)
 
 
 __all__ = ["Bill", "Explanation", "TapExplanation", "explain"]

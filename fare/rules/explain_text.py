@@ -47,6 +47,10 @@ _CLOSED: Final[dict[str, tuple[str, str]]] = {
         "Đi tiếp bằng xe khác cùng tuyến: không tính thêm.",
         "The ride went on in another vehicle of the route: nothing more is charged.",
     ),
+    "alighted": (
+        "Xuống xe của chuyến đã tính tiền hôm trước: không tính thêm.",
+        "The end of a ride that was charged the day before: nothing more is charged.",
+    ),
     "inspected": ("Đã xuất trình khi kiểm tra vé: không tính tiền.", "Shown at an inspection: no charge."),
     "open": ("Chuyến đi chưa kết thúc.", "The ride is still open."),
     "missing_off": ("Không có lượt quẹt xuống.", "No tap-off was recorded."),

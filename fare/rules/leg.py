@@ -8,6 +8,7 @@ from fare.rules.carried import OpenRide, Tail
 from fare.rules.facts import FareTap
 from fare.rules.tariff import Tariff
 from fare.rules.terms import Route
+from kernel.ids import TapId
 
 
 class Leg:
@@ -82,3 +83,9 @@ class Built:
     def to_be_priced(self) -> bool:
         """Whether a ride of this day is priced on the next one."""
         return self.still_open is not None and not self.still_open.priced
+
+    @property
+    def under_way(self) -> TapId | None:
+        """The tap-on of a ride that was billed when it was boarded and had not ended when the day did."""
+        waiting = self.still_open
+        return waiting.tap.tap_id if waiting is not None and waiting.priced else None

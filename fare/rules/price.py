@@ -67,11 +67,15 @@ def _price(
         builder.said = {one.tap_id: one for one in facts.corrections}
     if carried.open_ride is not None:
         builder.resume(carried.open_ride)
+    resumed = builder.open_leg
     builder.walk(in_card_order(facts.taps))
     built = builder.end(facts.as_of)
     currency, zero = book.currency, book.zero
     unpriced = [Unpriced(tap.tap_id, reason) for tap, reason in built.unknown]
     rides = [_note(tap, closed, zero) for tap, closed in built.noted]
+    billed_before = None if resumed is None or resumed.off is None or not resumed.priced_before else resumed
+    if billed_before is not None and billed_before.off is not None:
+        rides.append(_note(billed_before.off, Closed.ALIGHTED, zero))
     priced: list[Priced] = []
     evening, morning = builder.tariffs  # of the day's own date and of the one it ends on, mostly the same
     legs = built.legs
@@ -112,6 +116,8 @@ def _price(
             rides.extend(_ride(one, zero, name) for one in trace.leg.rides[1:])
     journeys = Journeys(carried.journeys) if evening.shares or morning.shares else None
     if journeys is not None:
+        if billed_before is not None:
+            journeys.end(billed_before)
         for trace in traces:
             journeys.add(trace.leg, trace.quote, trace.categories, trace.charge, trace.window)
         lines, shared = share_lines(lines, journeys, currency)
@@ -249,7 +255,10 @@ def _carry(
         ()
         if journeys is None
         else journeys.carry(
-            lines, last=tail is not None or state[0] is not None, windows={one.window_id for one in state[1]}
+            lines,
+            last=tail is not None or state[0] is not None,
+            windows={one.window_id for one in state[1]},
+            riding=builder.built.under_way,
         ),
     )
     return Carried(*kept) if any(kept) else EMPTY

@@ -4,7 +4,7 @@ Parts always sum to the whole; without a rule every operator keeps what its own 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from fare.rules.bill import BillLine, Component
@@ -36,10 +36,13 @@ class Journeys:
     Journeys that began on an earlier day have the first numbers (`begun`).
     """
 
-    __slots__ = ("_in_window", "_last", "_next", "begun", "legs")
+    __slots__ = ("_in_window", "_last", "_next", "begun", "ended", "legs")
 
     def __init__(self, begun: Sequence[OpenJourney]) -> None:
         self.begun = tuple(begun)
+        self.ended: SharedLeg | None = (
+            None  # the tap-off of a ride that the day before billed, now of known length
+        )
         self.legs: list[SharedLeg] = []
         self._in_window = {name: number for number, one in enumerate(begun) for name in one.windows}
         self._last = next((number for number, one in enumerate(begun) if one.last), None)
@@ -64,11 +67,26 @@ class Journeys:
             SharedLeg(leg.told.tap_id, before, carriers[len(carriers) - len(leg.rides) :], leg.tariff.shares)
         )
 
+    def end(self, leg: Leg) -> None:
+        """Take in how long the ride was that was under way when the day began, if it is a journey's."""
+        assert leg.off is not None, "only a ride that ended"
+        number = next((number for number, one in enumerate(self.begun) if one.riding), None)
+        metres = length_of(leg)
+        if number is None or metres is None:
+            return
+        journey = self.begun[number]
+        *earlier, last = journey.carriers
+        known = replace(journey, carriers=(*earlier, replace(last, metres=metres)))
+        self.begun = (*self.begun[:number], known, *self.begun[number + 1 :])
+        self.ended = SharedLeg(leg.off.tap_id, number, (), leg.tariff.shares)
+
     def members(self) -> dict[int, list[SharedLeg]]:
-        """Return the day's legs by journey."""
+        """Return the day's legs by journey, and the tap-off by which a journey without one is shared anew."""
         found: dict[int, list[SharedLeg]] = {}
         for leg in self.legs:
             found.setdefault(leg.journey, []).append(leg)
+        if self.ended is not None and self.ended.journey not in found:
+            found[self.ended.journey] = [self.ended]
         return found
 
     def carriers(self, journey: int) -> list[Carrier]:
@@ -77,12 +95,23 @@ class Journeys:
         return [*earlier, *(one for leg in self.legs if leg.journey == journey for one in leg.carriers)]
 
     def carry(
-        self, lines: Iterable[BillLine], *, last: bool, windows: frozenset[str] | set[str]
+        self,
+        lines: Iterable[BillLine],
+        *,
+        last: bool,
+        windows: frozenset[str] | set[str],
+        riding: UUID | None,
     ) -> tuple[OpenJourney, ...]:
-        """Return the journeys that may go on: by the day's last leg (`last`), or inside a window still open."""
-        journey_of = {leg.tap_id: leg.journey for leg in self.legs}
+        """Return the journeys that may go on: by the day's last leg (`last`), or inside a window still open.
+
+        And the one whose ride is under way (`riding`, its tap-on): how long it is is still to be known.
+        """
+        journey_of = {leg.tap_id: leg.journey for leg in (*self.legs, *((self.ended,) if self.ended else ()))}
         open_windows = {name: number for name, number in sorted(self._in_window.items()) if name in windows}
         going = {*open_windows.values(), *((self._last,) if last and self._last is not None else ())}
+        under_way = None if riding is None else journey_of.get(riding)
+        if under_way is not None:
+            going.add(under_way)
         paid: dict[int, dict[tuple[str, str, str, str], int]] = {
             number: {row[:4]: row[4] for row in (self.begun[number].paid if number < len(self.begun) else ())}
             for number in going
@@ -98,6 +127,7 @@ class Journeys:
                 tuple(name for name, at in open_windows.items() if at == number),
                 tuple(self.carriers(number)),
                 tuple((*key, minor) for key, minor in sorted(paid[number].items()) if minor),
+                number == under_way,
             )
             for number in sorted(going)
         )
@@ -211,7 +241,7 @@ def _evened(
             None,
         )  # fmt: skip
         if line is None:
-            carrier = members[0].carriers[0]
+            carrier = (members[0].carriers or begun.carriers)[0]
             line = BillLine(
                 TapId(members[0].tap_id), Component(component), carrier.operator, funder, Money.zero(currency),
                 carrier.route_id, f"revenue_shares:{rule.share_id}",

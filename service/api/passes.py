@@ -1,7 +1,7 @@
 """Passes: what is on sale, quotes, buying, renewing, gifts to groups, and giving back."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal, TypeVar
 from uuid import UUID
 
@@ -9,21 +9,18 @@ from apiflask import APIBlueprint
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from access import issue
-from fare import order_pass, refund_pass, sell
+from fare import refund_pass, sell
 from fare.rules.facts import HeldPass
 from fare.rules.sale import check_start
 from fare.rules.tariff import TariffBook
 from fare.sell import Buying, PaidBy, Sold, TooLittle
-from fare.store.sales import Order
 from kernel.ids import FareAccountId
 from ledger import topup
-from ledger.rules.intent import IntentId
 from service import audit, cards_cache, purses
 from service.api.topups import shown as shown_topup
 from service.auth import principal, require_own, requires
 from service.errors import BalanceShortError, NotAllowedError
-from service.jobs.topups import merchant_of
+from service.pass_orders import Wanted, order
 from service.problems import request_id
 from service.services import services
 from service.staff import Role
@@ -156,26 +153,13 @@ def renew(fare_account_id: UUID, pass_id: UUID, json_data: RenewAsked) -> Answer
 
 def _order(account: FareAccountId, asked: PassBought, now: datetime) -> Answer:
     running = services()
-    settings = running.settings
 
     def work(tx: Connection, book: TariffBook) -> topup.Created:
-        issue.lock_accounts(tx, (account,))
-        held, product = _quoted(tx, account, asked, asked.pass_id, book, now)
-        order = Order(
-            account, asked.pass_id, asked.pass_id, held.product_id, held.scope, asked.starts_at, "open", ""
-        )
-        _, again = order_pass.order_pass(tx, order, now)
-        if again:
-            return topup.Created(topup.get_intent(tx, asked.pass_id), hit=True)
-        audited(tx, "pass.ordered", asked.pass_id, now, {"product": held.product_id})
-        wish = topup.Asked(
-            intent_id=IntentId(asked.pass_id),
-            fare_account_id=account,
-            amount=product.price,
-            provider=settings.topup_provider,
-        )
-        lifetime = timedelta(minutes=settings.topup_minutes)
-        return topup.create_intent(tx, wish, merchant=merchant_of(settings), lifetime=lifetime, now=now)
+        wanted = Wanted(asked.pass_id, asked.product_id, asked.scope, asked.starts_at)
+        made = order(tx, account, wanted, tariff=book, settings=running.settings, now=now)
+        if not made.hit:
+            audited(tx, "pass.ordered", asked.pass_id, now, {"product": asked.product_id})
+        return made
 
     made = in_tx(work)
     body = {

@@ -51,7 +51,7 @@ class Priced:
         return [ride.closed.value for bill in self.bills for ride in bill.rides]
 
 
-_NO_RIDE = {Closed.TORN, Closed.PASSBACK, Closed.OPEN, Closed.CONTINUED, Closed.INSPECTED}
+_NO_RIDE = {Closed.TORN, Closed.PASSBACK, Closed.OPEN, Closed.CONTINUED, Closed.ALIGHTED, Closed.INSPECTED}
 
 
 @pytest.fixture(scope="session")

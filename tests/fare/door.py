@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from service.cli import main
 
-NO_RIDE = {"torn", "passback", "open", "continued", "inspected"}
+NO_RIDE = {"torn", "passback", "open", "continued", "alighted", "inspected"}
 
 
 def price_files(

@@ -47,7 +47,14 @@ def key(component: str = "charged", funder: str = "rider") -> LineKey:
 def test_a_ride_is_counted_once_and_only_when_the_tariff_accepts_it(closed: Closed) -> None:
     lines = (line(Component.CHARGED, 6_000), line(Component.DISCOUNTED, 6_000, "city"))
     wanted = wanted_lines(bill(lines, (ride(closed),)))
-    accepted = closed not in {Closed.OPEN, Closed.TORN, Closed.PASSBACK, Closed.CONTINUED, Closed.INSPECTED}
+    accepted = closed not in {
+        Closed.OPEN,
+        Closed.TORN,
+        Closed.PASSBACK,
+        Closed.CONTINUED,
+        Closed.ALIGHTED,
+        Closed.INSPECTED,
+    }
     assert sum(one.trips for one in wanted.values()) == int(accepted)
 
 

@@ -13,6 +13,7 @@ from service.commands import context
 from service.services import EXTENSION
 from tests.service.sellers import Shop
 from tests.service.test_legacy import GOOD, text_of
+from tests.service.test_topups_api import notice
 
 
 @pytest.fixture
@@ -56,6 +57,58 @@ def test_a_till_sells_lists_and_gives_back(run, shop):
     (listed,) = json.loads(run("passes", "list", str(card.serial), "--json")[2:])
     assert (listed["paid_by"], listed["refunded"]["minor"], shop.purse(card)) == ("till", 270_666, 270_666)
     assert run("passes", "sell", str(card.serial), "moon", "--till", "kiosk-7").startswith("1 ")
+
+
+def test_a_pass_is_bought_from_the_balance_once_it_is_confirmed(run, shop):
+    card, product = shop.card(), "bus_month_all_routes_normal"
+    sell = ("passes", "sell", str(card.serial), product, "--pay", "balance")
+    assert run(*sell, "--yes").startswith("1 "), "the balance does not pay for it"
+    shop.load(card, 600_000)
+    asked = run(*sell)
+    assert "Take 280,000 VND from the balance" in asked
+    assert (asked[0], shop.purse(card)) == ("1", 600_000), "nobody said yes"
+    minted = "019a3f0e-6a1c-7b5e-9d7e-2f7f4b1c0a11"
+    assert run(*sell, "--yes", "--id", minted).startswith(f"0 pass {minted}: 280,000 VND")
+    assert run(*sell, "--yes", "--id", minted).startswith(f"0 pass {minted}: 280,000 VND")
+    assert shop.purse(card) == 320_000, "once, however often it is asked"
+    assert run("passes", "renew", str(card.serial), minted, "--pay", "balance", "--yes").startswith("0 pass ")
+    assert shop.purse(card) == 40_000
+    assert {one["paid_by"] for one in listed(run, card)} == {"balance"}
+
+
+def test_a_payment_by_vietqr_buys_the_pass_that_was_ordered_at_the_desk(run, shop, client):
+    card, minted = shop.card(), "019a3f0e-6a1c-7b5e-9d7e-2f7f4b1c0a12"
+    order = (
+        "passes",
+        "sell",
+        str(card.serial),
+        "bus_month_all_routes_normal",
+        "--pay",
+        "vietqr",
+        "--id",
+        minted,
+    )
+    told = run(*order, "--draw")
+    assert told.startswith(f"0 pass {minted}: bought once 280,000 VND is paid, reference ")
+    assert "A000000727" in told
+    assert run(*order).startswith(f"0 pass {minted}"), "again"
+    assert listed(run, card) == []
+    asked = json.loads(run("topup", "show", minted, "--json")[2:])
+    for _ in range(2):
+        assert client.post("/v1/notifications/payos", data=notice(asked, 280_000)).status_code == 200
+    (held,) = listed(run, card)
+    assert (held["pass_id"], held["paid_by"], shop.purse(card)) == (minted, "vietqr", 0)
+
+
+def test_who_sells_says_how_it_is_paid(run, shop):
+    sell = ("passes", "sell", str(shop.card().serial), "bus_month_all_routes_normal")
+    assert "how is it paid" in run(*sell)
+    assert "only then" in run(*sell, "--pay", "balance", "--till", "kiosk-7")
+    assert "only then" in run(*sell, "--pay", "till")
+
+
+def listed(run, card):
+    return json.loads(run("passes", "list", str(card.serial), "--json")[2:])
 
 
 def test_a_code_from_the_command_line_signs_the_rider_in(run, shop, client):
