@@ -2,7 +2,6 @@
 
 import json
 from collections import defaultdict
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
@@ -232,8 +231,7 @@ def test_the_committed_record_of_a_card_transaction_speaks_for_it():
         TapId(UUID(int=1)), CardId(UUID(int=1)), 5, MONDAY, Purpose.BOARD, Phase.TORN, OperatorId(""), "", "b1", "",
         "bus", 0, Concession.NORMAL, ClockState.SYNCED, proven_torn=True,
     )  # fmt: skip
-    recovered = replace(
-        base,
+    recovered = base._replace(
         tap_id=TapId(UUID(int=2)),
         phase=Phase.RECOVERED,
         tapped_at=MONDAY + timedelta(seconds=9),
