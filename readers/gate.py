@@ -26,13 +26,14 @@ class Gate:
     """Pulses and passages in a thread of their own: the light never waits for a barrier.
 
     Without a barrier file (a bus) it does nothing. `paid_not_passed` and `passed_unpaid` count what the sensor
-    contradicts; both are noted on the lamp's event sinks too.
+    contradicts; both are noted on the lamp's event sinks too. `broken` says that the last pulse could not be given.
     """
 
     def __init__(self, config: GateConfig, *, clock: Clock, lamp: Lamp) -> None:
         self._config, self._clock, self._lamp = config, clock, lamp
         self.paid_not_passed = 0
         self.passed_unpaid = 0
+        self.broken = False
         self._pulses: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._waiting: deque[tuple[int, float]] = deque()
         self._read_to = _size(config.passage)
@@ -74,8 +75,10 @@ class Gate:
             with self._config.barrier.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
         except OSError as error:
+            self.broken = True
             self._note("barrier-broken", sequence=sequence, why=str(error.strerror))
             return
+        self.broken = False
         if self._config.passage is not None:
             self._waiting.append((sequence, stopwatch() + self._config.passage_s))
 

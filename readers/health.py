@@ -45,6 +45,7 @@ def examine(desk: Desk, pace: Pace) -> tuple[str, ...]:
         write_ms=pace.write_ms(),
         slow=pace.is_slow(stopwatch()),
         disk_mb=free_mb(desk.config.journal.path.parent),
+        shut=desk.gate.broken,
     )
     return desk.ailing
 
@@ -57,6 +58,7 @@ def ailments(
     write_ms: float,
     slow: bool,
     disk_mb: int,
+    shut: bool,
 ) -> tuple[str, ...]:
     """Return why the reader is DEGRADED, in stable words; empty when it is well."""
     return tuple(
@@ -67,6 +69,7 @@ def ailments(
             ("disk-low", disk_mb < config.journal.disk_low_mb),
             ("fsync-slow", write_ms > config.journal.fsync_warn_ms),
             (TAP_SLOW, slow),
+            ("barrier", shut),
         )
         if ill
     )

@@ -10,6 +10,7 @@ import queue
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -17,12 +18,14 @@ from pathlib import Path
 from typing import Final, Protocol, TextIO
 
 from access.rules.actionlist import ActionKind
+from kernel.clock import stopwatch
 from kernel.wire.tap import Purpose
 from readers.config import Config
 from readers.decide import Reason
 from readers.errors import ConfigError
 
 _WAITING_MAX: Final = 1_000
+_REST_S: Final = 1.0
 
 
 class Light(Enum):
@@ -219,10 +222,11 @@ class EventFile:
 
 
 class Lamp:
-    """All sinks behind one queue. `show` and `note` return at once; a sink that fails is dropped, never fatal."""
+    """All sinks behind one queue. `show` and `note` return at once; a sink that fails rests a second, never fatal."""
 
     def __init__(self, sinks: tuple[Sink, ...]) -> None:
-        self._sinks = list(sinks)
+        self._sinks = sinks
+        self._rests_until = [0.0] * len(sinks)
         self._queue: queue.Queue[Shown | tuple[datetime, str, Mapping[str, object]] | None] = queue.Queue(
             _WAITING_MAX
         )
@@ -245,14 +249,17 @@ class Lamp:
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
-            for sink in tuple(self._sinks):
+            for place, sink in enumerate(self._sinks):
+                if stopwatch() < self._rests_until[place]:
+                    continue
                 try:
                     if isinstance(item, Shown):
                         sink.show(item)
                     else:
                         sink.note(*item)
                 except (OSError, ValueError):
-                    self._sinks.remove(sink)
+                    # A full disk or an unplugged display may come right, and a lamp that stays dark serves nobody.
+                    self._rests_until[place] = stopwatch() + _REST_S
 
     def close(self) -> None:
         """Show what still waits, for at most two seconds."""
@@ -263,7 +270,8 @@ class Lamp:
         self._thread.join(timeout=2)
         if not self._thread.is_alive():
             for sink in self._sinks:
-                sink.close()
+                with suppress(OSError, ValueError):
+                    sink.close()
 
 
 def sinks_of(config: Config) -> tuple[Sink, ...]:

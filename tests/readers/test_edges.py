@@ -3,6 +3,7 @@
 import io
 import json
 import socket
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -135,18 +136,40 @@ def test_the_event_file_has_one_json_line_an_event(tmp_path):
     file._file.close()
 
 
-def test_a_stuck_or_failing_sink_delays_nothing_and_is_dropped():
-    class Failing(ListSink):
-        def show(self, shown):
-            raise OSError("No space left on device")
+class Failing(ListSink):
+    """A display that is unplugged until somebody plugs it in."""
 
-    good = ListSink()
-    lamp = Lamp((Failing(), good))
+    broken, tried = True, 0
+
+    def show(self, shown):
+        self.tried += 1
+        if self.broken:
+            raise OSError("No space left on device")
+        super().show(shown)
+
+
+def test_a_stuck_or_failing_sink_delays_nothing():
+    good, failing = ListSink(), Failing()
+    lamp = Lamp((failing, good))
     for _ in range(3000):
         lamp.show(shown())
     lamp.close()
     assert 0 < len(good.shown) <= 3000
+    assert failing.tried < len(good.shown), "it rests after each failure"
     lamp.note(NOW, "after the end")
+
+
+def test_a_sink_that_failed_shows_again_once_it_can(monkeypatch):
+    monkeypatch.setattr("readers.lamp._REST_S", 0.02)
+    failing = Failing()
+    lamp = Lamp((failing,))
+    lamp.show(shown())
+    wait_until(lambda: failing.tried == 1)
+    failing.broken = False
+    time.sleep(0.03)
+    lamp.show(shown())
+    lamp.close()
+    assert len(failing.shown) == 1
 
 
 @pytest.fixture
@@ -196,6 +219,10 @@ def test_a_broken_barrier_is_noted_and_the_gate_lives(tmp_path):
     gate.open_for(draft(sequence=1))
     gate.open_for(draft(sequence=2))
     wait_until(lambda: [name for name, _ in sink.notes] == ["barrier-broken"] * 2)
+    assert gate.broken
+    (tmp_path / "no").mkdir()
+    gate.open_for(draft(sequence=3))
+    wait_until(lambda: not gate.broken)
     gate.close()
     lamp.close()
 

@@ -110,6 +110,7 @@ def test_the_disk_is_what_the_start_measured_until_as_many_writes_say_otherwise(
     [
         ({}, ()),
         ({"slow": True}, ("tap-slow",)),
+        ({"shut": True}, ("barrier",)),
         ({"write_ms": 40.0}, ()),
         ({"write_ms": 40.1}, ("fsync-slow",)),
         ({"disk_mb": 64}, ()),
@@ -125,7 +126,7 @@ def test_why_a_reader_is_degraded(tmp_path, changes, words):
         now=NOW, monotonic_ms=0, clock_state=changes.pop("clock", ClockState.SYNCED),
         zone=enrolled(tmp_path).device.zone, unsent=0,
     )  # fmt: skip
-    given = {"write_ms": 1.0, "slow": False, "disk_mb": 1000} | changes
+    given = {"write_ms": 1.0, "slow": False, "disk_mb": 1000, "shut": False} | changes
     assert ailments(config=enrolled(tmp_path), bundle=None, moment=moment, **given) == words
 
 
@@ -152,8 +153,10 @@ def test_a_reader_that_became_slow_says_so_everywhere_and_then_that_it_is_well(t
         assert daemon.desk.ailing == ("tap-slow",)
         wait_until(lambda: daemon.machine.state is State.IDLE)
         wait_until(lambda: office.heartbeats[-1]["why"] == [] and office.heartbeats[-1]["state"] == "IDLE")
-    said = [(event["state"], event["why"]) for event in events(config, "state")]
-    assert said == [("IDLE", []), ("DEGRADED", ["tap-slow"]), ("IDLE", [])]
+    said = [(event["state"], *event["why"]) for event in events(config, "state")]
+    # On a machine that stands still for seconds the short window may empty in between.
+    assert said[0] == said[-1] == ("IDLE",)
+    assert set(said[1:-1]) - {said[0]} == {("DEGRADED", "tap-slow")}
 
 
 def test_a_card_at_the_fields_edge_makes_no_reader_slow(tmp_path, office):
