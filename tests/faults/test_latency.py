@@ -9,6 +9,7 @@ import pytest
 
 from readers.daemon import STATUS_FILE
 from readers.journal import Journal
+from readers.lamp import Light
 from readers.states import Event
 from readers.tap import tap
 from tests.faults.conftest import FULL
@@ -23,19 +24,24 @@ def spread(times):
 
 
 def test_our_part_of_a_tap_over_udp(bench, size, figures):
-    own, whole = [], []
-    soft = soft_card(7)
+    own, whole, again = [], [], 0
+    soft, taps = soft_card(7), size(2_000)
     with emulated(soft) as (field, _):
-        for _ in range(size(2_000)):
+        while len(own) < taps:
             bench.clock.advance(timedelta(minutes=1))
             shown = tap(bench.desk, field.wait_for_card(5))
-            assert shown.phase == "DONE"
             bench.desk.machine.on(Event.REMOVED)
+            bench.desk.journal.tidy()
+            if shown.phase != "DONE":
+                # A machine that stood still for longer than a card may: its rider is asked to tap again.
+                assert shown.message.light is Light.AMBER
+                again += 1
+                assert again <= taps // 20 + 1
+                continue
             own.append(shown.timing_ms["own"])
             whole.append(shown.timing_ms["total"])
-            bench.desk.journal.tidy()
-    figures(taps=len(own), own_p50_p99_ms=spread(own), whole_p50_p99_ms=spread(whole))
-    assert bench.desk.journal.head.sequence == len(own) == soft.eeprom.tmc
+    figures(taps=len(own), asked_again=again, own_p50_p99_ms=spread(own), whole_p50_p99_ms=spread(whole))
+    assert taps <= soft.eeprom.tmc <= bench.desk.journal.head.sequence <= taps + again
     assert not FULL or spread(own)[1] < 50
 
 
