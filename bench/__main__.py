@@ -37,6 +37,7 @@ BENCHES: Final[dict[str, str]] = {
     "fare.tariff": "bench.fare_tariff",
     "parking.quote": "bench.parking_quote",
     "parking.operations": "bench.parking_operations",
+    "parking.export": "bench.parking_export",
     "decision.redis": "bench.decision",
 }
 OUTPUT: Final = Path(__file__).parent / "results.json"

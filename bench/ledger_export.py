@@ -41,7 +41,7 @@ def run(stage: Stage) -> list[Result]:
     engine.dispose()
     results = []
     for form in FORMATS:
-        few, many = (_peak_mib(stage, form, last) for last in (TODAY, later))
+        few, many = (peak_mib(stage, _words(form, last)) for last in (TODAY, later))
         ratio = many / few
         results.append(
             Result(
@@ -58,8 +58,12 @@ def run(stage: Stage) -> list[Result]:
     return results
 
 
-def _peak_mib(stage: Stage, form: str, last: date) -> float:
-    words = ["ledger", "export", "--format", form, "--to", last.isoformat(), "--output", os.devnull]
+def _words(form: str, last: date) -> list[str]:
+    return ["ledger", "export", "--format", form, "--to", last.isoformat(), "--output", os.devnull]
+
+
+def peak_mib(stage: Stage, words: list[str]) -> float:
+    """Return the most memory that a command of the product held, in MiB, in a process of its own."""
     ran = subprocess.run(
         [sys.executable, "-c", _PEAK, *words],
         env={**os.environ, **stage.servers.environment()},

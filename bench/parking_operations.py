@@ -1,7 +1,7 @@
 """What gates, officers and drivers wait for: plate checks, places near a point, entering and leaving.
 
 Database time is what the statements of one question take, seen from the client on loopback, over a million running
-sessions at 10,000 places. Entering and leaving go through HTTP beside single taps of a validator on the same service,
+sessions at 10,000 places, in a database with the partitions of a year: a session of every week of it is running. Entering and leaving go through HTTP beside single taps of a validator on the same service,
 one connection, in turn: the goal is the ratio of their 99th percentiles within a round.
 """
 
@@ -32,10 +32,13 @@ from parking.rules.place import Position
 from parking.rules.plate import PlateMatch, near_plates
 from service import staff
 from service.audit import Actor, ActorKind
+from service.database import Database
+from service.jobs.partitions import ensure_partitions
 from service.staff import Grant, Role
 
 PLACES: Final = 10_000
 SESSIONS: Final = 1_000_000
+DAYS: Final = 365
 QUESTIONS: Final = 300
 CHECK_MS: Final = 5.0
 NEAR_MS: Final = 10.0
@@ -47,7 +50,7 @@ _FILL: Final = """
 INSERT INTO parking_stay (fare_account_id, stay_day, stay_id, guest, subject, place_id, operator_id, vehicle_class,
     state, cases, first_at, entered_at, left_at, last_at, running, rates_version, engine_version, table_id, revision,
     total_minor, charged_minor, currency, billed_at)
-SELECT gen_random_uuid(), '2026-11-18', gen_random_uuid(), true, gen_random_uuid(), 'p' || n % :places,
+SELECT gen_random_uuid(), date '2026-11-18' - n % 52 * 7, gen_random_uuid(), true, gen_random_uuid(), 'p' || n % :places,
     'dongda-parking', 'car_le9', 'open', '', :now, :now, NULL, :now, true, :version, 'parking-1', '', 1, 0, 0, 'VND', :now
 FROM generate_series(1, :sessions) AS n
 """
@@ -58,6 +61,10 @@ def run(stage: Stage) -> list[Result]:
     city = City(stage, "operations")
     owner = create_engine(stage.servers.owner_url)
     try:
+        service = Database(stage.servers.owner_url)
+        year = NOW.date() - timedelta(days=DAYS)
+        service.run(lambda tx: ensure_partitions(tx, year, DAYS + 30))
+        service.dispose()
         tariff = city.publish()
         with city.engine.begin() as tx:
             rates = publish_rates(tx, _files(), **_TWO, now=NOW).version
@@ -68,7 +75,7 @@ def run(stage: Stage) -> list[Result]:
                 {"places": PLACES, "sessions": SESSIONS, "now": NOW - timedelta(hours=1), "version": rates},
             )
         with owner.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM ANALYZE parking_stay"))
+            connection.execute(text("VACUUM ANALYZE parking_stay_key"))
         return [*http, _checks(city.engine), _nearby(city.engine)]
     finally:
         city.close()

@@ -5,7 +5,8 @@ would take for a formula is written as text.
 """
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from io import StringIO
@@ -35,17 +36,18 @@ class Sheet:
 
     columns: tuple[str, ...]
     amounts: frozenset[str]
-    rows: Callable[[], Iterator[Row]]
+    rows: Callable[[], Generator[Row]]
 
 
 def csv_lines(found: Sheet, told: Callable[[int], None] = lambda _: None) -> Iterator[str]:
     """Yield the lines of a CSV file with its sums; `told` is called with the number of rows so far."""
     yield _line(found.columns)
     sums = _Sums(found)
-    for number, row in enumerate(found.rows(), 1):
-        sums.add(row)
-        yield _line([_safe(each) for each in row])
-        told(number)
+    with closing(found.rows()) as rows:
+        for number, row in enumerate(rows, 1):
+            sums.add(row)
+            yield _line([_safe(each) for each in row])
+            told(number)
     for total in sums.rows():
         yield _line(total)
 
@@ -61,11 +63,12 @@ def write_xlsx(found: Sheet, path: Path, told: Callable[[int], None] = lambda _:
         page.freeze_panes(1, 0)
         page.write_row(0, 0, found.columns, bold)
         sums = _Sums(found)
-        for number, row in enumerate(found.rows(), 1):
-            check_fits(number)
-            sums.add(row)
-            page.write_row(number, 0, row)
-            told(number)
+        with closing(found.rows()) as rows:
+            for number, row in enumerate(rows, 1):
+                check_fits(number)
+                sums.add(row)
+                page.write_row(number, 0, row)
+                told(number)
         for offset, total in enumerate(sums.rows(), 1):
             page.write_row(number + offset, 0, total, bold)
     finally:

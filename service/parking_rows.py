@@ -1,6 +1,6 @@
 """What is exported of parking for an operator and a period: stays, observations, shifts, leakage."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -104,8 +104,8 @@ _LEAKAGE: Final = (
 )
 
 
-def _stays(tx: Connection, period: Period, now: datetime) -> Iterator[Row]:
-    for part in stream_begun(tx, period.operators, since=period.since, until=period.until):
+def _stays(tx: Connection, period: Period, now: datetime) -> Generator[Row]:
+    for part in stream_begun(tx, period.operators, since=period.since, until=period.until, size=_PAGE):
         settled = list_settled(tx, part, now=now)
         for row in part:
             unit, money = currency(row.currency), settled[row.stay_id]
@@ -131,7 +131,7 @@ def _stays(tx: Connection, period: Period, now: datetime) -> Iterator[Row]:
             )
 
 
-def _observations(tx: Connection, period: Period) -> Iterator[Row]:
+def _observations(tx: Connection, period: Period) -> Generator[Row]:
     offset = 0
     while True:
         found, _ = list_recorded(
@@ -157,7 +157,7 @@ def _observations(tx: Connection, period: Period) -> Iterator[Row]:
         offset += _PAGE
 
 
-def _shifts(tx: Connection, period: Period, now: datetime) -> Iterator[Row]:
+def _shifts(tx: Connection, period: Period, now: datetime) -> Generator[Row]:
     for place_id, since, until in _place_days(tx, period, now):
         for each in reversed(list_shifts(tx, place_id, since=since, until=until, now=now)):
             yield (
@@ -182,7 +182,7 @@ def _shifts(tx: Connection, period: Period, now: datetime) -> Iterator[Row]:
             )
 
 
-def _leakage(tx: Connection, period: Period, now: datetime) -> Iterator[Row]:
+def _leakage(tx: Connection, period: Period, now: datetime) -> Generator[Row]:
     for place_id, since, until in _place_days(tx, period, now):
         for each in reversed(read_leakage(tx, place_id, since=since, until=until, now=now)):
             reading, seen = each.reading, each.reading.seen

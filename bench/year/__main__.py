@@ -42,7 +42,7 @@ def main() -> int:
     home = given.home.resolve() / f"{year.sessions}"
     console = Console(width=None if sys.stdout.isatty() else 140)
     home.mkdir(parents=True, exist_ok=True)
-    with launcher.servers(home / "servers") as servers:
+    with launcher.servers(home / "servers", durable=True) as servers:
         migrate.migrate(servers.owner_url)
         city, town, shelf, database = found_town(Stage(servers, str(home)), year)
         owner = Database(servers.owner_url)

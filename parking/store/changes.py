@@ -65,20 +65,17 @@ def list_changed(
 
 
 def stream_begun(
-    tx: Connection, operators: Iterable[str] | None, *, since: datetime, until: datetime, size: int = 1_000
+    tx: Connection, operators: Iterable[str] | None, *, since: datetime, until: datetime, size: int
 ) -> Iterator[tuple[StayRow, ...]]:
     """Yield the stays of operators (None: all) that began in `[since, until)`, by place and time, in parts.
 
     The database keeps the rest: memory does not grow with the number of stays.
     """
-    rows = tx.execute(
-        text(f"SELECT {STAY_COLUMNS}{_BEGUN} ORDER BY place_id, first_at, stay_id").execution_options(
-            yield_per=size
-        ),
-        _asked(operators, since, until),
-    )
-    for part in rows.partitions(size):
-        yield tuple(stay_of(row) for row in part)
+    asked = text(f"SELECT {STAY_COLUMNS}{_BEGUN} ORDER BY place_id, first_at, stay_id")
+    # Closed also where the reader stops early: the cursor is the database's.
+    with tx.execute(asked.execution_options(yield_per=size), _asked(operators, since, until)) as rows:
+        for part in rows.partitions(size):
+            yield tuple(stay_of(row) for row in part)
 
 
 def count_begun(tx: Connection, operators: Iterable[str] | None, *, since: datetime, until: datetime) -> int:

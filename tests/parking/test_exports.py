@@ -132,7 +132,7 @@ def test_sums_are_by_currency_and_exact(tmp_path):
         ("c", "EUR", Decimal("0.20")),
         ("d", "VND", None),
     ]
-    found = Sheet(("name", "currency", "value"), frozenset({"value"}), lambda: iter(rows))
+    found = Sheet(("name", "currency", "value"), frozenset({"value"}), lambda: (row for row in rows))
     told = []
     lines = "".join(exports.csv_lines(found, told.append)).splitlines()
     assert lines[-2:] == ["total,EUR,0.30", "total,VND,1"]
@@ -142,7 +142,7 @@ def test_sums_are_by_currency_and_exact(tmp_path):
 
 def test_what_a_spreadsheet_cannot_hold_is_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(exports, "MOST_XLSX", 2)
-    found = Sheet(("name",), frozenset(), lambda: iter([("a",), ("b",), ("c",)]))
+    found = Sheet(("name",), frozenset(), lambda: ((name,) for name in "abc"))
     with pytest.raises(exports.ExportTooLongError):
         exports.write_xlsx(found, tmp_path / "x.xlsx")
 

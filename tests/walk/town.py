@@ -230,9 +230,10 @@ class Town:
     def purse(self, account: FareAccountId) -> Purse:
         """What the rider has stored and owes, as auditors read it; accounts that were never opened hold nothing."""
         specs = (chart.rider_stored_value(account), chart.rider_receivable(account))
-        return Purse(*(self._posted(spec.account_id) for spec in specs))
+        return Purse(*(self.posted(spec.account_id) for spec in specs))
 
-    def _posted(self, account_id: LedgerAccountId) -> int:
+    def posted(self, account_id: LedgerAccountId) -> int:
+        """What an account's posted balance is, in đồng; 0 for one that was never opened."""
         try:
             found = self.ask("GET", f"/v1/ledger/accounts/{account_id}")
         except HTTPError as error:
