@@ -27,9 +27,12 @@ _VERSION_EPOCH: Final = datetime(2020, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class PurseTerms:
-    """What a reader needs to take money from purses: flat fares, and the LOAD keys of cards that shall be loaded."""
+    """What a reader needs to take money from purses: prices, and the LOAD keys of cards that shall be loaded.
 
-    fares: Mapping[str, Mapping[str, int]]
+    `prices` are the document's `purse_*` words (docs/evidence.md); access knows neither fares nor rates.
+    """
+
+    prices: Mapping[str, object]
     load_keys: Mapping[int, bytes]
 
 
@@ -40,6 +43,7 @@ def bundle_version(
     tariff_versions: Sequence[str],
     generations: Sequence[int],
     action_version: int = 0,
+    rate_versions: int = 0,
 ) -> int:
     """Return the bundle's version. It rises whenever one of its parts does, and each hour, so that it stays fresh.
 
@@ -51,6 +55,7 @@ def bundle_version(
         + len(tariff_versions)
         + len(generations)
         + action_version
+        + rate_versions
     )
 
 
@@ -87,7 +92,7 @@ def make_bundle(
         "actions": _base64(actions.encode()),
         "generations": list(keyring.generations),
         "passback_s": passback_s,
-        "purse_fares": purse.fares if purse is not None else {},
+        **(purse.prices if purse is not None else {}),
         "risk": {"stale_after_s": int(STALE_AFTER.total_seconds()), "unsent_max": UNSENT_MAX},
         "keys": _base64(box_to(device.box_key, json.dumps(keys).encode())),
     }

@@ -4,7 +4,7 @@
 
 The document: version, made_at, device_id, tariff_version, deny_version, deny_digest, deny (base64 of a deny list
 snapshot, or a list of serials) or deny_delta (base64 of what leads there from the list that is held), generations,
-actions (base64 of an action list), passback_s, risk, purse_fares ({route: {concession: đồng}}), keys (base64 box to this device of {"AUTH" and, for
+actions (base64 of an action list), passback_s, risk, purse_* (`readers.terms`), keys (base64 box to this device of {"AUTH" and, for
 purses, "DEBIT": {generation: hex}, "LOAD": {serial: hex}}).
 Keys are opened in memory only; on disk the bundle stays as it came, and the deny list that a delta led to lies beside it
 (`readers.denials`), good only for the digest that the signed bundle names.
@@ -28,18 +28,17 @@ from access.rules.denylist import DenyList
 from kernel.clock import Clock
 from kernel.crypto.sealing import open_box
 from kernel.errors import DomainError
-from kernel.wire.cardinfo import Concession
 from readers import denials
 from readers.errors import BundleError, ServerError
 from readers.identity import Identity, write_private
 from readers.server import Server
+from readers.terms import NO_TERMS, PurseTerms, count, name, purse_terms
 
 CONTEXT: Final = b"lienthong/bundle/1"
 PATH: Final = "/v1/bundles"
 FILE: Final = "bundle.json"
 _KEY_SIZE: Final = 16
 _NO_ACTIONS: Final = ActionList(0, ())
-_LONGEST_NAME: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +69,8 @@ class Bundle:
     """The DEBIT masters by generation, where this reader may take money from purses."""
     load_keys: Mapping[int, bytes] = field(default_factory=dict, repr=False)
     """The LOAD keys of those cards alone that an action shall load, by serial."""
-    purse_fares: Mapping[tuple[str, Concession], int] = field(default_factory=dict)
-    """What one ride by itself costs, in đồng, by route and concession."""
+    purse_terms: PurseTerms = NO_TERMS
+    """What purses pay here."""
     action_version: int = 0
     actions: Mapping[int, tuple[Action, ...]] = field(default_factory=dict)
     """What shall be done when a card of this serial taps; some may have ended."""
@@ -90,17 +89,17 @@ def open_bundle(envelope: bytes, identity: Identity, held: DenyList | None = Non
         actions = ActionList.decode(_base64(document["actions"])) if "actions" in document else _NO_ACTIONS
         keys = json.loads(open_box(identity.keys.box, _base64(document["keys"])))
         return Bundle(
-            version=_count(document["version"]),
+            version=count(document["version"]),
             made_at=_instant(document["made_at"]),
-            tariff_version=_name(document["tariff_version"]),
+            tariff_version=name(document["tariff_version"]),
             denied=_denied(document, held),
-            generations=frozenset(_count(each) for each in document["generations"]),
-            passback_s=_count(document["passback_s"]),
+            generations=frozenset(count(each) for each in document["generations"]),
+            passback_s=count(document["passback_s"]),
             risk=_risk(document.get("risk", {})),
             auth_keys=_keys(keys["AUTH"]),
             debit_keys=_keys(keys.get("DEBIT", {})),
             load_keys=_keys(keys.get("LOAD", {})),
-            purse_fares=_fares(document.get("purse_fares", {})),
+            purse_terms=purse_terms(document),
             action_version=actions.version,
             actions={
                 serial: tuple(found) for serial, found in groupby(actions.actions, key=lambda one: one.serial)
@@ -185,10 +184,10 @@ def _document(envelope: bytes, identity: Identity) -> dict[str, Any]:
 
 
 def _denied(document: Mapping[str, Any], held: DenyList | None) -> DenyList:
-    version = _count(document["deny_version"])
+    version = count(document["deny_version"])
     raw = document.get("deny")
     if isinstance(raw, list):
-        return DenyList.of(version, (_count(serial) for serial in raw))
+        return DenyList.of(version, (count(serial) for serial in raw))
     if raw is not None:
         denied = DenyList.decode(_base64(raw))
     elif held is None:
@@ -207,7 +206,7 @@ def _denied(document: Mapping[str, Any], held: DenyList | None) -> DenyList:
 
 def _deny_version(envelope: bytes, identity: Identity) -> int:
     try:
-        return _count(_document(envelope, identity).get("deny_version"))
+        return count(_document(envelope, identity).get("deny_version"))
     except ValueError as error:
         raise BundleError(f"the bundle is malformed: {error}") from error
 
@@ -216,10 +215,10 @@ def _risk(raw: Mapping[str, Any]) -> Risk:
     # A word this reader does not know is a later server's; the limits it knows still hold.
     stale, unsent = raw.get("stale_after_s"), raw.get("unsent_max")
     return Risk(
-        stale_after=None if stale is None else timedelta(seconds=_count(stale)),
+        stale_after=None if stale is None else timedelta(seconds=count(stale)),
         refuse_when_stale=raw.get("refuse_when_stale") is True,
         refuse_when_unsynced=raw.get("refuse_when_unsynced") is True,
-        unsent_max=None if unsent is None else _count(unsent),
+        unsent_max=None if unsent is None else count(unsent),
     )
 
 
@@ -230,33 +229,11 @@ def _keys(raw: Mapping[str, str]) -> dict[int, bytes]:
     return keys
 
 
-def _fares(raw: Mapping[str, Mapping[str, int]]) -> dict[tuple[str, Concession], int]:
-    return {
-        (_name(route), Concession[concession]): _count(amount)
-        for route, by_concession in raw.items()
-        for concession, amount in by_concession.items()
-        if concession in Concession.__members__  # a later server's word
-    }
-
-
 def _instant(text: str) -> datetime:
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError("an instant knows its zone")
     return at
-
-
-def _name(value: object) -> str:
-    # It travels in every record, whose size the server limits.
-    if not isinstance(value, str) or len(value.encode()) > _LONGEST_NAME or "\x00" in value:
-        raise ValueError(f"not a name of at most {_LONGEST_NAME} bytes")
-    return value
-
-
-def _count(value: object) -> int:
-    if type(value) is not int or value < 0:
-        raise ValueError(f"not a count: {value!r}")
-    return value
 
 
 def _base64(text: object) -> bytes:

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     PURSE_UNSAFE = "purse-unsafe"
     PURSE_UNPRICED = "purse-unpriced"
     PURSE_SHORT = "purse-short"
+    PURSE_NO_ENTRY = "purse-no-entry"
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,9 @@ REFUSALS: Final[dict[Reason, Message]] = {
     ),
     Reason.PURSE_UNPRICED: _red("Thẻ trả trước không dùng được ở đây", "Stored-value cards cannot pay here"),
     Reason.PURSE_SHORT: _red("Số dư trên thẻ không đủ", "Not enough on this card"),
+    Reason.PURSE_NO_ENTRY: _red(
+        "Thẻ không có lượt vào ở đây, xin gọi nhân viên", "No entry here on this card, please ask the staff"
+    ),
 }
 assert WELCOME.keys() == set(Purpose), "every purpose greets"
 assert REFUSALS.keys() == set(Reason), "every refusal has its words"
@@ -105,12 +108,14 @@ assert REFUSALS.keys() == set(Reason), "every refusal has its words"
 class Money:
     """What a ride cost and what is left, in whole đồng, as far as it is known for certain; `as_of` is when.
 
-    Only a stored-value card knows by itself, and only an answer of the back office that came in time knows for others.
+    `held` was taken ahead for a ride whose fare its end decides. Only a stored-value card knows by itself, and only an
+    answer of the back office that came in time knows for others.
     """
 
     fare: int | None
     balance: int
     as_of: str
+    held: int = 0
 
     def words(self) -> tuple[str, str]:
         """Return both languages' lines."""
@@ -118,6 +123,8 @@ class Money:
             f"Số dư {_dong(self.balance, '.')} đ (lúc {self.as_of})",
             (f"Balance {_dong(self.balance, ',')} VND (as of {self.as_of})"),
         )
+        if self.held:
+            return f"Tạm giữ {_dong(self.held, '.')} đ · {vi}", f"Held {_dong(self.held, ',')} VND · {en}"
         if self.fare is None:
             return vi, en
         return f"Giá vé {_dong(self.fare, '.')} đ · {vi}", f"Fare {_dong(self.fare, ',')} VND · {en}"

@@ -11,20 +11,17 @@ from dataclasses import replace
 from typing import Final, assert_never
 
 from access.rules.actionlist import REASON, Action, ActionKind
-from access.rules.mac import purse_of
 from kernel.ids import uuid7_time
-from kernel.wire.purse import encode_purse
 from kernel.wire.tap import Decision, Phase, TapRecord
-from readers import card, lamp, pay
-from readers import purse as purses
+from readers import card, lamp, pay, till
 from readers.card import CardChannel, CardError, CardLostError, CardRead, Prepared
 from readers.decide import Accept, Reason, Recover, Refused, Repeat, decide
 from readers.desk import Desk, blank
 from readers.errors import FieldLostError, JournalError
 from readers.health import HARMLESS
-from readers.lamp import Light, Message, Money, Shown
+from readers.lamp import Light, Message, Shown
 from readers.laps import Laps, TimedChannel
-from readers.pay import Pay
+from readers.pay import FromAccount
 from readers.purse import Load
 from readers.states import Event
 
@@ -100,29 +97,30 @@ class _Visit:
     def _accept(self, read: CardRead) -> Shown:
         desk, draft = self._desk, self._draft(read)
         assert desk.bundle is not None, "a bundle was decided by"
+        here = desk.duty.at(draft.tapped_at)
         priced = pay.price(
-            read.info,
-            purpose=draft.purpose,
-            route_id=draft.route_id,
-            fares=desk.bundle.purse_fares,
-            ailing=bool(set(desk.ailing) - HARMLESS),
+            read.info, here=here, terms=desk.bundle.purse_terms, ailing=bool(set(desk.ailing) - HARMLESS)
         )
         if isinstance(priced, Refused):
             return self._refuse(read, priced.reason)
-        action = self._action(read, pays=isinstance(priced, Pay))
+        action = self._action(read, pays=not isinstance(priced, FromAccount))
         try:
-            if isinstance(priced, Pay):
-                ready = self._pays(read, priced.amount, action)
+            if isinstance(priced, FromAccount):
+                ready: tuple[Prepared, bytes] | Refused = (
+                    card.prepare(read, desk.identity.device_id.bytes),
+                    b"",
+                )
             else:
-                ready = card.prepare(read, desk.identity.device_id.bytes), b""
+                load = self._load(read, action)
+                ready = till.make_ready(desk, read, priced, here=here, at=draft.tapped_at, load=load)
         except FieldLostError:
             raise
         except Exception as error:  # noqa: BLE001 - a hostile card must never end the daemon
             return self._bad_card(error)
-        self._laps.lap("prepare")
-        if ready is None:
-            return self._refuse(read, Reason.PURSE_SHORT)
+        if isinstance(ready, Refused):
+            return self._refuse(read, ready.reason)
         prepared, purse = ready
+        self._laps.lap("prepare")
         self._on(Event.ACCEPTED)
         # For an account-based card the pass and the block are the account's: to carry one out is to prove the card here.
         reason = f"{REASON}{action.action_id}" if action and action.kind is not ActionKind.RE_KEY else ""
@@ -151,20 +149,11 @@ class _Visit:
         self._laps.lap("done")
         return self._proven(done, lamp.ACTED[action.kind] if action else lamp.WELCOME[done.purpose])
 
-    def _pays(self, read: CardRead, amount: int, action: Action | None) -> tuple[Prepared, bytes] | None:
-        """Return the payment made ready and what the record tells of it; None where the purse does not hold it."""
-        desk, load = self._desk, None
-        assert desk.bundle is not None, "a bundle was decided by"
-        purse = purses.begin(read, desk.bundle.debit_keys)
-        if action is not None and action.kind is ActionKind.LOAD_PURSE:
-            load = Load(int(action.detail["amount"]), desk.bundle.load_keys[read.info.serial])
-        after = purse.before + (load.amount if load else 0) - amount
-        if after < 0:
+    def _load(self, read: CardRead, action: Action | None) -> Load | None:
+        if action is None or action.kind is not ActionKind.LOAD_PURSE:
             return None
-        reader_id = desk.identity.device_id.bytes
-        log = purses.log_record(desk.time.now(), amount, after, reader_id)
-        prepared, move = purses.prepare(purse, reader_id, amount=amount, record=log, load=load)
-        return prepared, encode_purse(move)
+        assert self._desk.bundle is not None, "a bundle was decided by"
+        return Load(int(action.detail["amount"]), self._desk.bundle.load_keys[read.info.serial])
 
     def _action(self, read: CardRead, *, pays: bool) -> Action | None:
         desk, serial = self._desk, read.info.serial
@@ -247,18 +236,13 @@ class _Visit:
             reason=reason,
             sequence=tap.sequence if tap else 0,
             card=tap.card_serial if tap else 0,
-            money=self._money(tap) if tap and message.light is Light.GREEN else None,
+            money=till.money_of(tap, self._desk.config.device.zone)
+            if tap and message.light is Light.GREEN
+            else None,
             timing_ms=self._laps.timing(),
         )
         self._desk.lamp.show(shown)
         return shown
-
-    def _money(self, tap: TapRecord) -> Money | None:
-        move = purse_of(tap)
-        if move is None:
-            return None
-        as_of = tap.tapped_at.astimezone(self._desk.config.device.zone)
-        return Money(fare=move.paid, balance=move.after, as_of=f"{as_of:%H:%M}")
 
     def _end(self, shown: Shown) -> Shown:
         self._on(Event.SHOWN)

@@ -69,7 +69,7 @@ def _tmi(record: TapRecord) -> bytes | None:
     if not record.purse:
         return abt_tmi(record.data_read, record.reader_id, record.enc_tmri)
     move = purse_of(record)
-    if move is None or move.after < 0 or move.before > _LARGEST:
+    if move is None or move.after < 0 or max(move.before, move.after) > _LARGEST:
         return None
     return sv_tmi(
         record.data_read,
@@ -79,4 +79,7 @@ def _tmi(record: TapRecord) -> bytes | None:
         reader_id=record.reader_id,
         enc_reader_id=record.enc_tmri,
         loaded=move.loaded,
+        returned=move.returned,
+        trips_read=move.trips_read,
+        trips_written=move.trips_written,
     )

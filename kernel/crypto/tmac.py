@@ -12,17 +12,19 @@ from hmac import compare_digest
 from typing import Final
 
 from kernel.crypto.aes import BLOCK, decrypt_cbc, encrypt_cbc, zero_padded
-from kernel.crypto.card_keys import FILE_CARD_INFO, FILE_LOG, FILE_PURSE, UID_SIZE
+from kernel.crypto.card_keys import FILE_CARD_INFO, FILE_LOG, FILE_PURSE, FILE_TRIP_STATE, UID_SIZE
 from kernel.crypto.cmac import CmacKey
 
 READ_DATA: Final = 0xAD
 DEBIT: Final = 0xDC
 CREDIT: Final = 0x0C
+LIMITED_CREDIT: Final = 0x1C
 GET_VALUE: Final = 0x6C
 WRITE_DATA: Final = 0x8D
 WRITE_RECORD: Final = 0x8B
 READ_RECORDS: Final = 0xBB
 GET_CARD_UID: Final = 0x51
+GET_FILE_SETTINGS: Final = 0xF5
 CREATE_TMAC_FILE: Final = 0xCE
 COMMIT_READER_ID: Final = 0xC8
 COMMIT_TRANSACTION: Final = 0xC7
@@ -75,6 +77,16 @@ def tmi_credit(file: int, amount: int) -> bytes:
     return zero_padded(bytes((CREDIT, file)) + amount.to_bytes(4, "little"))
 
 
+def tmi_limited_credit(file: int, amount: int) -> bytes:
+    """Return what a LimitedCredit of `amount` adds: one block."""
+    return zero_padded(bytes((LIMITED_CREDIT, file)) + amount.to_bytes(4, "little"))
+
+
+def tmi_write_data(file: int, written: bytes, *, offset: int = 0) -> bytes:
+    """Return what a WriteData adds: whole blocks."""
+    return zero_padded(bytes((WRITE_DATA,)) + _place(file, offset, len(written))) + zero_padded(written)
+
+
 def tmi_get_value(file: int, value: int) -> bytes:
     """Return what a GetValue that was answered `value` adds: one block."""
     return zero_padded(bytes((GET_VALUE, file)) + value.to_bytes(4, "little", signed=True))
@@ -105,14 +117,26 @@ def sv_tmi(
     reader_id: bytes,
     enc_reader_id: bytes,
     loaded: int = 0,
+    returned: int = 0,
+    trips_read: bytes = b"",
+    trips_written: bytes = b"",
 ) -> bytes:
-    """Return the whole input of a stored-value tap: CardInfo and purse read, load if any, debit, log record, reader id."""
+    """Return the whole input of a stored-value tap: CardInfo and purse read, trips read where they matter, load if any,
+    debit or what is given back, log record, trips written where they change, reader id.
+
+    A tap that reads the trips and takes nothing makes no debit: a debit of nothing would end what the card lets be
+    given back.
+    """
+    debits = amount > 0 or not trips_read
     return (
         tmi_read(FILE_CARD_INFO, read)
         + tmi_get_value(FILE_PURSE, before)
+        + (tmi_read(FILE_TRIP_STATE, trips_read) if trips_read else b"")
         + (tmi_credit(FILE_PURSE, loaded) if loaded else b"")
-        + tmi_debit(FILE_PURSE, amount)
+        + (tmi_debit(FILE_PURSE, amount) if debits else b"")
+        + (tmi_limited_credit(FILE_PURSE, returned) if returned else b"")
         + tmi_write_record(FILE_LOG, record)
+        + (tmi_write_data(FILE_TRIP_STATE, trips_written) if trips_written else b"")
         + tmi_commit_reader(reader_id, enc_reader_id)
     )
 

@@ -15,8 +15,6 @@ from kernel.crypto import tmac
 from kernel.crypto.aes import zero_padded
 from kernel.crypto.card_keys import (
     DF_NAME,
-    FILE_CARD_INFO,
-    FILE_ENTITLEMENTS,
     FILE_TRANSACTION_MAC,
     PRIVACY_KEY,
     RANDOM_UID_FIRST,
@@ -265,13 +263,7 @@ class SoftCard:
             int.from_bytes(header[1:4], "little"),
             int.from_bytes(header[4:], "little"),
         )
-        ee = self.eeprom
-        files = {
-            FILE_CARD_INFO: ee.card_info,
-            FILE_TRANSACTION_MAC: ee.tmc.to_bytes(4, "little") + ee.tmv,
-        }
-        if ee.entitlements:
-            files[FILE_ENTITLEMENTS] = ee.entitlements
+        files = self.eeprom.files()
         if file not in files:
             raise RefusedError(NO_FILE)
         if offset + length > len(files[file]):

@@ -12,12 +12,14 @@ from kernel.crypto.card_keys import (
     FILE_ENTITLEMENTS,
     FILE_LOG,
     FILE_PURSE,
+    FILE_TRIP_STATE,
     KEY_NUMBER,
     RECORD_SIZE,
     Role,
 )
 from kernel.crypto.change_key import CHANGE_KEY, changed
 from kernel.crypto.ev2 import CommMode, Session
+from kernel.wire.trips import TRIPS_SIZE
 from readers.softcard.memory import (
     BOUNDARY,
     DUPLICATE,
@@ -36,6 +38,8 @@ from readers.softcard.memory import (
 
 PURSE_FLOOR: Final = 0
 PURSE_LIMIT: Final = 2**31 - 1
+# A value file, MACed; GetValue, Debit and LimitedCredit by DEBIT, Credit by LOAD: our layout, unproven on silicon.
+_VALUE_FILE: Final = bytes.fromhex("02013022")
 
 
 class Card(Protocol):
@@ -76,8 +80,10 @@ def _purse(card: Card, header: bytes) -> int:
 
 
 def write_data(card: Card, body: bytes) -> Answer:
-    """WriteData to file 01 or 02 under the LOAD key, enciphered; at once and outside any transaction."""
+    """WriteData, enciphered: to file 01 or 02 under the LOAD key, at once; to file 05 also under DEBIT, with the commit."""
     session, header, written = card.opened(tmac.WRITE_DATA, body, 7, CommMode.FULL)
+    if header[0] == FILE_TRIP_STATE:
+        return _write_trips(card, session, header, written)
     _only(card, Role.LOAD)
     offset, length = int.from_bytes(header[1:4], "little"), int.from_bytes(header[4:], "little")
     held = {FILE_CARD_INFO: card.eeprom.card_info, FILE_ENTITLEMENTS: card.eeprom.entitlements}.get(header[0])
@@ -95,6 +101,30 @@ def write_data(card: Card, body: bytes) -> Answer:
     return session.response(mode=CommMode.MAC), OK
 
 
+def _write_trips(card: Card, session: Session, header: bytes, written: bytes) -> Answer:
+    _only(card, Role.DEBIT, Role.LOAD)
+    if card.eeprom.purse is None:
+        raise RefusedError(NO_FILE)
+    if header[1:4] != bytes(3) or int.from_bytes(header[4:], "little") != len(written):
+        raise RefusedError(LENGTH)
+    if len(written) != TRIPS_SIZE:
+        raise RefusedError(BOUNDARY)
+    card.transaction.trips = written
+    card.transaction.tmi += tmac.tmi_write_data(FILE_TRIP_STATE, written)
+    return session.response(mode=CommMode.MAC), OK
+
+
+def get_file_settings(card: Card, body: bytes) -> Answer:
+    """GetFileSettings of the purse: type, mode, rights, limits, and what LimitedCredit may give back."""
+    session, header, _ = card.opened(tmac.GET_FILE_SETTINGS, body, 1)
+    if len(header) != 1:
+        raise RefusedError(LENGTH)
+    _purse(card, header)
+    limits = (PURSE_FLOOR, PURSE_LIMIT, card.eeprom.credit_limit)
+    said = b"".join(value.to_bytes(4, "little") for value in limits)
+    return session.response(_VALUE_FILE + said + b"\x01"), OK
+
+
 def get_value(card: Card, body: bytes) -> Answer:
     """GetValue of the purse: 4 bytes, part of the transaction's MAC."""
     session, header, _ = card.opened(tmac.GET_VALUE, body, 1)
@@ -108,6 +138,21 @@ def get_value(card: Card, body: bytes) -> Answer:
 def debit(card: Card, body: bytes) -> Answer:
     """Debit under the DEBIT key; counts with the commit."""
     return _move(card, body, tmac.DEBIT, Role.DEBIT, -1, tmac.tmi_debit)
+
+
+def limited_credit(card: Card, body: bytes) -> Answer:
+    """LimitedCredit under the DEBIT key: at most what the last transaction with a debit took, once; with the commit."""
+    session, header, amount_bytes = card.opened(tmac.LIMITED_CREDIT, body, 1, CommMode.FULL)
+    _only(card, Role.DEBIT)
+    if len(header) != 1 or len(amount_bytes) != 4:
+        raise RefusedError(LENGTH)
+    amount = int.from_bytes(amount_bytes, "little")
+    after = _purse(card, header) + amount
+    if amount > card.eeprom.credit_limit or card.transaction.gave_back or after > PURSE_LIMIT:
+        raise RefusedError(BOUNDARY)
+    card.transaction.purse, card.transaction.gave_back = after, True
+    card.transaction.tmi += tmac.tmi_limited_credit(FILE_PURSE, amount)
+    return session.response(mode=CommMode.MAC), OK
 
 
 def credit(card: Card, body: bytes) -> Answer:
@@ -127,6 +172,8 @@ def _move(
     if not PURSE_FLOOR <= after <= PURSE_LIMIT:
         raise RefusedError(BOUNDARY)
     card.transaction.purse = after
+    if code == tmac.DEBIT:
+        card.transaction.debited = (card.transaction.debited or 0) + amount
     card.transaction.tmi += tmi(FILE_PURSE, amount)
     return session.response(mode=CommMode.MAC), OK
 
@@ -203,6 +250,8 @@ COMMANDS: Final[dict[int, Callable[[Card, bytes], Answer]]] = {
     tmac.GET_VALUE: get_value,
     tmac.DEBIT: debit,
     tmac.CREDIT: credit,
+    tmac.LIMITED_CREDIT: limited_credit,
+    tmac.GET_FILE_SETTINGS: get_file_settings,
     tmac.WRITE_RECORD: write_record,
     tmac.READ_RECORDS: read_records,
     CHANGE_KEY: change_key,

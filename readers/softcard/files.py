@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from kernel.crypto.card_keys import Role
+from kernel.wire.trips import NO_TRIPS
 from readers.softcard.card import Eeprom, Fault, Secrets, SoftCard
 from readers.softcard.felica import SoftToken
 from readers.softcard.field import Presentation, Tally
@@ -45,6 +46,8 @@ class StateFile:
                 bytes.fromhex(row["reader"]),
                 purse=row.get("purse"),
                 log=tuple(map(bytes.fromhex, row.get("log", ()))),
+                trips=bytes.fromhex(row["trips"]) if "trips" in row else NO_TRIPS,
+                credit_limit=row.get("credit_limit", 0),
             )
         self._out = path.open("a")
 
@@ -66,6 +69,7 @@ class StateFile:
         }
         if state.purse is not None:
             row |= {"purse": state.purse, "log": [record.hex() for record in state.log]}
+            row |= {"trips": state.trips.hex(), "credit_limit": state.credit_limit}
         with self._lock:
             self._out.write(json.dumps(row) + "\n")
             self._out.flush()

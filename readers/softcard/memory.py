@@ -7,7 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from kernel.crypto import tmac
-from kernel.crypto.card_keys import KEY_NUMBER, PRIVACY_KEY, Role
+from kernel.crypto.card_keys import (
+    FILE_CARD_INFO,
+    FILE_ENTITLEMENTS,
+    FILE_TRANSACTION_MAC,
+    FILE_TRIP_STATE,
+    KEY_NUMBER,
+    PRIVACY_KEY,
+    Role,
+)
+from kernel.wire.trips import NO_TRIPS
 
 LOG_RECORDS: Final = 6
 
@@ -47,7 +56,7 @@ class RefusedError(Exception):
 class Eeprom:
     """What survives without power. A transaction replaces it whole, so it is never half written.
 
-    `purse` and `log` are there on stored-value cards only, `entitlements` (file 02) where they were laid out. `keys`
+    `purse`, `log` and `trips` (file 05) are there on stored-value cards only, `entitlements` (file 02) where they were laid out. `keys`
     are those that ChangeKey has put in the place of the secrets'.
     """
 
@@ -58,7 +67,22 @@ class Eeprom:
     entitlements: bytes = b""
     purse: int | None = None
     log: tuple[bytes, ...] = ()
+    trips: bytes = NO_TRIPS
+    credit_limit: int = 0
+    """What LimitedCredit may still give back: the debits of the last transaction that had any."""
     keys: tuple[tuple[int, bytes], ...] = field(default=(), repr=False)
+
+    def files(self) -> dict[int, bytes]:
+        """Return the files that ReadData reads, by number."""
+        found = {
+            FILE_CARD_INFO: self.card_info,
+            FILE_TRANSACTION_MAC: self.tmc.to_bytes(4, "little") + self.tmv,
+        }
+        if self.entitlements:
+            found[FILE_ENTITLEMENTS] = self.entitlements
+        if self.purse is not None:
+            found[FILE_TRIP_STATE] = self.trips
+        return found
 
     def with_key(self, number: int, key: bytes) -> Eeprom:
         """Return this memory with one key changed."""
@@ -99,6 +123,9 @@ class Transaction:
     reader: bytes | None = None
     purse: int | None = None
     records: tuple[bytes, ...] = ()
+    trips: bytes | None = None
+    debited: int | None = None
+    gave_back: bool = False
 
     def applied(self, before: Eeprom, *, tmc: int, tmv: bytes, reader: bytes) -> Eeprom:
         """Return the memory after the commit."""
@@ -109,4 +136,11 @@ class Transaction:
             last_reader=reader,
             purse=before.purse if self.purse is None else self.purse,
             log=(*reversed(self.records), *before.log)[:LOG_RECORDS],
+            trips=before.trips if self.trips is None else self.trips,
+            credit_limit=self._limit(before.credit_limit),
         )
+
+    def _limit(self, before: int) -> int:
+        if self.debited is not None:
+            return self.debited
+        return 0 if self.gave_back else before

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date, datetime, time
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 from apiflask import APIBlueprint
 from flask import Response, request
@@ -19,13 +19,17 @@ from access.rules.actionlist import ActionList
 from access.rules.device import DeviceKind
 from access.store.devices import Device
 from fare.rules.lookup import flat_fares
+from fare.rules.ride_fares import RideFares, ride_fares
 from fare.rules.tariff import TariffBook
 from kernel.ids import DeviceId
+from kernel.wire.cardinfo import Concession
+from parking.publish_rates import Rates
 from service.auth import device_signed, signing_device
 from service.services import services
 
 _NOON: Final = time(12)
-_TAKES_MONEY: Final = frozenset({DeviceKind.BUS, DeviceKind.METRO})
+_TAKES_MONEY: Final = frozenset({DeviceKind.BUS, DeviceKind.METRO, DeviceKind.PARKING})
+_Price = TypeVar("_Price")
 
 blueprint: Final = APIBlueprint("bundles", __name__, tag="Devices")
 
@@ -60,13 +64,14 @@ def get_bundle(query_data: BundleQuery) -> Response:
     def work(tx: Connection) -> tuple[int, bytes]:
         now = running.clock.now()
         denied, tariffs = deny.publish(tx), tuple(running.shelf.books(tx).by_version)
-        wanted = actions.publish(tx, now=now)
+        wanted, rates = actions.publish(tx, now=now), Rates(tx)
         version = bundle_version(
             action_version=wanted.version,
             now=now,
             deny_version=denied,
             tariff_versions=tariffs,
             generations=running.keyring.generations,
+            rate_versions=len(rates.published_until(now)) if running.settings.stored_value else 0,
         )
         # Thousands of readers ask each minute and mostly hold it already: the list is read only for the others.
         if held == f'"{version}"':
@@ -82,7 +87,7 @@ def get_bundle(query_data: BundleQuery) -> Response:
             tariff_versions=tariffs,
             passback_s=running.settings.passback_s,
             now=now,
-            purse=_purse_terms(tx, device, wanted, now),
+            purse=_purse_terms(tx, device, wanted, now, rates),
         )
         return version, made
 
@@ -93,19 +98,54 @@ def get_bundle(query_data: BundleQuery) -> Response:
     return answer
 
 
-def _purse_terms(tx: Connection, device: Device, wanted: ActionList, now: datetime) -> PurseTerms | None:
+def _purse_terms(
+    tx: Connection, device: Device, wanted: ActionList, now: datetime, rates: Rates
+) -> PurseTerms | None:
     """Return what this reader needs for stored-value cards; None where it is none of its business."""
     running = services()
-    books = running.shelf.books(tx)
-    if not running.settings.stored_value or device.kind not in _TAKES_MONEY or not books.newest:
+    if not running.settings.stored_value or device.kind not in _TAKES_MONEY:
         return None
-    book = books.current()
-    fares = _fares(book, now.astimezone(book.zone).date())
+    prices: Mapping[str, object] = {}
+    if device.kind is DeviceKind.PARKING:
+        book = rates.at(now)
+        prices = {"purse_rates": _texts(rates, book.version)} if book is not None else {}
+    else:
+        books = running.shelf.books(tx)
+        if books.newest:
+            current = books.current()
+            prices = _prices(current, now.astimezone(current.zone).date())
     device_id = DeviceId(device.device_id)
-    return PurseTerms(fares, purse.load_keys(tx, wanted, device_id, keyring=running.keyring))
+    return PurseTerms(prices, purse.load_keys(tx, wanted, device_id, keyring=running.keyring))
+
+
+def _texts(rates: Rates, version: str) -> Mapping[str, str]:
+    return {name: raw.decode() for name, raw in rates.files(version).items()}
 
 
 @lru_cache(maxsize=4)  # a tariff has some thousand prices, and all readers ask for the same ones
-def _fares(book: TariffBook, on: date) -> Mapping[str, Mapping[str, int]]:
-    prices = flat_fares(book, datetime.combine(on, _NOON, book.zone))
-    return {route: {each.name: amount for each, amount in row.items()} for route, row in prices.items()}
+def _prices(book: TariffBook, on: date) -> Mapping[str, object]:
+    at = datetime.combine(on, _NOON, book.zone)
+    flat, rides = flat_fares(book, at), ride_fares(book, at)
+    routes = book.on(on).routes
+    return {
+        "purse_fares": _by_name(flat, int),
+        "purse_rides": _by_name(rides, _ride_words),
+        "purse_limits": {
+            route: limit // timedelta(seconds=1)
+            for route in sorted(flat.keys() | rides.keys())
+            if (limit := routes[route].rule.limit) is not None
+        },
+    }
+
+
+def _by_name(
+    prices: Mapping[str, Mapping[Concession, _Price]], worded: Callable[[_Price], object]
+) -> Mapping[str, Mapping[str, object]]:
+    return {route: {each.name: worded(price) for each, price in row.items()} for route, row in prices.items()}
+
+
+def _ride_words(each: RideFares) -> Mapping[str, object]:
+    fares: dict[str, dict[str, int]] = {}
+    for (start, end), amount in each.fares.items():
+        fares.setdefault(start, {})[end] = amount
+    return {"within": each.within, "most": each.most, "fares": fares}

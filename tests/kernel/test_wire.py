@@ -105,8 +105,8 @@ REFUSED_TAP = replace(
 
 
 MOVE = PurseMove(before=20_000, loaded=0, paid=7_000, record=bytes(range(16)))
-PURSE_TAP = replace(PLAIN_TAP, purse=encode_purse(MOVE))
-OLDER = ("tap.v1.plain", "tap.v1.refused", "tap.v1.plain.sha256")
+GIVEN_BACK = replace(MOVE, paid=0, returned=4_000, trips_read=bytes(range(32)), trips_written=bytes(32))
+OLDER = ("tap.v1.plain", "tap.v1.refused", "tap.v1.plain.sha256", "purse.v1")
 
 
 def _vectors():
@@ -116,12 +116,13 @@ def _vectors():
 
 
 VECTORS = _vectors()
+PURSE_TAP = replace(PLAIN_TAP, purse=VECTORS["purse.v1"])
 MADE = {
     "tap.v2.plain": lambda: encode_tap(PLAIN_TAP),
     "tap.v2.refused": lambda: encode_tap(REFUSED_TAP),
     "tap.v2.purse": lambda: encode_tap(PURSE_TAP),
     "tap.v2.plain.sha256": lambda: record_hash(encode_tap(PLAIN_TAP)),
-    "purse.v1": lambda: encode_purse(MOVE),
+    "purse.v2": lambda: encode_purse(GIVEN_BACK),
     "head.v1": lambda: head_message(PLAIN_TAP.device_id, PLAIN_TAP.journal_id, 7, bytes(range(32))),
     "cardinfo.v1": lambda: cardinfo.encode(INFO),
 }
@@ -138,7 +139,8 @@ def test_vectors_decode_to_what_they_were_made_from():
     assert decode_tap(VECTORS["tap.v2.refused"]) == REFUSED_TAP
     assert decode_tap(VECTORS["tap.v2.purse"]) == PURSE_TAP
     assert decode_purse(VECTORS["purse.v1"]) == MOVE
-    assert MOVE.after == 13_000
+    assert decode_purse(VECTORS["purse.v2"]) == GIVEN_BACK
+    assert (MOVE.after, GIVEN_BACK.after) == (13_000, 24_000)
     assert decode_tap(VECTORS["tap.v1.refused"]) == REFUSED_TAP
     assert cardinfo.decode(VECTORS["cardinfo.v1"]) == INFO
 

@@ -16,8 +16,10 @@ from kernel.wire.purse import encode_purse
 from kernel.wire.tap import Phase, Purpose
 from readers.decide import Reason, Refused
 from readers.lamp import Light, Money
-from readers.pay import FromAccount, Pay, begun, price
+from readers.pay import ByTrips, FromAccount, Pay, begun, price
 from readers.softcard.card import Eeprom, Fault, Secrets, SoftCard
+from readers.terms import PurseTerms
+from readers.validator import Situation
 from tests.readers.kit import (
     AUTH_MASTERS,
     DEVICE,
@@ -38,6 +40,16 @@ FARES = {
     ("26", Concession.PRIORITY): 3_500,
     ("26", Concession.FREE_MERIT): 0,
 }
+TERMS = PurseTerms(flat=FARES)
+HERE = Situation(
+    place="29B-101.26",
+    stop_id="26-01",
+    route_id="26",
+    trip_id="26-05",
+    direction=0,
+    purpose=Purpose.BOARD,
+    vehicle_class="",
+)
 INFO = replace(info_of(1), product=PRODUCT_PURSE)
 
 
@@ -58,7 +70,7 @@ def purse_card(purse=20_000, *, serial=1, concession=Concession.NORMAL):
 def bench(tmp_path):
     config = enrolled(tmp_path)
     made = make_bench(replace(config, device=replace(config.device, purpose=Purpose.BOARD)))
-    made.desk.bundle = replace(made.desk.bundle, debit_keys=DEBIT, purse_fares=FARES)
+    made.desk.bundle = replace(made.desk.bundle, debit_keys=DEBIT, purse_terms=TERMS)
     yield made
     made.close()
 
@@ -209,19 +221,23 @@ def test_a_reader_without_debit_masters_pays_nothing(bench):
         ({"concession": Concession.GROUP}, {}, Refused(Reason.PURSE_UNPRICED)),
         ({}, {"route_id": "2A"}, Refused(Reason.PURSE_UNPRICED)),
         ({}, {"route_id": ""}, Refused(Reason.PURSE_UNPRICED)),
-        ({}, {"purpose": Purpose.AUTO}, Refused(Reason.PURSE_UNPRICED)),
+        ({}, {"purpose": Purpose.AUTO}, ByTrips()),
+        ({}, {"purpose": Purpose.AUTO, "route_id": "2A"}, Refused(Reason.PURSE_UNPRICED)),
         ({}, {"purpose": Purpose.PARK_IN}, Refused(Reason.PURSE_UNPRICED)),
         ({}, {"purpose": Purpose.PARK_OUT}, Refused(Reason.PURSE_UNPRICED)),
         ({}, {"purpose": Purpose.ALIGHT}, FromAccount()),
-        ({}, {"purpose": Purpose.INSPECT, "ailing": True}, FromAccount()),
-        ({}, {"ailing": True}, Refused(Reason.PURSE_UNSAFE)),
-        ({"product": PRODUCT_ACCOUNT}, {"ailing": True}, FromAccount()),
+        ({}, {"purpose": Purpose.INSPECT}, FromAccount()),
+        ({"product": PRODUCT_ACCOUNT}, {}, FromAccount()),
         ({"product": 3}, {}, FromAccount()),
     ],
 )
 def test_what_a_purse_pays(changes, where, priced):
-    given = {"purpose": Purpose.BOARD, "route_id": "26", "fares": FARES, "ailing": False} | where
-    assert price(replace(INFO, **changes), **given) == priced
+    here = replace(HERE, **where)
+    info = replace(INFO, **changes)
+    assert price(info, here=here, terms=TERMS, ailing=False) == priced
+    free = here.purpose in {Purpose.INSPECT, Purpose.ALIGHT} or info.product != PRODUCT_PURSE
+    ailing = price(info, here=here, terms=TERMS, ailing=True)
+    assert ailing == (FromAccount() if free else Refused(Reason.PURSE_UNSAFE))
 
 
 LOAD_KEY = {1: card_key(LOAD[1], uid_of(1), 1)}
