@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
             description=text,
             epilog=f"example: python -m readers {name} {example}",
         )
-        if name != "states":
+        if name not in {"states", "vectors"}:
             added.add_argument("--config", type=Path, required=True, metavar="FILE", help="reader.toml")
         return added
 
@@ -100,6 +99,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     shown.add_argument("text", help="what the scanner would send, without the line's end")
     command("view", "Show what the driver sees, until interrupted (needs lamp.events).", "--config bus.toml")
+    vectors = command(
+        "vectors",
+        "Recompute card vectors of a file: every session key, MAC, SUN and signature.",
+        "cases.json",
+    )
+    vectors.add_argument("file", type=Path, help='{"vectors": [{"id", "inputs", "expected"}]}')
+    vectors.add_argument("--json", action="store_true", help="one JSON object a vector, with our answers")
     command("states", "Print the daemon's state diagram (Mermaid).", "> states.mmd")
     return parser
 
@@ -112,6 +118,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.command == "states":
             print(diagram())
             return 0
+        if options.command == "vectors":
+            return _vectors(options.file, as_json=options.json)
         config = load_config(options.config)
         match options.command:
             case "run":
@@ -129,7 +137,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             case "scan":
                 return _scan(config, options.text)
             case "view":
-                return _view(config)
+                from readers.view import watch
+
+                return watch(config)
             case "personalise":
                 return _personalise(config, options.cards, options.wait)
             case _:
@@ -139,6 +149,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ReaderError, DomainError) as error:
         print(f"readers: {error}", file=sys.stderr)
         return 1
+
+
+def _vectors(path: Path, *, as_json: bool) -> int:
+    from readers.vectors import check, read_vectors, report
+
+    rows = read_vectors(path)
+    found = check(rows)
+    print("\n".join(report(found, rows, as_json=as_json)))
+    good = sum(each.word == "ok" for each in found)
+    print(f"{good} of {len(found)} vectors agree", file=sys.stderr)
+    return 0 if good == len(found) else 1
 
 
 def _run(config: Config) -> int:
@@ -198,24 +219,6 @@ def _scan(config: Config, text: str) -> int:
         raise ReaderError(f"{path}: {error.strerror}: is the reader running?") from error
     with os.fdopen(port, "wb", buffering=0) as pipe:
         pipe.write(line.encode() + b"\n")
-    return 0
-
-
-def _view(config: Config) -> int:
-    from readers.view import Screen, follow
-
-    if config.lamp.events is None:
-        raise ReaderError(f"{config.file}: lamp.events names no file to follow")
-    over = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: over.set())
-    screen, clock = Screen(config.device.name), clock_from(config.clock)
-    for event in follow(config.lamp.events, rest=lambda: not over.wait(0.1)):
-        if event is not None:
-            screen.hear(event)
-        else:
-            drawn = screen.draw(clock.now(), place=config.device.place, colour=sys.stdout.isatty())
-            print(f"\x1b[2J\x1b[H{drawn}" if sys.stdout.isatty() else drawn, flush=True)
     return 0
 
 

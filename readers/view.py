@@ -6,11 +6,18 @@ Follows the event file (`lamp.events`), so that it runs beside the daemon and ma
 from __future__ import annotations
 
 import json
+import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+
+from kernel.clock import clock_from
+from readers.config import Config
+from readers.errors import ReaderError
 
 _COLOURS: Final = {"green": "42;30", "amber": "43;30", "red": "41;97"}
 _WIDTH: Final = 48
@@ -101,3 +108,20 @@ def follow(path: Path, *, rest: Callable[[], bool]) -> Iterator[Mapping[str, Any
         yield None
         if not rest():
             return
+
+
+def watch(config: Config) -> int:
+    """Draw the screen until SIGTERM or SIGINT; ReaderError where reader.toml names no event file."""
+    if config.lamp.events is None:
+        raise ReaderError(f"{config.file}: lamp.events names no file to follow")
+    over = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: over.set())
+    screen, clock = Screen(config.device.name), clock_from(config.clock)
+    for event in follow(config.lamp.events, rest=lambda: not over.wait(0.1)):
+        if event is not None:
+            screen.hear(event)
+        else:
+            drawn = screen.draw(clock.now(), place=config.device.place, colour=sys.stdout.isatty())
+            print(f"\x1b[2J\x1b[H{drawn}" if sys.stdout.isatty() else drawn, flush=True)
+    return 0
