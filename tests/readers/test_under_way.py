@@ -1,4 +1,5 @@
 """A stored-value card's ride and stay: the dearest taken ahead and given back, a stay paid at the exit, whatever tears."""
+# longer than a room: one card under way on metro, bus and car park, with every way it may end
 
 from dataclasses import replace
 from datetime import timedelta
