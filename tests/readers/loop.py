@@ -87,7 +87,9 @@ def running(config, field=None):
 
 
 def events(config, name=None):
-    lines = [json.loads(line) for line in config.lamp.events.read_text().splitlines()]
+    # What follows the last line's end is still being written.
+    *whole, _ = config.lamp.events.read_text().split("\n")
+    lines = [json.loads(line) for line in whole]
     return [line for line in lines if name in {None, line["event"]}]
 
 

@@ -115,7 +115,8 @@ class Town:
     def lights(self, name: str, event: str = "light") -> list[dict[str, Any]]:
         """What a reader's lamp showed, oldest first."""
         told = self.city.config(name).parent / "lamp.jsonl"
-        lines = told.read_text("utf-8").splitlines() if told.exists() else []
+        # What follows the last line's end is still being written.
+        *lines, _ = told.read_text("utf-8").split("\n") if told.exists() else [""]
         return [line for line in map(json.loads, lines) if line["event"] == event]
 
     def delivered(self, *names: str) -> None:
