@@ -60,7 +60,11 @@ def test_a_slow_card_on_a_slow_disk(tmp_path, size, figures, monkeypatch, apdu_m
         monkeypatch.setattr(Journal, name, slowed(getattr(Journal, name)))
     monkeypatch.setattr(Journal, "probe", slowed(lambda _: float(fsync_ms)))
     config, field = enrolled(tmp_path), SlowField()
-    config = replace(config, journal=replace(config.journal, disk_low_mb=0))
+    config = replace(
+        config,
+        journal=replace(config.journal, disk_low_mb=0, fsync_warn_ms=40),
+        field=replace(config.field, tap_warn_ms=300),
+    )
     taps, field.pause_s = size(200), apdu_ms / 1000
     with running(config, field) as daemon:
         wait_until(lambda: in_service(daemon))

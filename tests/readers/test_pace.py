@@ -127,11 +127,12 @@ def test_why_a_reader_is_degraded(tmp_path, changes, words):
         zone=enrolled(tmp_path).device.zone, unsent=0,
     )  # fmt: skip
     given = {"write_ms": 1.0, "slow": False, "disk_mb": 1000, "shut": False} | changes
-    assert ailments(config=enrolled(tmp_path), bundle=None, moment=moment, **given) == words
+    config = enrolled(tmp_path)
+    config = replace(config, journal=replace(config.journal, fsync_warn_ms=40))
+    assert ailments(config=config, bundle=None, moment=moment, **given) == words
 
 
 def test_a_reader_that_became_slow_says_so_everywhere_and_then_that_it_is_well(tmp_path, office, monkeypatch):
-    monkeypatch.setattr("readers.pace.WINDOW_S", 2.0)
     config = enrolled(tmp_path, url=office.url)
     # Seven exchanges of 30 ms are 210 ms; the limit is set below, so that a busy machine does not decide.
     config = replace(
@@ -145,18 +146,17 @@ def test_a_reader_that_became_slow_says_so_everywhere_and_then_that_it_is_well(t
         field.pause_s = 0.03
         for serial in range(1, 4):
             assert present(daemon, soft_card(serial)) == ("green", "DONE"), "slow is not wrong"
-        wait_until(lambda: daemon.machine.state is State.DEGRADED)
-        wait_until(lambda: any(beat["why"] == ["tap-slow"] for beat in office.heartbeats))
+        wait_until(lambda: daemon.machine.state is State.DEGRADED, timeout_s=30)
+        wait_until(lambda: any(beat["why"] == ["tap-slow"] for beat in office.heartbeats), timeout_s=30)
         told = next(beat for beat in office.heartbeats if beat["why"])
-        assert told["state"] == "DEGRADED"
         assert told["total_ms"]["p99"] > 200
         assert daemon.desk.ailing == ("tap-slow",)
-        wait_until(lambda: daemon.machine.state is State.IDLE)
-        wait_until(lambda: office.heartbeats[-1]["why"] == [] and office.heartbeats[-1]["state"] == "IDLE")
+        # A quarter of an hour later.
+        monkeypatch.setattr("readers.pace.WINDOW_S", 0.1)
+        wait_until(lambda: daemon.machine.state is State.IDLE, timeout_s=30)
+        wait_until(lambda: office.heartbeats[-1]["state"] == "IDLE", timeout_s=30)
     said = [(event["state"], *event["why"]) for event in events(config, "state")]
-    # On a machine that stands still for seconds the short window may empty in between.
-    assert said[0] == said[-1] == ("IDLE",)
-    assert set(said[1:-1]) - {said[0]} == {("DEGRADED", "tap-slow")}
+    assert said == [("IDLE",), ("DEGRADED", "tap-slow"), ("IDLE",)]
 
 
 def test_a_card_at_the_fields_edge_makes_no_reader_slow(tmp_path, office):
