@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from kernel.ids import EntryId, uuid8
+from kernel.ids import EntryId, OperatorId, uuid8
 from kernel.money import VND, Currency, Money, currency
 from kernel.service_day import local_date
 from ledger import reverse, settle
@@ -45,21 +45,23 @@ from ledger.rules.payout import (
 )
 from ledger.rules.settlement import Settled
 from ledger.rules.terms import NoTermsError
-from ledger.store import expected
+from ledger.store import expected, subsidies
 from ledger.store import payouts as store
 from ledger.store.payouts import PaymentRow, PayoutRow
 
 SETTLED: Final = "payout.settled"
 PAID: Final = "payout.paid"
+SUBSIDY: Final = "payout.subsidy"
 
 
 @dataclass(frozen=True, slots=True)
 class Payout:
-    """A payout with its payments and steps."""
+    """A payout with its payments and steps, and what it passes on of funders' money, by operator."""
 
     row: PayoutRow
     payments: tuple[PaymentRow, ...]
     steps: tuple[PayoutStep, ...]
+    subsidies: tuple[tuple[OperatorId, Money], ...] = ()
 
     @property
     def total(self) -> Money:
@@ -80,10 +82,13 @@ def prepare(
 ) -> Payout:
     """Plan the payout of a settled day, as its maker. A payout that stands is answered as it is.
 
+    What funders have paid by now for operators goes with it.
+
     NotPayableError for a day that is not settled, disagrees or is not covered; NoTermsError for an operator whose
     account nobody signed.
     """
     store.lock_day(tx, book_day)
+    subsidies.lock(tx)
     earlier = store.list_of_day(tx, book_day, unit.code)
     if earlier and earlier[0].state not in GONE:
         return get(tx, earlier[0].payout_id)
@@ -92,10 +97,19 @@ def prepare(
         raise NotPayableError(book_day=book_day.isoformat(), why="it is not settled")
     check_payable(book_day, settled.settlements, covered=settled.coverage.covered)
     revision = len(earlier) + 1
-    payments = tuple(_payments(tx, settled, plan(book_day, revision, settled.settlements, unit), centre, now))
+    passed_on = subsidies.list_payable(tx, unit)
+    planned = plan(
+        book_day,
+        revision,
+        settled.settlements,
+        unit,
+        subsidies=[(operator, minor) for _, operator, minor in passed_on],
+    )
+    payments = tuple(_payments(tx, settled, planned, centre, now))
     payout_id = uuid8("payout", unit.code, book_day, revision)
     row = PayoutRow(payout_id, book_day, unit.code, revision, execute_on, PayoutState.PREPARED, by, now)
     store.insert(tx, row, payments)
+    subsidies.insert_passed_on(tx, payout_id, passed_on)
     return get(tx, payout_id)
 
 
@@ -154,6 +168,8 @@ def decide(
     if event is PayoutEvent.EXECUTED:
         _expect(tx, found, now)
     _write_step(tx, found, event, state, by=by, now=now, note=note)
+    if state in GONE:
+        subsidies.end_passed_on(tx, payout_id)
     return get(tx, payout_id)
 
 
@@ -218,7 +234,7 @@ def _file(found: Payout, centre: Party, now: datetime) -> bytes:
 
 
 def _entries(tx: Connection, found: Payout, now: datetime) -> Iterator[Entry]:
-    """Yield what a release books: the day's movements into clearing, an entry an operator, then the payments."""
+    """Yield what a release books: the day's movements and funders' money into clearing, then the payments."""
     unit = currency(found.row.currency)
     specs: dict[str, AccountSpec] = {CENTRE: chart.payout_transit(unit)}
     moved: dict[str, list[Line]] = {}
@@ -227,12 +243,20 @@ def _entries(tx: Connection, found: Payout, now: datetime) -> Iterator[Entry]:
         clearing = specs.setdefault(operator, chart.operator_clearing(operator, unit))
         sides = (account, clearing.account_id) if minor > 0 else (clearing.account_id, account)
         moved.setdefault(operator, []).append(Line(*sides, Money(abs(minor), unit)))
+    passed_on: dict[str, Line] = {}
+    for owner, amount in found.subsidies:
+        clearing = specs.setdefault(owner, chart.operator_clearing(owner, unit))
+        claimed = specs.setdefault(f"subsidy {owner}", chart.operator_subsidy(owner, unit))
+        debit, credit = (claimed, clearing) if amount.minor > 0 else (clearing, claimed)
+        passed_on[owner] = Line(debit.account_id, credit.account_id, Money(abs(amount.minor), unit))
     for one in found.payments:
         for name in (one.payer, one.payee):
             specs.setdefault(name, chart.operator_clearing(name, unit))
     open_accounts(tx, tuple(specs.values()), now)
     for operator in sorted(moved):
         yield _entry(found, SETTLED, operator, specs[operator], tuple(moved[operator]), now)
+    for name, line in passed_on.items():
+        yield _entry(found, SUBSIDY, name, specs[name], (line,), now)
     for one in found.payments:
         line = Line(specs[one.payee].account_id, specs[one.payer].account_id, Money(one.minor, unit))
         yield _entry(found, PAID, one.end_to_end, specs[one.payee], (line,), now)
@@ -273,7 +297,13 @@ def get(tx: Connection, payout_id: UUID, *, lock: bool = False) -> Payout:
     row = store.find(tx, payout_id, lock=lock)
     if row is None:
         raise UnknownPayoutError(payout=str(payout_id))
-    return Payout(row, store.list_payments(tx, payout_id), store.list_steps(tx, payout_id))
+    unit = currency(row.currency)
+    return Payout(
+        row,
+        store.list_payments(tx, payout_id),
+        store.list_steps(tx, payout_id),
+        tuple((owner, Money(minor, unit)) for owner, minor in subsidies.list_passed_on(tx, payout_id)),
+    )
 
 
 def find_of_day(tx: Connection, book_day: date, *, unit: Currency = VND) -> Payout | None:

@@ -23,7 +23,7 @@ from ledger.rules.account import AccountSpec
 from ledger.rules.book_day import ZONE
 from ledger.rules.entry import Entry, Line, Refused
 from ledger.rules.reconcile import Difference, Figures, permille
-from ledger.store import pay_backs, payouts, recon_open, settlements, tills
+from ledger.store import pay_backs, payouts, recon_open, settlements, subsidies, tills
 from ledger.store import recon_books as books
 from ledger.store import recon_left as left
 from ledger.store import recon_match as match
@@ -53,7 +53,7 @@ def steps() -> tuple[StepWork, ...]:
 
 def _refresh(tx: Connection, now: datetime, tell: Tell) -> None:
     match.lock(tx)
-    tell(Step("movements of the books", match.refresh_ledger(tx, now)))
+    tell(Step("movements of the books", match.refresh_ledger(tx, now) + subsidies.expect_seen(tx, now)))
 
 
 def _match_provider(tx: Connection, now: datetime, tell: Tell) -> None:
@@ -98,6 +98,8 @@ def counter_account(pool: str, unit: Currency) -> AccountSpec:
             return chart.cash_office(unit)
         case payouts.POOL:
             return chart.payout_transit(unit)
+        case _ if pool.startswith(subsidies.PREFIX):
+            return chart.funder_receivable(pool.removeprefix(subsidies.PREFIX), unit)
         case _:
             return chart.provider_clearing(pool, unit)
 
@@ -116,7 +118,7 @@ def book_settled(tx: Connection, now: datetime) -> int:
         unit = currency(row.currency)
         bank, clearing = chart.bank_guarantee(unit), counter_account(row.pool, unit)
         fees = chart.provider_fees(row.pool, unit)
-        open_accounts(tx, (bank, clearing, fees), now)
+        open_accounts(tx, (bank, clearing, *((fees,) if row.fee else ())), now)
         moved = ((bank, int(row.net)), (fees, int(row.fee)))
         day = row.last_on or local_date(now, ZONE)
         entry = Entry(

@@ -134,10 +134,20 @@ def check_payable(book_day: date, settlements: Iterable[Settlement], *, covered:
 
 
 def plan(
-    book_day: date, revision: int, settlements: Iterable[Settlement], unit: Currency
+    book_day: date,
+    revision: int,
+    settlements: Iterable[Settlement],
+    unit: Currency,
+    *,
+    subsidies: Iterable[tuple[str, int]] = (),
 ) -> tuple[PlannedPayment, ...]:
-    """Return the fewest payments that give everybody what is to be paid; ends are named for the bank."""
+    """Return the fewest payments that give everybody what is to be paid; ends are named for the bank.
+
+    `subsidies` are what funders have paid for operators, to be passed on in their net: operator and amount.
+    """
     positions = {str(one.operator_id): one.to_pay.minor for one in settlements}
+    for operator, minor in subsidies:
+        positions[operator] = positions.get(operator, 0) + minor
     assert CENTRE not in positions, "operators are named otherwise"
     positions[CENTRE] = -sum(positions.values())
     name = message_id(book_day, revision)

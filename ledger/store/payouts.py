@@ -43,6 +43,17 @@ class PaymentRow:
     bic: str
 
 
+# What payouts moved of accounts on a book day: it is in the books of that day, yet no part of what was earned on it.
+# Entries of payouts are owned by operators, so that few lines of the day are looked at.
+PAID_OUT: Final = """
+    SELECT account_id, sum(net)::bigint AS net FROM (
+        SELECT credit_id AS account_id, amount AS net FROM ledger_line WHERE {mine}
+        UNION ALL SELECT debit_id, -amount FROM ledger_line WHERE {mine}
+    ) l GROUP BY account_id
+""".format(
+    mine="book_day = :book_day AND narrative LIKE 'payout.%' "
+    "AND owner_id IN (SELECT owner_id FROM ledger_account WHERE owner_kind = 'operator')"
+)
 # What reconciliation calls the movements of payouts.
 POOL: Final = "payouts"
 _ROW: Final = ", ".join(PayoutRow.__slots__)
@@ -160,16 +171,22 @@ def find_file(tx: Connection, payout_id: UUID) -> bytes | None:
 def list_moved(
     tx: Connection, book_day: date, currency: str, kinds: Sequence[str]
 ) -> tuple[tuple[str, LedgerAccountId, int], ...]:
-    """Return operator, account and credits less debits of its accounts of these kinds that moved on a book day."""
+    """Return operator, account and credits less debits of its accounts of these kinds on a book day.
+
+    Without what payouts of other days moved on it.
+    """
     rows = tx.execute(
         text(
-            "SELECT a.owner_name, a.account_id, sum(r.credits - r.debits)::bigint FROM ledger_rollup r"
+            f"WITH paid AS ({PAID_OUT}), moved AS ("
+            "SELECT a.owner_name, a.account_id, sum(r.credits - r.debits)::bigint AS net FROM ledger_rollup r"
             " JOIN ledger_account a USING (owner_id, account_id)"
-            " WHERE r.book_day = :day AND a.currency = :currency AND a.kind = ANY(:kinds)"
-            " GROUP BY a.owner_name, a.account_id HAVING sum(r.credits - r.debits) <> 0"
-            ' ORDER BY a.owner_name COLLATE "C", a.account_id'
+            " WHERE r.book_day = :book_day AND a.currency = :currency AND a.kind = ANY(:kinds)"
+            " GROUP BY a.owner_name, a.account_id)"
+            " SELECT owner_name, account_id, m.net - coalesce(p.net, 0) FROM moved m LEFT JOIN paid p USING (account_id)"
+            " WHERE m.net <> coalesce(p.net, 0)"
+            ' ORDER BY owner_name COLLATE "C", account_id'
         ),
-        {"day": book_day, "currency": currency, "kinds": list(kinds)},
+        {"book_day": book_day, "currency": currency, "kinds": list(kinds)},
     )
     return tuple((row[0], LedgerAccountId(row[1]), int(row[2])) for row in rows)
 

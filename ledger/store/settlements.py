@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, text
 from kernel.ids import OperatorId
 from kernel.money import Currency, Money
 from ledger.rules.settlement import AMOUNTS, Claim, Coverage, OperatorSums, SettleLine, Settlement
+from ledger.store.payouts import PAID_OUT
 
 _AMOUNTS: Final = ", ".join(AMOUNTS)
 _CLAIM: Final = (
@@ -233,16 +234,23 @@ def operator_sums(
     subsidy_kinds: Sequence[str],
     cash_kinds: Sequence[str],
 ) -> dict[OperatorId, OperatorSums]:
-    """Return by operator what its accounts of these kinds moved by on a book day, each on its normal side."""
+    """Return by operator what its accounts of these kinds moved by on a book day, each on its normal side.
+
+    What payouts of other days moved on it is left out; an operator that was only paid has no row.
+    """
     rows = tx.execute(
         text(
-            "SELECT a.owner_name, "
-            "coalesce(sum(r.credits - r.debits) FILTER (WHERE a.kind = ANY(:net_kinds)), 0) AS net, "
-            "coalesce(sum(r.credits - r.debits) FILTER (WHERE a.kind = ANY(:subsidy_kinds)), 0) AS subsidy, "
-            "coalesce(sum(r.debits - r.credits) FILTER (WHERE a.kind = ANY(:cash_kinds)), 0) AS cash "
+            f"WITH paid AS ({PAID_OUT}), moved AS ("
+            "SELECT a.owner_name, a.kind, sum(r.credits - r.debits) - coalesce(max(p.net), 0) AS net, "
+            "max(p.net) IS NOT NULL AS paid "
             "FROM ledger_rollup r JOIN ledger_account a USING (owner_id, account_id) "
-            "WHERE r.book_day = :book_day AND a.currency = :currency AND a.kind = ANY(:net_kinds || :subsidy_kinds || :cash_kinds) "
-            "GROUP BY a.owner_name"
+            "LEFT JOIN paid p USING (account_id) WHERE r.book_day = :book_day AND a.currency = :currency "
+            "AND a.kind = ANY(CAST(:net_kinds AS text[]) || CAST(:subsidy_kinds AS text[]) || CAST(:cash_kinds AS text[])) "
+            "GROUP BY a.owner_name, a.kind, a.account_id) "
+            "SELECT owner_name, coalesce(sum(net) FILTER (WHERE kind = ANY(:net_kinds)), 0) AS net, "
+            "coalesce(sum(net) FILTER (WHERE kind = ANY(:subsidy_kinds)), 0) AS subsidy, "
+            "coalesce(-sum(net) FILTER (WHERE kind = ANY(:cash_kinds)), 0) AS cash FROM moved "
+            "WHERE NOT (paid AND net = 0) GROUP BY owner_name"
         ),
         {
             "book_day": book_day,

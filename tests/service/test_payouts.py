@@ -1,5 +1,7 @@
 """Paying a settled day out: two people, one release, one file, back by reversal before the bank acts."""
 
+from datetime import timedelta
+
 import pytest
 from lxml import etree
 
@@ -195,3 +197,34 @@ def test_refused_and_prepared_anew(client, shop, maker, checker, made):
     assert client.get(f"/v1/payouts/{DAY_TEXT}", headers=maker).json["revision"] == 2
     assert problem(client.get("/v1/payouts/2026-11-20", headers=maker)) == (404, "unknown-payout")
     assert problem(client.get("/v1/payouts/never", headers=maker)) == (404, "unknown-payout")
+
+
+def settle_next(shop, keyring):
+    """Settle the day after, on which everything was booked that came after the first one's close."""
+    later = shop.now + timedelta(days=1)
+    steps = settle_day(
+        shop.running.database, DAY + timedelta(days=1), signer=keyring.bundle_key, now=lambda: later
+    )
+    found = [one.settled for one in steps][-1]
+    assert found is not None
+    return found
+
+
+def test_a_day_on_which_another_was_paid_out_settles_by_what_was_earned_on_it(
+    client, shop, maker, checker, made, keyring
+):
+    """A release, its undoing and the next release book in the open day, and are no part of that day's net."""
+    for _ in range(2):
+        standing = prepare(client, maker).json
+        act(client, checker, standing, "sign", decision="approve", total_minor=20_000)
+        act(client, maker, standing, "release")
+        act(client, maker, standing, "undo", note="not yet")
+        act(client, checker, standing, "sign", decision="undo_approve")
+    last = prepare(client, maker).json
+    act(client, checker, last, "sign", decision="approve", total_minor=20_000)
+    act(client, maker, last, "release")
+    settled = settle_next(shop, keyring)
+    assert all(one.reconciled for one in settled.settlements), settled.settlements
+    assert {one.operator_id: one.net.minor for one in settled.settlements} == {}
+    second = client.post("/v1/payouts", json={"book_day": "2026-11-19"}, headers=maker).json
+    assert (second["state"], second["total"]["minor"], second["payments"]) == ("prepared", 0, [])
