@@ -40,6 +40,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "ledger": ("service.commands.ledger", "Prove and export the books."),
     "settle": ("service.commands.settle", "Settle a day per operator."),
     "payout": ("service.commands.payout", "Pay a settled day out, by two people."),
+    "subsidy": ("service.commands.subsidy", "Ask funders for what they owe operators, by two people."),
     "operator": ("service.commands.operator", "Operators' terms: accounts, fees and shares, by two people."),
     "invoice": ("service.commands.invoice", "Issue e-invoices, send them, take the answers in."),
     "suspense": ("service.commands.suspense", "End what waits in suspense, by two people."),

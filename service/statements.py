@@ -26,7 +26,7 @@ TITLES: Final = {
     "cap_covered": "Vượt trần", "collected": "Đã thu", "refunded": "Hoàn trả", "pass_revenue": "Doanh thu vé tháng",
     "shared": "Chia sẻ", "fees": "Phí", "net": "Thực nhận", "funder": "Bên chi trả", "component": "Khoản",
     "rule": "Quy định", "rides": "Lượt", "amount": "Số tiền", "cash_kept": "Tiền mặt đã giữ", "to_pay": "Phải trả",
-    "subsidy": "Trợ giá phải thu",
+    "subsidy": "Trợ giá phải thu", "passed_on": "Trợ giá đã nhận, chuyển kèm", "payment": "Số tiền thanh toán",
 }  # fmt: skip
 _WORDS: Final = {"service_day", "house", "mode", "route_id", "funder", "component", "rule"}
 
@@ -51,15 +51,17 @@ def claim_rows(settled: Settled, operator: OperatorId) -> list[list[Cell]]:
     ]
 
 
-def totals(settled: Settled, operator: OperatorId) -> list[tuple[str, int]]:
-    """Return an operator's sums by name."""
+def totals(settled: Settled, operator: OperatorId, passed_on: int) -> list[tuple[str, int]]:
+    """Return an operator's sums by name; `passed_on` is what the payout has of funders' money besides."""
     (one,) = (each for each in settled.settlements if each.operator_id == operator)
-    names = (*LINE_COLUMNS[4:], "cash_kept", "to_pay", "subsidy")
-    return [(name, _number(_cell(getattr(one, name)))) for name in names]
+    names = (*LINE_COLUMNS[4:], "subsidy", "cash_kept", "to_pay")
+    sums = [(name, _number(_cell(getattr(one, name)))) for name in names]
+    return [*sums, ("passed_on", passed_on), ("payment", one.to_pay.minor + passed_on)]
 
 
-def write_csv(settled: Settled, operator: OperatorId) -> bytes:
-    """Return the lines as UTF-8 CSV with the fields' names."""
+def write_csv(settled: Settled, operator: OperatorId, passed_on: int = 0) -> bytes:
+    """Return the lines as UTF-8 CSV with the fields' names; sums are in the other forms."""
+    del passed_on
     out = io.StringIO(newline="")
     rows = csv.writer(out)
     rows.writerow(("operator_id", "book_day", *LINE_COLUMNS))
@@ -68,7 +70,7 @@ def write_csv(settled: Settled, operator: OperatorId) -> bytes:
     return out.getvalue().encode("utf-8-sig")
 
 
-def write_xlsx(settled: Settled, operator: OperatorId) -> bytes:
+def write_xlsx(settled: Settled, operator: OperatorId, passed_on: int = 0) -> bytes:
     """Return a workbook with sums, lines and claims; no cell is ever a formula."""
     out = io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
@@ -81,7 +83,7 @@ def write_xlsx(settled: Settled, operator: OperatorId) -> bytes:
             (
                 "Tổng hợp",
                 ("Khoản", "VND"),
-                [[TITLES[key], value] for key, value in totals(settled, operator)],
+                [[TITLES[key], value] for key, value in totals(settled, operator, passed_on)],
             ),
             ("Chi tiết", [TITLES[key] for key in LINE_COLUMNS], line_rows(settled, operator)),
             ("Trợ giá", [TITLES[key] for key in CLAIM_COLUMNS], claim_rows(settled, operator)),
@@ -95,7 +97,7 @@ def write_xlsx(settled: Settled, operator: OperatorId) -> bytes:
     return out.getvalue()
 
 
-def write_pdf(settled: Settled, operator: OperatorId) -> bytes:
+def write_pdf(settled: Settled, operator: OperatorId, passed_on: int = 0) -> bytes:
     """Return the statement to print."""
     paper = Paper(
         _title(settled, operator),
@@ -103,7 +105,7 @@ def write_pdf(settled: Settled, operator: OperatorId) -> bytes:
         footer=f"Liên Thông · {operator} · {settled.book_day.isoformat()}",
         wide=True,
     )
-    paper.facts((TITLES[name], _shown(value)) for name, value in totals(settled, operator))
+    paper.facts((TITLES[name], _shown(value)) for name, value in totals(settled, operator, passed_on))
     paper.heading("Chi tiết theo tuyến và ngày vận hành (VND)")
     _table(paper, LINE_COLUMNS, line_rows(settled, operator))
     claims = claim_rows(settled, operator)

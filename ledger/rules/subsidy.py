@@ -121,9 +121,7 @@ def step(subsidy: Subsidy, event: SubsidyEvent, *, seen: bool, by: str) -> Subsi
     """Return the next state. Every step is the second person's: SubsidyOnePersonError, SubsidyStateError, SubsidySeenError."""
     found = TRANSITIONS[subsidy.state].get(event)
     if found is None:
-        raise SubsidyStateError(
-            reference=subsidy.reference, state=subsidy.state.value, event=event.value
-        )
+        raise SubsidyStateError(reference=subsidy.reference, state=subsidy.state.value, event=event.value)
     if not by.strip() or by.strip().casefold() == subsidy.prepared_by.strip().casefold():
         raise SubsidyOnePersonError(person=by)
     if event is SubsidyEvent.WITHDRAWN and seen:

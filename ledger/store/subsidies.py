@@ -66,7 +66,9 @@ def list_unclaimed(
 
 def list_funders(tx: Connection) -> tuple[str, ...]:
     """Return every funder that a settled day has a claim on."""
-    rows = tx.execute(text('SELECT DISTINCT funder FROM ledger_settlement_claim ORDER BY funder COLLATE "C"'))
+    rows = tx.execute(
+        text('SELECT funder FROM ledger_settlement_claim GROUP BY funder ORDER BY funder COLLATE "C"')
+    )
     return tuple(row.funder for row in rows)
 
 
@@ -225,7 +227,9 @@ def _subsidy(tx: Connection, row: Row[Any]) -> Subsidy:
         {"id": row.subsidy_id},
     )
     steps = tx.execute(
-        text("SELECT step_no, event, state, actor, at, note FROM ledger_subsidy_step WHERE subsidy_id = :id ORDER BY step_no"),
+        text(
+            "SELECT step_no, event, state, actor, at, note FROM ledger_subsidy_step WHERE subsidy_id = :id ORDER BY step_no"
+        ),
         {"id": row.subsidy_id},
     )
     return Subsidy(
@@ -241,7 +245,8 @@ def _subsidy(tx: Connection, row: Row[Any]) -> Subsidy:
         paid_by=row.paid_by,
         claims=tuple(_claim(one, unit) for one in claims),
         steps=tuple(
-            SubsidyStep(s.step_no, SubsidyEvent(s.event), SubsidyState(s.state), s.actor, s.at, s.note) for s in steps
+            SubsidyStep(s.step_no, SubsidyEvent(s.event), SubsidyState(s.state), s.actor, s.at, s.note)
+            for s in steps
         ),
     )
 

@@ -77,4 +77,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise RuntimeError("0035_ledger_subsidy holds what funders were asked for: restore a backup instead of downgrading")
+    raise RuntimeError(
+        "0035_ledger_subsidy holds what funders were asked for: restore a backup instead of downgrading"
+    )

@@ -53,6 +53,7 @@ from service.api.rider_parking import blueprint as rider_parking
 from service.api.riders import blueprint as riders
 from service.api.risk import blueprint as risk
 from service.api.settlements import blueprint as settlements
+from service.api.subsidies import blueprint as subsidies
 from service.api.taps import blueprint as taps
 from service.api.topups import blueprint as topups
 from service.api.vouchers import blueprint as vouchers
@@ -65,6 +66,7 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     invoices,
     operators,
     payouts,
+    subsidies,
     reconciliation,
     parking,
     enforcement,

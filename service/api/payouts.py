@@ -127,7 +127,7 @@ def get_statement(book_day: str, operator_id: str) -> Response:
             content = b"".join(job_statements.evidence(tx, settled, operator, running.keyring.seal_keys))
         else:
             kind, write = job_statements.WRITERS[wanted]
-            ending, content = wanted, write(settled, operator)
+            ending, content = wanted, write(settled, operator, job_statements.passed_on(tx, day, operator))
     answer = make_response(content)
     answer.headers["Content-Type"] = kind
     answer.headers["Content-Disposition"] = f'attachment; filename="{operator_id}-{day}.{ending}"'
@@ -219,6 +219,7 @@ def _document(made: Payout) -> dict[str, Any]:
             }
             for one in made.payments
         ],
+        "subsidies": [{"operator_id": owner, "amount": amount.to_json()} for owner, amount in made.subsidies],
         "steps": [
             {"event": one.event.value, "by": one.actor, "at": one.at.isoformat(), "note": one.note}
             for one in made.steps

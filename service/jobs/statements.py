@@ -43,6 +43,13 @@ def released(tx: Connection, book_day: date) -> Settled:
     return settled
 
 
+def passed_on(tx: Connection, book_day: date, operator: OperatorId) -> int:
+    """Return what the day's payout pays an operator of funders' money, in minor units."""
+    found = payout.find_of_day(tx, book_day)
+    parts = () if found is None else found.subsidies
+    return sum(amount.minor for owner, amount in parts if owner == operator)
+
+
 def evidence(
     tx: Connection, settled: Settled, operator: OperatorId, keys: Sequence[SigningKey]
 ) -> Iterator[bytes]:
@@ -76,7 +83,7 @@ def write_documents(
             home.mkdir(exist_ok=True)
             for ending, (_, write) in WRITERS.items():
                 path = home / f"{book_day}.{ending}"
-                path.write_bytes(write(settled, one.operator_id))
+                path.write_bytes(write(settled, one.operator_id, passed_on(tx, book_day, one.operator_id)))
                 yield path
             path = home / f"{book_day}.evidence.jsonl"
             with path.open("wb") as file:
