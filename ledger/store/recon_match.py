@@ -137,6 +137,9 @@ WHERE side = '{side}' AND {given}
 _CLOSED: Final = """, gone AS (
     DELETE FROM ledger_recon_open WHERE relation = :relation
         AND item_no IN (SELECT left_no FROM made UNION ALL SELECT right_no FROM made)
+), due AS (
+    INSERT INTO ledger_recon_due (source_id) SELECT DISTINCT source_id FROM ledger_recon_item
+    WHERE side = 'bank' AND item_no IN (SELECT right_no FROM made) ON CONFLICT DO NOTHING
 ) SELECT count(*) FROM made"""
 TAKE_OUT: Final = """, gone AS (
     DELETE FROM pg_temp.{table} WHERE item_no IN (SELECT left_no FROM made UNION ALL SELECT right_no FROM made)
