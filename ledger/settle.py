@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
@@ -171,6 +171,12 @@ def find_settled(tx: Connection, book_day: date, *, unit: Currency = VND) -> Set
 def list_settled(tx: Connection, *, unit: Currency = VND, limit: int = 60) -> Sequence[date]:
     """Return the settled days, newest first."""
     return store.list_days(tx, unit, limit=limit)
+
+
+def first_unsettled(tx: Connection, *, unit: Currency = VND) -> date | None:
+    """Return the day after the newest settled one, else the first that anything was booked on; None for empty books."""
+    newest = store.list_days(tx, unit, limit=1)
+    return newest[0] + timedelta(days=1) if newest else store.first_booked(tx)
 
 
 def one_at_a_time(tx: Connection, book_day: date) -> None:

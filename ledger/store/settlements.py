@@ -264,3 +264,9 @@ def operator_sums(
         OperatorId(found.owner_name): OperatorSums(int(found.net), int(found.subsidy), int(found.cash))
         for found in rows
     }
+
+
+def first_booked(tx: Connection) -> date | None:
+    """Return the first book day that any account moved on."""
+    found: date | None = tx.execute(text("SELECT min(book_day) FROM ledger_rollup")).scalar_one()
+    return found

@@ -11,9 +11,10 @@ from sqlalchemy import Connection
 from fare import refund_pass, sell
 from fare.rules.sale import check_start
 from fare.rules.tariff import TariffBook
-from fare.sell import Buying, PaidBy, TooLittle
+from fare.sell import Buying, PaidBy, Sold, TooLittle
 from kernel.ids import FareAccountId, uuid7
 from kernel.money import Money
+from ledger.till_sale import sell_for_cash
 from service import audit, purses
 from service.commands import context
 from service.database import Database
@@ -197,10 +198,22 @@ def _sell(
             _order(tx, account, wanted, paying, book, now)
             return
         buying = _buying(paying)
-        sold = sell.sell_pass(
-            tx, pass_id=wanted.pass_id, fare_account_id=account, product_id=wanted.product_id, scope=wanted.scope,
-            starts_at=check_start(wanted.starts_at or now, now), tariff=book, now=now, buying=buying,
-        )  # fmt: skip
+
+        def make() -> Sold | TooLittle:
+            return sell.sell_pass(
+                tx, pass_id=wanted.pass_id, fare_account_id=account, product_id=wanted.product_id, scope=wanted.scope,
+                starts_at=check_start(wanted.starts_at or now, now), tariff=book, now=now, buying=buying,
+            )  # fmt: skip
+
+        def again(one: Sold | TooLittle) -> bool:
+            return isinstance(one, Sold) and one.again
+
+        at_till = paying.by == "till"
+        sold = (
+            sell_for_cash(tx, paying.till, make, again=again, unit=book.currency, now=now)
+            if at_till
+            else make()
+        )
         if isinstance(sold, TooLittle):
             raise BalanceShortError(price=sold.price, short=sold.short)
         if not sold.again:

@@ -1,7 +1,7 @@
 """`lienthong settle`."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import click
 from rich.console import Console
@@ -11,15 +11,19 @@ from kernel.money import Money
 from ledger.rules.settlement import Settled
 from service.api.settlements import as_document
 from service.commands import context
-from service.jobs.settle_day import settle_day
+from service.database import Database
+from service.einvoices import InvoiceFolder
+from service.jobs import invoices as invoice_job
+from service.jobs.settle_day import due, settle_day
 
 
 @click.command()
-@click.argument("day", type=click.DateTime(["%Y-%m-%d"]))
-@click.option("--json", "as_json", is_flag=True, help="Print the settlement as JSON.")
+@click.argument("day", type=click.DateTime(["%Y-%m-%d"]), required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print each settlement as a line of JSON.")
 @click.option("--early", is_flag=True, help="Settle a day that is still running; rides under way are ended.")
-def settle(day: datetime, as_json: bool, early: bool) -> None:
-    """Close the book day DAY and settle it per operator.
+@click.option("--invoices", is_flag=True, help="Then issue the day's e-invoices and send what waits.")
+def settle(day: datetime | None, as_json: bool, early: bool, invoices: bool) -> None:
+    """Close the book day DAY and settle it per operator; without DAY every day whose cut-off has passed.
 
     Bills again what could not be priced before, ends rides still open, stops posting to the day, seals it, totals every operator's lines and checks that
     the guarantee account covers what riders have loaded. Late taps then land in the next day. Settling a
@@ -27,32 +31,64 @@ def settle(day: datetime, as_json: bool, early: bool) -> None:
     cut-off (LIENTHONG_SETTLE_CUT_OFF_MIN after its midnight). Ends with 1 when a settlement does not agree with the ledger's accounts or
     stored value is not covered.
 
+    Without DAY it is for a timer, as often as you like: it settles what is due, oldest first, and else does nothing.
+
     \b
-    Example:
+    Examples:
       lienthong settle 2026-11-18
+      lienthong settle --invoices
     """  # noqa: D301  (click reads \b)
-    settled: Settled | None = None
+    cut_off = timedelta(minutes=context.settings().settle_cut_off_min)
     with context.database() as database:
-        cut_off = None if early else timedelta(minutes=context.settings().settle_cut_off_min)
-        ring = context.keyring()
-        for step in settle_day(
-            database,
-            day.date(),
-            signer=ring.bundle_key,
-            seal_keys=ring.seal_keys,
-            now=context.clock().now,
-            by=context.actor(),
-            cut_off=cut_off,
-        ):
-            click.echo(step.text, err=as_json)
-            settled = step.settled or settled
+        days = due(database, now=context.clock().now(), cut_off=cut_off) if day is None else (day.date(),)
+        agreed = [
+            _settle(database, one, None if early else cut_off, as_json=as_json, invoices=invoices)
+            for one in days
+        ]
+    if not days:
+        click.echo("no day is due", err=as_json)
+    if not all(agreed):
+        raise SystemExit(1)
+
+
+def _settle(
+    database: Database, day: date, cut_off: timedelta | None, *, as_json: bool, invoices: bool
+) -> bool:
+    """Settle a day and tell of it; return whether it agrees and is covered."""
+    settled: Settled | None = None
+    ring = context.keyring()
+    for step in settle_day(
+        database,
+        day,
+        signer=ring.bundle_key,
+        seal_keys=ring.seal_keys,
+        now=context.clock().now,
+        by=context.actor(),
+        cut_off=cut_off,
+    ):
+        click.echo(step.text, err=as_json)
+        settled = step.settled or settled
     assert settled is not None, "the last step settles"
     if as_json:
-        click.echo(json.dumps(as_document(settled), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(as_document(settled), ensure_ascii=False))
     else:
         show(settled)
-    if not settled.coverage.covered or not all(one.reconciled for one in settled.settlements):
-        raise SystemExit(1)
+    if invoices:
+        _invoice(database, day, as_json=as_json)
+    return settled.coverage.covered and all(one.reconciled for one in settled.settlements)
+
+
+def _invoice(database: Database, day: date, *, as_json: bool) -> None:
+    clock, ring = context.clock(), context.keyring()
+    *_, tally = invoice_job.issue_day(database, day, signer=ring.bundle_key.public, now=clock.now)
+    street = InvoiceFolder(context.settings().invoice_dir)
+    sent = max(invoice_job.send(database, street, now=clock.now), default=0)
+    click.echo(
+        f"invoices: {tally.issued:,} issued, {tally.replaced:,} replaced, {tally.cancelled:,} cancelled, {sent:,} sent",
+        err=as_json,
+    )
+    for operator, count in tally.lacking:
+        click.echo(f"{operator} has no series for {count:,} rides and stays", err=True)
 
 
 def show(settled: Settled, console: Console | None = None) -> None:

@@ -128,6 +128,20 @@ def settle_day(
     yield Step(f"{settled.operators} operators settled", settled)
 
 
+def due(database: Database, *, now: datetime, cut_off: timedelta) -> tuple[date, ...]:
+    """Return the book days whose cut-off has passed and that are not settled, oldest first.
+
+    From the day after the newest settled one; before any was settled, from the first day that anything was booked on.
+    """
+    with database.read() as tx:
+        first = settle.first_unsettled(tx)
+    days = []
+    while first is not None and ends_at(first) + cut_off <= now:
+        days.append(first)
+        first += timedelta(days=1)
+    return tuple(days)
+
+
 def alone(
     book_day: date,
     step: str,

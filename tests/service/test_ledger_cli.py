@@ -249,3 +249,17 @@ def test_a_rotated_seal_key_is_introduced_by_the_one_before(run) -> None:
     assert run("ledger", "prove", "--trust", old).exit_code == 0
     assert run("ledger", "prove").exit_code == 0
     assert run("ledger", "prove", "--trust", new).exit_code == 1
+
+
+def test_settle_without_a_day_settles_what_is_due_oldest_first(run, monkeypatch) -> None:
+    """What a timer calls: nothing before the cut-off, each day once after it, also those it slept through."""
+    stand_at(monkeypatch, CUT_OFF - timedelta(seconds=1))
+    early = run("settle")
+    assert (early.exit_code, early.output) == (0, "no day is due\n")
+    stand_at(monkeypatch, CUT_OFF + timedelta(days=2))
+    done = run("settle", "--json", "--invoices")
+    assert done.exit_code == 0, done.output
+    days = [json.loads(line)["book_day"] for line in done.output.splitlines() if line.startswith("{")]
+    assert days == ["2026-11-18", "2026-11-19", "2026-11-20"]
+    assert done.output.count("invoices: 0 issued, 0 replaced, 0 cancelled, 0 sent") == 3
+    assert run("settle").output == "no day is due\n"

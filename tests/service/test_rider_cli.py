@@ -206,6 +206,8 @@ def test_sign_ins_end_from_the_desk(run, shop, card, client):  # noqa: F811
 
 def test_passes_are_renewed_and_gifted(run, shop, card):  # noqa: F811
     product = "bus_month_all_routes_normal"
+    run("till", "add", "kiosk-7", "kiosk", "--most", "900000")
+    run("till", "open", "kiosk-7", "lan")
     sold = run("passes", "sell", str(card.serial), product, "--till", "kiosk-7")
     pass_id = re.search(r"pass (\S+):", sold)[1]
     assert run("passes", "renew", str(card.serial), pass_id, "--till", "kiosk-7").startswith("0 pass ")

@@ -1,7 +1,7 @@
 """The office's commands: tills, codes, batches, disputes, notices, an old scheme's file."""
 
 import json
-import re
+from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner
@@ -47,10 +47,29 @@ def run(shop, database, keyring, monkeypatch):
 def test_a_till_sells_lists_and_gives_back(run, shop):
     card = shop.card()
     assert "bus_month_all_routes_normal" in run("passes", "on-sale", str(card.serial))
-    sold = run("passes", "sell", str(card.serial), "bus_month_all_routes_normal", "--till", "kiosk-7")
+    pass_id = str(uuid4())
+    selling = (
+        "passes",
+        "sell",
+        str(card.serial),
+        "bus_month_all_routes_normal",
+        "--till",
+        "kiosk-7",
+        "--id",
+        pass_id,
+    )
+    assert run(*selling) == "1 Error: There is no till “kiosk-7”.\n"
+    run("till", "add", "kiosk-7", "kiosk", "--most", "300000")
+    assert "has no shift: open one" in run(*selling)
+    run("till", "open", "kiosk-7", "lan")
+    assert shop.balance(chart.till("kiosk-7")) == 0, "nothing was kept of the refused ones"
+    sold = run(*selling)
     assert sold.startswith("0 pass ")
     assert shop.balance(chart.till("kiosk-7")) == 280_000
-    pass_id = re.search(r"pass (\S+):", sold)[1]
+    assert "may hold 300,000 VND and would hold 560,000 VND" in run(*selling[:-2])
+    run("till", "count", "kiosk-7", "280000")
+    assert "counted cannot be topped_up" in run(*selling[:-2])
+    assert run(*selling) == sold, "a repeat is answered in any state of the shift"
     assert "270,666 VND" in run("passes", "refund", str(card.serial), pass_id, "--dry-run")
     assert shop.purse(card) == 0
     assert run("passes", "refund", str(card.serial), pass_id).startswith("0 270,666 VND")
