@@ -12,7 +12,7 @@ from kernel.crypto.ed25519 import VerifyKey
 from ledger.rules.chain import SealKey
 from ledger.rules.row import COLUMNS, era_days
 from ledger.rules.seal import CHUNK, LEAF_SIZE, Chunk, Seal
-from ledger.store.connection import driver
+from ledger.store.connection import as_sqlalchemy, driver
 
 _SEAL_COLUMNS: Final = (
     "book_day, position, leaf_count, root, previous_head, head, key_id, signature, sealed_at, history"
@@ -41,7 +41,12 @@ COPY (
 
 
 def take_days_alone(tx: Connection, first: date, last: date) -> None:
-    """Wait for the posters of these book days and keep others off until the transaction ends, in date order."""
+    """Wait for the posters of these book days and keep others off until the transaction ends, in date order.
+
+    A close adds up and hashes whole days: until then it has the memory and the processes for that.
+    """
+    tx.execute(text("SET LOCAL work_mem = '128MB'"))
+    tx.execute(text("SET LOCAL parallel_tuple_cost = 0.001"))
     tx.execute(text("SELECT pg_advisory_xact_lock(1279607891, 0)"))
     tx.execute(
         text(
@@ -87,15 +92,11 @@ def pieces(tx: Connection, book_day: date) -> Iterator[bytes]:
 
     The server hashes and sorts with all its processes: leaves are few bytes, and their hashing is what takes long.
     """
-    tx.execute(text("SET LOCAL parallel_tuple_cost = 0.001"))
-    tx.execute(text("SET LOCAL work_mem = '128MB'"))
     statement = _PIECES.replace("%s", f"DATE '{book_day.isoformat()}'")
     with driver(tx).cursor() as cursor, cursor.copy(statement.encode()) as copy:
         copy.set_types(["bytea"])
         for (piece,) in copy.rows():
             yield piece
-    tx.execute(text("SET LOCAL parallel_tuple_cost TO DEFAULT"))
-    tx.execute(text("SET LOCAL work_mem TO DEFAULT"))
 
 
 def compare_leaves(tx: Connection, book_day: date) -> tuple[int, bool]:
@@ -174,17 +175,11 @@ def insert_seal(tx: Connection, seal: Seal, chunks: Sequence[Chunk]) -> None:
             "history": seal.history,
         },
     )
-    if chunks:
-        tx.execute(
-            text(
-                "INSERT INTO ledger_seal_chunk (book_day, chunk_no, leaves, root) "
-                "VALUES (:book_day, :number, :leaves, :root)"
-            ),
-            [
-                {"book_day": seal.book_day, "number": c.number, "leaves": c.leaves, "root": c.root}
-                for c in chunks
-            ],
-        )
+    copied = "COPY ledger_seal_chunk (book_day, chunk_no, leaves, root) FROM STDIN (FORMAT BINARY)"
+    with as_sqlalchemy(), driver(tx).cursor() as cursor, cursor.copy(copied.encode()) as copy:
+        copy.set_types(["date", "int4", "bytea", "bytea"])
+        for chunk in chunks:
+            copy.write_row((seal.book_day, chunk.number, chunk.leaves, chunk.root))
 
 
 def list_seals(tx: Connection, *, first: date | None = None, last: date | None = None) -> list[Seal]:
