@@ -46,7 +46,7 @@ def take_days_alone(tx: Connection, first: date, last: date) -> None:
     A close adds up and hashes whole days: until then it has the memory and the processes for that.
     """
     tx.execute(text("SET LOCAL work_mem = '128MB'"))
-    tx.execute(text("SET LOCAL parallel_tuple_cost = 0.001"))
+    tx.execute(text("SET LOCAL parallel_tuple_cost = 0.01"))
     tx.execute(text("SELECT pg_advisory_xact_lock(1279607891, 0)"))
     tx.execute(
         text(
