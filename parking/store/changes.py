@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -62,6 +63,39 @@ def list_changed(
         {**asked, "limit": limit, "offset": offset},
     )
     return tuple(stay_of(row) for row in rows), int(total)
+
+
+def list_revisions(
+    tx: Connection,
+    operators: Iterable[str] | None,
+    *,
+    since: datetime,
+    until: datetime,
+    offset: int = 0,
+    limit: int,
+) -> tuple[StayRow, ...]:
+    """Return a page of the revisions of stays of operators (None: all) of [since, until), in their order.
+
+    They are kept only while a webhook may have to tell of them.
+    """
+    columns = ", ".join(f"kept.{each.name}" for each in fields(StayRow))
+    rows = tx.execute(
+        text(
+            f"SELECT {columns} FROM parking_stay_change AS change"
+            " CROSS JOIN LATERAL jsonb_populate_record(NULL::parking_stay, change.stay) AS kept"
+            " WHERE change.billed_at >= :since AND change.billed_at < :until"
+            " AND (CAST(:operators AS text[]) IS NULL OR change.operator_id = ANY (CAST(:operators AS text[])))"
+            " ORDER BY change.billed_at, change.stay_id, change.revision LIMIT :limit OFFSET :offset"
+        ),
+        {
+            "operators": None if operators is None else list(operators),
+            "since": since,
+            "until": until,
+            "limit": limit,
+            "offset": offset,
+        },
+    )
+    return tuple(stay_of(row) for row in rows)
 
 
 def stream_begun(

@@ -89,8 +89,15 @@ _STAY: Final = tuple(each.name for each in fields(StayRow))
 STAY_COLUMNS: Final = ", ".join(_STAY)
 _CHANGES: Final = ", ".join(f"{name} = excluded.{name}" for name in _STAY if name not in StayKey._fields)
 _UPSERT: Final = f"""
-INSERT INTO parking_stay ({STAY_COLUMNS}) {_unnested(StayRow)}
-ON CONFLICT ({", ".join(StayKey._fields)}) DO UPDATE SET {_CHANGES}
+WITH written AS (
+    INSERT INTO parking_stay ({STAY_COLUMNS}) {_unnested(StayRow)}
+    ON CONFLICT ({", ".join(StayKey._fields)}) DO UPDATE SET {_CHANGES} RETURNING {STAY_COLUMNS}
+)
+INSERT INTO parking_stay_change (stay_id, revision, operator_id, billed_at, stay)
+SELECT stay_id, revision, operator_id, billed_at, to_jsonb(written) FROM written
+WHERE EXISTS (SELECT FROM parking_webhook AS told
+              WHERE told.ended_at IS NULL AND told.operator_id IN ('', written.operator_id))
+ON CONFLICT ON CONSTRAINT parking_stay_change_pk DO NOTHING
 """
 _INSERT_LINES: Final = f"""
 INSERT INTO parking_bill_line ({", ".join(each.name for each in fields(LineRow))}) {_unnested(LineRow)}
@@ -149,7 +156,7 @@ def lock_place(tx: Connection, place_id: str) -> None:
 
 
 def upsert_stays(tx: Connection, rows: Sequence[StayRow]) -> None:
-    """Write the newest revision of stays."""
+    """Write the newest revision of stays, and keep it where a webhook will tell of it."""
     if rows:
         tx.execute(text(_UPSERT), _columns(rows))
 

@@ -33,12 +33,13 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One message of the outbox; `body` is the JSON text that is sent, byte for byte the same each time."""
+    """One message of the outbox about one element; `body` is the JSON text that is sent, the same bytes each time."""
 
     event_id: UUID
     subscription_id: UUID
     topic: str
     body: str
+    element_id: str
     made_at: datetime
     due_at: datetime
     tries: int = 0
@@ -119,15 +120,16 @@ def set_seen(tx: Connection, subscription_id: UUID, to: datetime) -> None:
 
 
 def insert_events(tx: Connection, events: Sequence[Event]) -> int:
-    """Put messages into the outbox and return how many are new; a known id is left as it is."""
+    """Put messages into the outbox, in their order, and return how many are new; a known id is left as it is."""
     if not events:
         return 0
     return tx.execute(
         text(
-            "INSERT INTO parking_webhook_event (event_id, subscription_id, topic, body, made_at, due_at)"
-            " SELECT id, subscription, topic, body, :now, :now FROM unnest(CAST(:ids AS uuid[]),"
-            " CAST(:subscriptions AS uuid[]), CAST(:topics AS text[]), CAST(:bodies AS text[]))"
-            " AS n (id, subscription, topic, body) ON CONFLICT ON CONSTRAINT parking_webhook_event_pk DO NOTHING"
+            "INSERT INTO parking_webhook_event (event_id, subscription_id, topic, body, element_id, made_at, due_at)"
+            " SELECT id, subscription, topic, body, element, :now, :now FROM unnest(CAST(:ids AS uuid[]),"
+            " CAST(:subscriptions AS uuid[]), CAST(:topics AS text[]), CAST(:bodies AS text[]),"
+            " CAST(:elements AS text[])) WITH ORDINALITY AS n (id, subscription, topic, body, element, place)"
+            " ORDER BY place ON CONFLICT ON CONSTRAINT parking_webhook_event_pk DO NOTHING"
         ),
         {
             "now": events[0].made_at,
@@ -135,18 +137,25 @@ def insert_events(tx: Connection, events: Sequence[Event]) -> int:
             "subscriptions": [each.subscription_id for each in events],
             "topics": [each.topic for each in events],
             "bodies": [each.body for each in events],
+            "elements": [each.element_id for each in events],
         },
     ).rowcount
 
 
 def lock_due(tx: Connection, now: datetime, limit: int) -> tuple[Event, ...]:
-    """Return messages of live subscriptions that are due, oldest first, locked; those another holds are left out."""
+    """Return messages of live subscriptions that are due, oldest first, locked; those another holds are left out.
+
+    Of one element only the oldest that is neither taken nor given up: the next waits for it.
+    """
     columns = ", ".join(f"e.{name}" for name in _EVENT_NAMES)
     rows = tx.execute(
         text(
             f"SELECT {columns} FROM parking_webhook_event AS e JOIN parking_webhook AS w USING (subscription_id)"
             " WHERE e.sent_at IS NULL AND e.dead_at IS NULL AND e.due_at <= :now AND w.ended_at IS NULL"
-            " ORDER BY e.due_at, e.event_id LIMIT :limit FOR UPDATE OF e SKIP LOCKED"
+            " AND (e.element_id = '' OR NOT EXISTS (SELECT FROM parking_webhook_event AS before"
+            "   WHERE before.subscription_id = e.subscription_id AND before.element_id = e.element_id"
+            "   AND before.number < e.number AND before.sent_at IS NULL AND before.dead_at IS NULL))"
+            " ORDER BY e.due_at, e.number LIMIT :limit FOR UPDATE OF e SKIP LOCKED"
         ),
         {"now": now, "limit": limit},
     )
@@ -202,8 +211,13 @@ def list_events(
             f"SELECT {_EVENT} FROM parking_webhook_event"
             " WHERE (CAST(:id AS uuid) IS NULL OR subscription_id = :id) AND (NOT :dead OR dead_at IS NOT NULL)"
             " AND (CAST(:since AS timestamptz) IS NULL OR made_at >= :since)"
-            " ORDER BY made_at DESC, event_id LIMIT :limit"
+            " ORDER BY made_at DESC, number DESC LIMIT :limit"
         ),
         {"id": subscription_id, "dead": dead, "since": since, "limit": limit},
     )
     return tuple(Event(**dict(zip(_EVENT_NAMES, row, strict=True))) for row in rows)
+
+
+def forget_changes(tx: Connection, before: datetime) -> None:
+    """Drop kept revisions of stays that every subscription has looked at."""
+    tx.execute(text("DELETE FROM parking_stay_change WHERE billed_at < :before"), {"before": before})

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain, groupby
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -19,11 +19,13 @@ from parking.apds.editions import ElementKind
 from parking.apds.shapes import Json
 from parking.apds_use import HeldRight
 from parking.elements import Elements, elements_in_force
+from parking.publish_rates import Rates
 from parking.rules.session import State
 from parking.settled import list_settled
 from parking.store import observations, rights
 from parking.store import webhooks as store
-from parking.store.changes import list_changed
+from parking.store.changes import list_revisions
+from parking.store.stays import StayRow
 from parking.store.webhooks import Event, Subscription
 from service import logs, outbound
 from service.database import Database
@@ -47,7 +49,17 @@ _AT_ONCE: Final = 50
 KEPT_SECRET: Final = timedelta(hours=24)  # a rotated secret signs beside the new one for so long
 
 Row = TypeVar("Row")
-Change = tuple[str, str, int, Json, list[str]]  # topic, id, version, object, its places
+
+
+class Change(NamedTuple):
+    """One version of one element, as it is told: when it came to be, and which places it is about."""
+
+    topic: str
+    element_id: str
+    version: int
+    body: Json
+    places: list[str]
+    at: datetime
 
 
 def secret_of(keyring: Keyring, subscription_id: UUID, generation: int) -> str:
@@ -63,9 +75,9 @@ def signature(secrets: list[str], body: bytes) -> str:
 def collect(tx: Connection, *, now: datetime) -> int:
     """Put what changed since the last run into the outbox, for every subscription; return how many are new.
 
-    What changed twice in between is told once, as it stands.
+    Each change is told, in its order, however many there were in between.
     """
-    made = 0
+    made, looked = 0, now
     for operator_id, group in groupby(store.list_subscriptions(tx, None), key=lambda each: each.operator_id):
         subscriptions = list(group)
         operators = frozenset({OperatorId(operator_id)}) if operator_id else None
@@ -73,12 +85,14 @@ def collect(tx: Connection, *, now: datetime) -> int:
         for one in subscriptions:
             since = max(one.seen_to - _OVERLAP, one.created_at)
             events = [
-                _event(one, *change, now=now)
+                _event(one, change, now=now)
                 for change in _changes(tx, seen, since)
-                if change[0] in one.topics and _is_about(one, change[4], seen)
+                if change.topic in one.topics and _is_about(one, change.places, seen)
             ]
             made += store.insert_events(tx, events)
             store.set_seen(tx, one.subscription_id, now)
+            looked = min(looked, since)
+    store.forget_changes(tx, looked)
     return made
 
 
@@ -141,21 +155,20 @@ def _send(one: Subscription, event: Event, keyring: Keyring, now: datetime, *, p
     outbound.post(one.endpoint, body, headers, private=private)
 
 
-def _event(
-    one: Subscription, topic: str, element_id: str, version: int, body: Json, _: list[str], *, now: datetime
-) -> Event:
+def _event(one: Subscription, change: Change, *, now: datetime) -> Event:
     message = {
-        "data": [body],
+        "data": [change.body],
         "eventSubscriptionId": str(one.subscription_id),
-        "topic": topic,
-        "eventTime": now.isoformat(),
+        "topic": change.topic,
+        "eventTime": change.at.isoformat(),
     }
-    event_id = uuid8("webhook", one.subscription_id, topic[:4], element_id, version)
+    kind = change.topic[:4]
     return Event(
-        event_id=event_id,
+        event_id=uuid8("webhook", one.subscription_id, kind, change.element_id, change.version),
         subscription_id=one.subscription_id,
-        topic=topic,
+        topic=change.topic,
         body=exact_json(message),
+        element_id=f"{kind}:{change.element_id}",
         made_at=now,
         due_at=now,
     )
@@ -171,39 +184,41 @@ def _is_about(one: Subscription, places: list[str], seen: Elements) -> bool:
 
 def _changes(tx: Connection, seen: Elements, since: datetime) -> Iterator[Change]:
     until = seen.at + timedelta(seconds=1)
-    yield from _published(seen, since)
-    sessions = partial(list_changed, tx, seen.operators, since=since, until=until)
-    for rows in _pages(sessions):
-        settled = list_settled(tx, rows, now=seen.at)
-        for row in rows:
-            topic = (
-                "Deleted"
-                if row.state == State.VOIDED.value
-                else "Created"
-                if row.revision == 1
-                else "Updated"
-            )
-            known = row.place_id in seen.book.places
-            spec = seen.casual_in(row.place_id, row.vehicle_class) if known else ""
-            body = apds_use.session(
-                row, seen.editions, spec, {"settlement": settled_body(settled[row.stay_id])}
-            )
-            yield f"Session{topic}", str(row.stay_id), row.revision, body, [row.place_id]
+    for at, _ in Rates(tx).published_until(seen.at):
+        if at >= since:
+            yield from _published(tx, seen.operators, at)
+    revisions = partial(list_revisions, tx, seen.operators, since=since, until=until)
+    for rows in _pages(lambda **page: (revisions(**page), 0)):
+        yield from _sessions(tx, seen, rows)
     assigned = partial(rights.list_assigned, tx, seen.operators, since=since, until=until)
     for right, ended_at in chain.from_iterable(_pages(assigned)):
-        one = HeldRight(right, ended_at)
-        yield (
-            "AssignedRightCreated" if ended_at is None else "AssignedRightUpdated",
-            str(right.right_id),
-            one.version,
-            apds_use.assigned_right(one, seen.editions),
-            [right.place_id],
-        )
+        if right.assigned_at >= since:
+            yield _right("AssignedRightCreated", HeldRight(right, None), seen, right.assigned_at)
+        if ended_at is not None:
+            yield _right("AssignedRightUpdated", HeldRight(right, ended_at), seen, ended_at)
     recorded = partial(observations.list_recorded, tx, seen.operators, since=since, until=until)
-    for observation in chain.from_iterable(_pages(recorded)):
-        place = seen.book.places.get(observation.place_id)
-        body = apds_use.observation(observation, place, seen.editions)
-        yield "ObservationCreated", str(observation.observation_id), 1, body, [observation.place_id]
+    for one in chain.from_iterable(_pages(recorded)):
+        body = apds_use.observation(one, seen.book.places.get(one.place_id), seen.editions)
+        told = str(one.observation_id), 1, body, [one.place_id], one.recorded_at
+        yield Change("ObservationCreated", *told)
+
+
+def _sessions(tx: Connection, seen: Elements, rows: Sequence[StayRow]) -> Iterator[Change]:
+    """Yield revisions of stays; where the money stands is told with the newest alone."""
+    newest = {row.stay_id: row for row in rows}
+    settled = list_settled(tx, tuple(newest.values()), now=seen.at)
+    for row in rows:
+        spec = seen.casual_in(row.place_id, row.vehicle_class) if row.place_id in seen.book.places else ""
+        also = {"settlement": settled_body(settled[row.stay_id])} if row is newest[row.stay_id] else {}
+        body = apds_use.session(row, seen.editions, spec, also)
+        voided = row.state == State.VOIDED.value
+        topic = f"Session{'Deleted' if voided else _word(row.revision)}"
+        yield Change(topic, str(row.stay_id), row.revision, body, [row.place_id], row.billed_at)
+
+
+def _right(topic: str, held: HeldRight, seen: Elements, at: datetime) -> Change:
+    body = apds_use.assigned_right(held, seen.editions)
+    return Change(topic, str(held.row.right_id), held.version, body, [held.row.place_id], at)
 
 
 def _pages(read: Callable[..., tuple[Sequence[Row], int]]) -> Iterator[Sequence[Row]]:
@@ -217,25 +232,36 @@ def _pages(read: Callable[..., tuple[Sequence[Row], int]]) -> Iterator[Sequence[
             return
 
 
-def _published(seen: Elements, since: datetime) -> Iterator[Change]:
-    """Yield the places, rate tables and products that were published otherwise since."""
-    for place in seen.places:
-        edition = seen.editions[ElementKind.PLACE, place.place_id]
-        if edition.since >= since:
-            body = encode.place(place, seen.book, seen.editions, seen.of_place(place), None)
-            yield f"Place{_word(edition.version)}", place.place_id, edition.version, body, [place.place_id]
-    for table in seen.tables:
-        edition = seen.editions[ElementKind.RATE_TABLE, table.table_id]
-        if edition.since >= since:
-            places = [each.place_id for each in seen.casuals if each.table_id == table.table_id]
-            body = encode.rate_table(table, seen.editions)
-            yield "RateTableUpdated", table.table_id, edition.version, body, places
-    for spec in seen.specifications:
-        edition = seen.editions[ElementKind.RIGHT_SPECIFICATION, spec.spec_id]
-        if edition.since >= since:
-            body = encode.right_specification(spec, seen.book, seen.editions)
-            word = _word(edition.version)
-            yield f"RightSpecification{word}", spec.spec_id, edition.version, body, [spec.place_id]
+def _published(tx: Connection, operators: frozenset[OperatorId] | None, at: datetime) -> Iterator[Change]:
+    """Yield the places, rate tables and products that one publication said otherwise, or no more."""
+    here = elements_in_force(tx, now=at, operators=operators)
+    for kind, word, element_id, body, places in _objects(here, here):
+        edition = here.editions[kind, element_id]
+        if edition.since == at:
+            told = "Updated" if kind is ElementKind.RATE_TABLE else _word(edition.version)
+            yield Change(f"{word}{told}", element_id, edition.version, body, places, at)
+    earlier = [each for each, _ in Rates(tx).published_until(at) if each < at]
+    if not earlier:
+        return
+    before = elements_in_force(tx, now=earlier[-1], operators=operators)
+    for kind, word, element_id, body, places in _objects(before, here):
+        edition = here.editions[kind, element_id]
+        if edition.withdrawn and edition.since == at:
+            yield Change(f"{word}Deleted", element_id, edition.version, body, places, at)
+
+
+def _objects(was: Elements, now: Elements) -> Iterator[tuple[ElementKind, str, str, Json, list[str]]]:
+    """Yield what was in force, numbered as it is now: its kind, the word of its topics, its id, object and places."""
+    for place in was.places:
+        body = encode.place(place, was.book, now.editions, was.of_place(place), None)
+        yield ElementKind.PLACE, "Place", place.place_id, body, [place.place_id]
+    for table in was.tables:
+        places = [each.place_id for each in was.casuals if each.table_id == table.table_id]
+        body = encode.rate_table(table, now.editions)
+        yield ElementKind.RATE_TABLE, "RateTable", table.table_id, body, places
+    for spec in was.specifications:
+        body = encode.right_specification(spec, was.book, now.editions)
+        yield ElementKind.RIGHT_SPECIFICATION, "RightSpecification", spec.spec_id, body, [spec.place_id]
 
 
 def _word(version: int) -> str:

@@ -61,6 +61,7 @@ MAY_DELETE = {
     "ledger_recon_due": "booked",
     "ledger_recon_open": "matched",
     "ledger_recon_untold": "told",
+    "parking_stay_change": "an outbox's own, once every webhook has looked",
     "staff_role": "taken away",
 }
 

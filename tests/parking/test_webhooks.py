@@ -9,13 +9,17 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
+from parking.publish_rates import publish_rates
+from parking.rate_dir import HANOI, read_rate_dir
 from service import outbound
 from service.jobs import webhooks as job
 from service.services import EXTENSION
 from service.staff import Role
-from tests.parking.apds_bodies import began, observation, problem
+from tests.parking.apds_bodies import began, observation, plate, problem
 from tests.parking.apds_document import needs_document, problems
+from tests.parking.conftest import TWO
 
 TOPICS = ["SessionCreated", "SessionUpdated", "SessionDeleted", "ObservationCreated"]
 
@@ -117,6 +121,93 @@ def test_more_than_a_page_between_two_runs_is_told_whole(apds, subscribe, run, m
     for _ in range(5):
         apds("POST", "/observations", observation(now))
     assert run() == (5, 5, 0, 0)
+
+
+def told(handler):
+    """(topic, version) of each message, in the order in which they came."""
+    bodies = [json.loads(body) for _, body in handler.got]
+    return [(each["topic"], each["data"][0]["version"]) for each in bodies]
+
+
+def test_every_change_between_two_runs_is_told_in_its_order(
+    apds, client, bearer, subscribe, run, receiver, now
+):
+    subscribe()
+    session = began(apds, now)
+    for minutes in (60, 90):
+        body = {"event_id": str(uuid4()), "until": (now + timedelta(minutes=minutes)).isoformat()}
+        where = f"/v1/parking/sessions/{session}/extend"
+        assert client.post(where, headers=bearer(), json=body).status_code == 200
+    apds("DELETE", f"/sessions/{session}", version=3)
+    assert run()[:2] == (4, 4)
+    assert told(receiver[0]) == [
+        ("SessionCreated", 1),
+        ("SessionUpdated", 2),
+        ("SessionUpdated", 3),
+        ("SessionDeleted", 4),
+    ]
+    first, *_, last = [json.loads(body)["data"][0] for _, body in receiver[0].got]
+    assert ("settlement" in first["lienthong"], "settlement" in last["lienthong"]) == (False, True)
+
+
+def test_a_later_change_waits_for_the_one_before_it(apds, subscribe, run, receiver, now):
+    handler, _ = receiver
+    subscribe()
+    session = began(apds, now)
+    handler.status = 503
+    assert run() == (1, 0, 1, 0)
+    apds("DELETE", f"/sessions/{session}", version=1)
+    handler.status = 200
+    assert run() == (1, 0, 0, 0), "the first is not due, so the second is not sent"
+    apds("POST", "/observations", observation(now))
+    assert run()[:2] == (1, 1), "what is about something else goes on"
+    assert run(timedelta(minutes=2))[1] == 2
+    assert told(handler) == [
+        ("SessionCreated", 1),
+        ("ObservationCreated", 1),
+        ("SessionCreated", 1),
+        ("SessionDeleted", 2),
+    ]
+
+
+def test_each_publication_is_told_and_what_it_ends(begin, subscribe, run, receiver, now):
+    subscribe(["PlaceUpdated", "PlaceDeleted"])
+    files = read_rate_dir(HANOI)
+    gone = {
+        name: b"".join(row for row in files[name].splitlines(keepends=True) if b"dong-da-01" not in row)
+        for name in ("places.csv", "gates.csv")
+    }
+    for minute, changed in enumerate(
+        (
+            {"places.csv": files["places.csv"].replace(b",60,", b",61,")},
+            {"places.csv": files["places.csv"].replace(b",60,", b",62,")},
+            gone,
+        ),
+        1,
+    ):
+        with begin() as tx:
+            publish_rates(
+                tx, {**files, **changed}, effective_at=now + timedelta(minutes=minute), **TWO, now=now
+            )
+    run(timedelta(minutes=5))
+    assert told(receiver[0]) == [("PlaceUpdated", 2), ("PlaceUpdated", 3), ("PlaceDeleted", 4)]
+
+
+def test_kept_revisions_go_once_all_have_looked(apds, begin, subscribe, run, now):
+    def kept():
+        with begin() as tx:
+            return tx.execute(text("SELECT count(*) FROM parking_stay_change")).scalar_one()
+
+    began(apds, now, identifiedCredentials=[plate("30A-111.11")])
+    assert kept() == 0, "nobody is to be told"
+    subscribe()
+    began(apds, now)
+    assert kept() == 1
+    run()
+    assert kept() == 1
+    run(timedelta(hours=2))
+    run(timedelta(hours=5))
+    assert kept() == 0
 
 
 @needs_document
