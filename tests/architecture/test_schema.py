@@ -58,6 +58,7 @@ LOCAL = {
     "parking_count": "a few rows a place and day",
     "parking_quote": "found by their id before any account is known",
     "parking_webhook": "a few rows an operator",
+    "parking_stay_change": "an outbox's own: gone once every webhook has looked",
     "parking_webhook_event": "outbox",
     "ledger_topup_intent": "queue of the payment rails; found by reference before any account is known",
     "ledger_notification": "evidence of the payment rails, one row a message",
