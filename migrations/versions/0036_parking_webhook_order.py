@@ -24,7 +24,10 @@ GRANT SELECT, INSERT, DELETE ON parking_stay_change TO lienthong_app;
 # What a message is about, and its place in the line: of one element the older message goes first.
 ORDER = """
 ALTER TABLE parking_webhook_event ADD COLUMN element_id text NOT NULL DEFAULT '';
-ALTER TABLE parking_webhook_event ADD COLUMN number bigint GENERATED ALWAYS AS IDENTITY;
+CREATE SEQUENCE parking_webhook_line;
+GRANT USAGE ON SEQUENCE parking_webhook_line TO lienthong_app;
+ALTER TABLE parking_webhook_event ADD COLUMN number bigint;
+ALTER TABLE parking_webhook_event ALTER COLUMN number SET DEFAULT nextval('parking_webhook_line');
 CREATE INDEX parking_webhook_event_line ON parking_webhook_event (subscription_id, element_id, number)
     WHERE sent_at IS NULL AND dead_at IS NULL;
 """
@@ -38,5 +41,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("DROP INDEX parking_webhook_event_line")
     op.execute("ALTER TABLE parking_webhook_event DROP COLUMN number")
+    op.execute("DROP SEQUENCE parking_webhook_line")
     op.execute("ALTER TABLE parking_webhook_event DROP COLUMN element_id")
     op.execute("DROP TABLE parking_stay_change")
