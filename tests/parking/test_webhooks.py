@@ -1,5 +1,6 @@
 """Webhooks: told once under an id that never changes, signed, retried, given up where all can see, replayed."""
 
+# longer than a room: one outbox, one receiver, and all that may happen between them
 import hashlib
 import hmac
 import http.server
