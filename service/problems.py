@@ -45,6 +45,7 @@ TABLE: Final[dict[str, Row]] = {
     "database-behind": Row(503, "Database behind", retry=True),
     "export-too-long": Row(422, "Export too long"),
     "not-paid": Row(409, "Not paid"),
+    "no-ride-receipt": Row(409, "No ride to receipt"),
     "receipt-malformed": Row(422, "Receipt malformed"),
     # kernel
     "malformed-clock": Row(422, "Malformed clock"),

@@ -1,4 +1,4 @@
-"""Receipts: what a stay or a top-up cost, signed, so that anybody can check it without us.
+"""Receipts: what a stay, a ride or a top-up cost, signed, so that anybody can check it without us.
 
 A receipt is plain JSON of texts, whole numbers and null. What is signed is its canonical form (RFC 8785): keys sorted,
 no white space, UTF-8. The same facts give the same receipt, byte for byte.
@@ -15,6 +15,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from access.keyring import Keyring
+from fare.explain import Status, TapStory
+from fare.rules.bill import Closed
 from kernel.crypto.ed25519 import VerifyKey
 from kernel.errors import DomainError
 from kernel.ids import FareAccountId, uuid8
@@ -37,6 +39,12 @@ class NotPaidError(DomainError):
     """A receipt says what was received."""
 
     detail = "Top-up {topup_id} has not been credited: there is nothing to receipt."
+
+
+class NoRideReceiptError(DomainError):
+    """Nothing was charged by this tap."""
+
+    detail = "There is no receipt for tap {tap_id}: {reason}."
 
 
 class ReceiptMalformedError(DomainError):
@@ -94,6 +102,54 @@ def stay_receipt(tx: Connection, session_id: UUID, *, now: datetime) -> Receipt:
         ],
         "invoices": _invoices(tx, session_id),
         "proof": proof,
+    }
+
+
+def ride_receipt(tx: Connection, story: TapStory) -> Receipt:
+    """Return the receipt of the ride that a tap began or ended, as it is billed now; NoRideReceiptError.
+
+    `explanation` recomputes to the charge (`fare.rules.recompute.check`); null where the evidence now says otherwise
+    than is booked.
+    """
+    ride = story.ride
+    if ride is None or ride.closed is Closed.OPEN or story.status is not Status.PRICED or not story.changes:
+        under_way = ride is not None and ride.closed is Closed.OPEN
+        reason = "the ride is under way" if under_way else story.reason or f"it is {story.status.value}"
+        raise NoRideReceiptError(tap_id=str(story.tap.tap_id), reason=reason)
+    unit = currency(story.currency)
+    explained = story.explanation if story.agrees else None
+    return {
+        "format": FORMAT,
+        "receipt_id": str(uuid8("receipt", "ride", ride.tap_id, story.revision)),
+        "kind": "ride",
+        "issued_at": max(each.billed_at for each in story.changes).isoformat(),
+        "operator_id": story.tap.operator_id,
+        "tap_id": str(ride.tap_id),
+        "tap_off_id": str(ride.tap_off_id) if ride.tap_off_id else None,
+        "service_day": story.service_day.isoformat() if story.service_day else None,
+        "revision": story.revision,
+        "tariff_version": story.tariff_version,
+        "route": ride.route_id,
+        "from_stop": ride.from_stop_id,
+        "to_stop": ride.to_stop_id,
+        "started_at": ride.started_at.isoformat(),
+        "ended_at": ride.ended_at.isoformat() if ride.ended_at else None,
+        "closed": ride.closed.value,
+        "face_value": ride.face_value.to_json(),
+        "charged": Money(story.charged_minor, unit).to_json(),
+        "lines": [
+            {
+                "component": line.component,
+                "operator_id": line.operator_id,
+                "funder": line.funder,
+                "rule": line.rule,
+                "amount": Money(line.minor, unit).to_json(),
+            }
+            for line in story.booked
+        ],
+        "why": {"vi": list(story.vi), "en": list(story.en)},
+        "explanation": explained.to_json() if explained else None,
+        "invoices": _invoices(tx, ride.tap_id),
     }
 
 

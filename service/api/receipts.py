@@ -1,4 +1,4 @@
-"""Receipts of stays and top-ups, signed JSON or PDF: a rider's own, and an operator's of its places."""
+"""Receipts of stays, rides and top-ups, signed JSON or PDF: a rider's own, and an operator's of its places."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict
 
 from parking.sessions import UnknownSessionError, find_session, operator_of
 from service import receipts
-from service.auth import public, require_operator, require_own, requires
+from service.api.explanations import STAFF, look_up
+from service.auth import acting_for, principal, public, require_operator, require_own, requires
+from service.problems import request_id
 from service.receipt_pdf import receipt_pdf
 from service.services import services
 from service.staff import Role
@@ -51,6 +53,30 @@ def get_own_receipt(fare_account_id: UUID, session_id: UUID, wanted: Wanted) -> 
         if find_session(tx, session_id, now=now).row.fare_account_id != account:
             raise UnknownSessionError(session_id=str(session_id))
         found = receipts.stay_receipt(tx, session_id, now=now)
+    return _answer(found, wanted)
+
+
+@blueprint.get("/v1/taps/<uuid:tap_id>/receipt")
+@requires(Role.RIDER, *STAFF)
+@blueprint.input(Wanted, location="query", arg_name="wanted")
+def get_ride_receipt(tap_id: UUID, wanted: Wanted) -> Response:
+    """Return the receipt of the ride that this tap began or ended, with why it cost what it did.
+
+    A rider's own; another's taps are 404. Each look by anybody else is written down for the rider.
+    """
+    running = services()
+    with running.database.begin() as tx:
+        story = look_up(
+            tx,
+            tap_id,
+            shelf=running.shelf,
+            owner=acting_for(),
+            by=principal().actor,
+            purpose="receipt",
+            now=running.clock.now(),
+            request_id=request_id(),
+        )
+        found = receipts.ride_receipt(tx, story)
     return _answer(found, wanted)
 
 

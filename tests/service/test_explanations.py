@@ -10,8 +10,9 @@ import pytest
 from access.rules.tap import tap_id
 from fare.publish import publish
 from fare.rules.recompute import check
+from kernel.crypto.ed25519 import VerifyKey
 from kernel.wire.tap import Phase, Purpose
-from service import riders, staff
+from service import receipts, riders, staff
 from service.audit import Actor, ActorKind
 from service.jobs.settle_day import settle_day
 from service.services import EXTENSION
@@ -243,3 +244,47 @@ def test_the_command_tells_the_same(ask, client, world, monkeypatch, database, t
         assert "More taps arrived. +18,625" in said
     finally:
         context.settings.cache_clear()
+
+
+def test_a_ride_has_one_signed_receipt_under_both_of_its_taps(ask, client, world):
+    on, off = world.on.tap(world.one), world.off.tap(world.one, at=world.now - 20 * MINUTE)
+    send(client, world.on)
+    paths = [
+        f"/v1/taps/{tap_id(each.device_id, each.journal_id, each.sequence)}/receipt" for each in (on, off)
+    ]
+    running = ask(paths[0])
+    assert (running.status_code, running.json["type"]) == (409, "/problems/no-ride-receipt"), (
+        "it is under way"
+    )
+    send(client, world.off)
+    one, other = (ask(each) for each in paths)
+    assert one.data == other.data, "byte for byte the same"
+    receipt = one.json["receipt"]
+    keys = [
+        VerifyKey(bytes.fromhex(each["ed25519"])) for each in client.get("/v1/receipts/keys").json["keys"]
+    ]
+    assert receipts.verify(one.json, keys)
+    assert (receipt["kind"], receipt["charged"]["minor"], receipt["to_stop"]) == (
+        "ride",
+        18_625,
+        "2A-yen-nghia",
+    )
+    assert check(receipt["explanation"]) == sum(each["amount"]["minor"] for each in receipt["lines"])
+    assert not receipts.verify({**one.json, "receipt": {**receipt, "tariff_version": "other"}}, keys)
+    paper = ask(paths[0], format="pdf")
+    assert (paper.mimetype, paper.data[:5], paper.data) == (
+        "application/pdf",
+        b"%PDF-",
+        ask(paths[1], format="pdf").data,
+    )
+
+
+def test_a_ride_receipt_is_its_riders_own(ask, client, world):
+    on = world.on.tap(world.one)
+    world.off.tap(world.one, at=world.now - 20 * MINUTE)
+    send(client, world.on)
+    send(client, world.off)
+    path = f"/v1/taps/{tap_id(on.device_id, on.journal_id, on.sequence)}/receipt"
+    assert ask(path, role=Role.INSPECTOR).status_code == 403
+    assert client.get(path).status_code == 401
+    assert ask(f"/v1/taps/{uuid4()}/receipt").status_code == 404
