@@ -8,10 +8,12 @@ import sys
 import zipfile
 from hashlib import sha256
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner
 
+from fare.sell import Sold, sell_pass
 from kernel.wire.cardinfo import Concession
 from ledger.rules.evidence import CONTEXT
 from service.cli import main
@@ -29,16 +31,32 @@ DAY_TEXT = DAY.isoformat()
 
 @pytest.fixture
 def shop(app, client, keyring, now) -> Shop:
-    """A released day: rides, a senior's free one, a fee, and a share for the depot."""
+    """A released day: rides, a senior's free one, one on a month pass, a fee, and a share for the depot."""
     ride_a_day(app, keyring, now)
     services = app.extensions[EXTENSION]
     with services.database.begin() as tx:
         city = World(tx, keyring, now)
         reader = city.reader("second")
         senior = city.card(9, concession=Concession.FREE_SENIOR)
-        version = services.shelf.books(tx).newest
-    reader.facts = {"tariff_version": version, "route_id": "26"}
+        holder = city.card(10)
+        books = services.shelf.books(tx)
+    made = Shop(services, client)
+    made.load(holder.issued, 500_000)
+    with services.database.begin() as tx:
+        sold = sell_pass(
+            tx,
+            pass_id=uuid4(),
+            fare_account_id=holder.issued.fare_account_id,
+            product_id="multimodal_month",
+            scope="",
+            starts_at=now,
+            tariff=books.current(),
+            now=now,
+        )
+    assert isinstance(sold, Sold)
+    reader.facts = {"tariff_version": books.newest, "route_id": "26"}
     reader.tap(senior)
+    reader.tap(holder, at=now)
     answer = client.post(
         "/v1/taps", data=json.dumps(reader.upload().to_json()), content_type="application/json"
     )
@@ -55,7 +73,6 @@ def shop(app, client, keyring, now) -> Shop:
             now=services.clock.now,
         )
     )
-    made = Shop(services, client)
     maker, checker = made.staff(Role.FINANCE_MAKER), made.staff(Role.FINANCE_CHECKER)
     paid = client.post("/v1/payouts", json={"book_day": DAY_TEXT}, headers=maker).json
     approval = {"decision": "approve", "total_minor": paid["total"]["minor"]}
@@ -87,7 +104,7 @@ def check(tmp_path: Path, content: bytes, *trusted: str) -> subprocess.Completed
 def test_the_script_agrees_for_every_operator_and_imports_nothing_of_ours(shop, client, tmp_path, keyring):
     auditor = shop.staff(Role.AUDITOR)
     key = keyring.seal_keys[-1].public.raw.hex()
-    for operator, net in {"transerco": "17,720", "depot": "2,000"}.items():
+    for operator, net in {"transerco": "34,376", "depot": "2,000"}.items():
         ran = check(tmp_path, fetch(client, auditor, operator, "evidence").data, key)
         assert (ran.returncode, f"net {net}" in ran.stdout) == (0, True), ran.stdout + ran.stderr
     text = SCRIPT.read_text("utf-8")
@@ -104,7 +121,9 @@ def test_another_key_than_the_trusted_one_is_refused(evidence, tmp_path):
     assert (ran.returncode, "trust" in ran.stderr) == (1, True)
 
 
-KINDS = ("settlement", "line", "claim", "terms", "share", "bill", "account", "ledger", "key", "seal", "chunk")
+KINDS = (
+    "settlement", "line", "claim", "terms", "share", "bill", "pass", "account", "ledger", "key", "seal", "chunk",
+)  # fmt: skip
 
 
 def resigned(rows: list[dict], key) -> bytes:
@@ -176,9 +195,9 @@ def test_statements_are_the_same_figures_in_three_forms(shop, client):
     text = fetch(client, auditor, "transerco", "csv").data.decode("utf-8-sig")
     head, line = text.splitlines()
     row = dict(zip(head.split(","), line.split(","), strict=True))
-    assert (row["collected"], row["fees"], row["shared"], row["net"]) == ("20000", "280", "-2000", "17720")
+    assert (row["collected"], row["fees"], row["shared"], row["net"]) == ("20000", "290", "-2000", "34376")
     with zipfile.ZipFile(io.BytesIO(fetch(client, auditor, "transerco", "xlsx").data)) as book:
-        assert b"17720" in book.read("xl/worksheets/sheet1.xml")
+        assert b"34376" in book.read("xl/worksheets/sheet1.xml")
         assert b"<f>" not in book.read("xl/worksheets/sheet2.xml")
     assert fetch(client, auditor, "transerco", "doc").status_code == 422
     assert fetch(client, auditor, "nobody", "pdf").status_code == 404
