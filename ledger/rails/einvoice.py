@@ -1,7 +1,7 @@
 """E-invoices as files: the document that goes out, the notice of a cancellation, and the answers that come back.
 
 The document has the element names of the tax authority's XML format (Decision 1450/QĐ-TCT, part II) for what we
-know of a ride or a stay; the seller's digital signature is the adapter's own business, and no schema of the authority's
+know of a ride, a stay or a pass; the seller's digital signature is the adapter's own business, and no schema of the authority's
 was at hand to check it by.
 """
 
@@ -30,6 +30,10 @@ _FACTS: Final = {
     "place": "Điểm đỗ",
     "entered": "Giờ vào",
     "left": "Giờ ra",
+    "product": "Loại vé",
+    "scope": "Phạm vi",
+    "valid_from": "Hiệu lực từ",
+    "valid_to": "Hiệu lực đến",
 }
 COLUMNS: Final = ("invoice_id", "verdict", "note")
 

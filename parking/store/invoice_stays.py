@@ -1,4 +1,4 @@
-"""SQL of the stays that a book day's charges are about: what invoices say. Takes `tx`, decides nothing."""
+"""SQL of the stays and rights that a book day's charges are about: what invoices say. Takes `tx`, decides nothing."""
 
 from __future__ import annotations
 
@@ -46,3 +46,51 @@ def stream_charged_stays(tx: Connection, book_day: date) -> Iterator[ChargedStay
     )
     for row in rows:
         yield ChargedStay(*row)
+
+
+class ChargedRight(NamedTuple):
+    """A right whose price was booked, or given back in part, on a day: what was kept of it by the day's end."""
+
+    operator_id: str
+    right_id: UUID
+    place_id: str
+    spec_id: str
+    currency: str
+    charged_minor: int
+    assigned_at: datetime
+    valid_from: datetime
+    valid_to: datetime
+
+
+def stream_charged_rights(tx: Connection, book_day: date) -> Iterator[ChargedRight]:
+    """Yield the rights that a book day's charges are about, by operator in the order of their sale.
+
+    A right ends where it was given back, once that is booked.
+    """
+    rows = tx.execute(
+        text(
+            """
+            WITH touched AS MATERIALIZED (
+                SELECT DISTINCT l.fare_account_id, l.stay_id AS right_id, l.operator_id
+                FROM parking_bill_line l JOIN parking_right r
+                    ON r.fare_account_id = l.fare_account_id AND r.right_id = l.stay_id
+                WHERE l.book_day = :day AND l.component = 'charged'),
+            charge AS MATERIALIZED (
+                SELECT t.fare_account_id, t.right_id, t.operator_id, min(l.currency) AS currency,
+                       sum(l.delta_minor)::bigint AS minor, bool_or(l.delta_minor < 0) AS given_back
+                FROM touched t JOIN parking_bill_line l
+                    ON l.fare_account_id = t.fare_account_id AND l.stay_id = t.right_id
+                    AND l.operator_id = t.operator_id
+                WHERE l.component = 'charged' AND l.book_day <= :day
+                GROUP BY t.fare_account_id, t.right_id, t.operator_id)
+            SELECT c.operator_id, c.right_id, r.place_id, r.spec_id, c.currency, c.minor, r.assigned_at,
+                   r.valid_from, CASE WHEN c.given_back THEN e.ended_at ELSE r.valid_to END
+            FROM charge c JOIN parking_right r USING (fare_account_id, right_id)
+            LEFT JOIN parking_right_end e USING (fare_account_id, right_id)
+            ORDER BY c.operator_id, r.assigned_at, c.right_id
+            """
+        ).execution_options(yield_per=5_000),
+        {"day": book_day},
+    )
+    for row in rows:
+        yield ChargedRight(*row)
