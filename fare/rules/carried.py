@@ -101,37 +101,8 @@ class OtherWay:
     passes: tuple[PassStart, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Tail:
-    """The last leg of a day that a join rule may still go on with: its rides, and what it cost them together.
-
-    `run` and `windows` are what was under way before it: the leg it becomes is priced in its place.
-    """
-
-    rides: tuple[tuple[FareTap, FareTap | None], ...]
-    face_minor: int
-    run: TransferRun | None
-    windows: tuple[WindowUse, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "rides": [[on.to_json(), None if off is None else off.to_json()] for on, off in self.rides],
-            "face_minor": self.face_minor,
-            "run": None if self.run is None else _fields(self.run),
-            "windows": _rows(self.windows),
-        }
-
-    @classmethod
-    def from_json(cls, body: dict[str, Any]) -> "Tail":
-        return cls(
-            tuple(
-                (FareTap.from_json(on), None if off is None else FareTap.from_json(off))
-                for on, off in body["rides"]
-            ),
-            body["face_minor"],
-            _run(body["run"]),
-            tuple(WindowUse(**row) for row in body["windows"]),
-        )
+Paid = tuple[tuple[str, str, str, str, int], ...]
+"""Amounts in minor units by component, funder, operator and route."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +121,13 @@ class OpenJourney:
     """A journey that several operators share and that may go on: who carried it, and what each got of it.
 
     It goes on by a transfer or a join from the day's last leg (`last`), or inside these windows; its last ride may be
-    under way still (`riding`), its length unknown. `paid` are amounts by (component, funder, operator, route).
+    under way still (`riding`), its length unknown.
     """
 
     last: bool
     windows: tuple[str, ...]
     carriers: tuple[Carrier, ...]
-    paid: tuple[tuple[str, str, str, str, int], ...]
+    paid: Paid
     riding: bool = False
 
     def to_json(self) -> dict[str, Any]:
@@ -173,8 +144,70 @@ class OpenJourney:
         carriers = tuple(
             Carrier(**{**one, "networks": frozenset(one["networks"])}) for one in body["carriers"]
         )
-        paid = tuple((row[0], row[1], row[2], row[3], row[4]) for row in body["paid"])
-        return cls(body["last"], tuple(body["windows"]), carriers, paid, body.get("riding", False))
+        return cls(
+            body["last"], tuple(body["windows"]), carriers, _paid(body["paid"]), body.get("riding", False)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """A day's last leg and its journey each alone, for the leg may leave its journey when a join makes it longer.
+
+    `journeys` are those that were under way before it, with what each got without it; `into` is the one of them that it
+    went on with, None where it began its own; `paid` is what it was charged itself, before any was shared.
+    """
+
+    journeys: tuple[OpenJourney, ...]
+    into: int | None
+    paid: Paid
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "journeys": [one.to_json() for one in self.journeys],
+            "into": self.into,
+            "paid": [list(one) for one in self.paid],
+        }
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> "Apart":
+        return cls(tuple(map(OpenJourney.from_json, body["journeys"])), body["into"], _paid(body["paid"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The last leg of a day that a join rule may still go on with: its rides, and what it cost them together.
+
+    `run`, `windows` and `apart` are what was under way before it: the leg it becomes is priced in its place.
+    """
+
+    rides: tuple[tuple[FareTap, FareTap | None], ...]
+    face_minor: int
+    run: TransferRun | None
+    windows: tuple[WindowUse, ...]
+    apart: Apart | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        apart = {} if self.apart is None else {"apart": self.apart.to_json()}
+        return {
+            "rides": [[on.to_json(), None if off is None else off.to_json()] for on, off in self.rides],
+            "face_minor": self.face_minor,
+            "run": None if self.run is None else _fields(self.run),
+            "windows": _rows(self.windows),
+            **apart,
+        }
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> "Tail":
+        return cls(
+            tuple(
+                (FareTap.from_json(on), None if off is None else FareTap.from_json(off))
+                for on, off in body["rides"]
+            ),
+            body["face_minor"],
+            _run(body["run"]),
+            tuple(WindowUse(**row) for row in body["windows"]),
+            Apart.from_json(body["apart"]) if "apart" in body else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +308,10 @@ def _run(body: dict[str, Any] | None) -> TransferRun | None:
         several = known["count"] > 0 or known["first_leg_group"] != known["last_leg_group"]
         known["transferred"] = several or known["total_minor"] != body["last_minor"]
     return TransferRun(**known)
+
+
+def _paid(rows: list[list[Any]]) -> Paid:
+    return tuple((row[0], row[1], row[2], row[3], row[4]) for row in rows)
 
 
 def _rows(rows: Iterable[object]) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ The same facts in any order, with any duplicates, make the same bill; nothing he
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from fare.rules.adjust import Passes, categories_of
@@ -28,11 +29,14 @@ from fare.rules.leg import Leg
 from fare.rules.park_ride import ParkRide
 from fare.rules.ride_quote import note_habit, quote_ride_of
 from fare.rules.search import cheapest_ways, never_cheaper, save
-from fare.rules.shares import Journeys, share_lines
+from fare.rules.shared_journeys import Journeys
+from fare.rules.shares import parted_lines, share_lines, tail_apart
 from fare.rules.tariff import TariffBook
 from fare.rules.trace import Trace
+from fare.rules.transfer import arrived
 from fare.rules.way import How, Priced, Way
 from fare.rules.windows import Windows
+from kernel.clock import micros
 from kernel.money import Money
 from kernel.wire.cardinfo import Concession
 
@@ -98,7 +102,7 @@ def _price(
             priced.append((leg, quote, categories))
         else:
             unpriced.extend(Unpriced(one.tap.tap_id, quote.reason) for one in leg.rides)
-    begun = _begun(facts, book, builder, carried)
+    begun = _begun(facts, book, builder, carried, billed_before)
     ways = cheapest_ways(priced, begun, How(builder, _wide(builder, priced, begun), told))
     cheapest = shown = ways[0]
     if cheapest.strange:
@@ -114,13 +118,15 @@ def _price(
         if trace.leg.joined:
             name = f"fare_leg_join_rules:{first.tap.tap_id}"
             rides.extend(_ride(one, zero, name) for one in trace.leg.rides[1:])
+    own, parted = lines, []
     journeys = Journeys(carried.journeys) if evening.shares or morning.shares else None
     if journeys is not None:
         if billed_before is not None:
             journeys.end(billed_before)
         for trace in traces:
             journeys.add(trace.leg, trace.quote, trace.categories, trace.charge, trace.window)
-        lines, shared = share_lines(lines, journeys, currency)
+        lines, shared = share_lines(own, journeys, currency)
+        parted = parted_lines(journeys, currency)
         for trace in traces:
             trace.share = shared.get(trace.leg.told.tap_id)
     bill = Bill(
@@ -128,22 +134,30 @@ def _price(
         service_day=day,
         tariff_version=book.version,
         engine_version=ENGINE_VERSION,
-        lines=tuple(lines),
+        lines=(*lines, *parted),
         rides=tuple(rides),
         unpriced=tuple(unpriced),
-        carried_out=_carry(builder, ways, habits, carried, legs, journeys, lines),
+        carried_out=_carry(builder, ways, habits, carried, legs, journeys, own, lines),
     )
     return bill, tuple(traces)
 
 
-def _begun(facts: DayFacts, book: TariffBook, builder: Builder, carried: Carried) -> list[Way]:
-    """Return the ways that the day begins with: the cheapest up to now, and those that may yet be."""
+def _begun(
+    facts: DayFacts, book: TariffBook, builder: Builder, carried: Carried, ended: Leg | None
+) -> list[Way]:
+    """Return the ways that the day begins with: the cheapest up to now, and those that may yet be.
+
+    `ended` is the ride that the day before billed, ended now.
+    """
     folds = builder.tariffs[0].folds_purse or builder.tariffs[1].folds_purse
 
     parks = builder.tariffs[0].park_benefits or builder.tariffs[1].park_benefits
 
     def way(one: Carried | OtherWay, dearer: int, *, strange: bool) -> Way:
         passes = park = debts = None
+        run = one.run
+        if ended is not None and ended.arrived is not None:
+            run = arrived(run, micros(ended.tap.tapped_at), micros(ended.arrived))
         if parks:
             park = ParkRide(facts.parked, *book.day_bounds(facts.service_day)[:2])
         if facts.passes:
@@ -158,7 +172,7 @@ def _begun(facts: DayFacts, book: TariffBook, builder: Builder, carried: Carried
             park,
             Caps(one.caps, facts.service_day),
             debts,
-            one.run,
+            run,
             strange=strange,
         )
 
@@ -234,7 +248,7 @@ def _note(tap: FareTap, closed: Closed, zero: Money) -> Ride:
 
 def _carry(
     builder: Builder, ways: Sequence[Way], habits: Habits | None, carried: Carried, legs: Sequence[Leg],
-    journeys: Journeys | None, lines: Sequence[BillLine],
+    journeys: Journeys | None, own: Sequence[BillLine], lines: Sequence[BillLine],
 ) -> Carried:  # fmt: skip
     cheapest, *others = ways
     state = _state(builder, cheapest, carried)
@@ -244,6 +258,9 @@ def _carry(
     )
     if ended and cheapest.legs and cheapest.legs[-1].leg is ended[-1]:
         tail = tail_of(ended[-1], builder, cheapest.legs[-1].face, *cheapest.prior)
+        if tail is not None and journeys is not None:
+            apart = tail_apart(journeys, own, ended[-1], tail, builder.last_tariff.currency)
+            tail = replace(tail, apart=apart)
     kept = (
         builder.built.still_open,
         *state,
@@ -254,11 +271,13 @@ def _carry(
         tail,
         ()
         if journeys is None
-        else journeys.carry(
-            lines,
-            last=tail is not None or state[0] is not None,
-            windows={one.window_id for one in state[1]},
-            riding=builder.built.under_way,
+        else tuple(
+            journeys.carry(
+                lines,
+                last=tail is not None or state[0] is not None,
+                windows={one.window_id for one in state[1]},
+                riding=builder.built.under_way,
+            ).values()
         ),
     )
     return Carried(*kept) if any(kept) else EMPTY
@@ -269,7 +288,8 @@ def _state(
 ) -> tuple[TransferRun | None, tuple[WindowUse, ...], tuple[CapUse, ...], tuple[PassStart, ...]]:
     """Return what of a way's state the next day takes over."""
     tariff, run, end_us = builder.last_tariff, way.run, builder.hands_on_us
-    if run is not None and not builder.built.to_be_priced:
+    under_way = builder.built.under_way is not None and run is not None and run.first_arrived_us is None
+    if run is not None and not (builder.built.to_be_priced or under_way):
         begun_us = max(run.first_departed_us, run.first_arrived_us or 0)
         run = run if begun_us + tariff.longest_reach_us >= end_us else None
     return (

@@ -8,150 +8,12 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from fare.rules.bill import BillLine, Component
-from fare.rules.carried import Carrier, OpenJourney
-from fare.rules.distance import metres_between
+from fare.rules.carried import Apart, Carrier, OpenJourney, Tail
 from fare.rules.leg import Leg
-from fare.rules.quote import Quote, quote_leg
-from fare.rules.ride_quote import length_of
+from fare.rules.shared_journeys import Journeys, SharedLeg, paid_of, summed
 from fare.rules.terms import Basis, ShareRule
-from fare.rules.transfer import Charge
-from fare.rules.windows import Granted, counts
 from kernel.ids import OperatorId, TapId
 from kernel.money import Currency, Money
-
-
-@dataclass(frozen=True, slots=True)
-class SharedLeg:
-    """A priced leg with the rides it is made of; legs of one journey have one number."""
-
-    tap_id: UUID
-    journey: int
-    carriers: tuple[Carrier, ...]
-    rules: tuple[ShareRule, ...]
-
-
-class Journeys:
-    """A day's priced legs, numbered by journey: a transfer, a window or a join takes a leg to the one before.
-
-    Journeys that began on an earlier day have the first numbers (`begun`).
-    """
-
-    __slots__ = ("_in_window", "_last", "_next", "begun", "ended", "legs")
-
-    def __init__(self, begun: Sequence[OpenJourney]) -> None:
-        self.begun = tuple(begun)
-        self.ended: SharedLeg | None = (
-            None  # the tap-off of a ride that the day before billed, now of known length
-        )
-        self.legs: list[SharedLeg] = []
-        self._in_window = {name: number for number, one in enumerate(begun) for name in one.windows}
-        self._last = next((number for number, one in enumerate(begun) if one.last), None)
-        self._next = len(begun)
-
-    def add(
-        self, leg: Leg, quote: Quote, categories: tuple[int, ...], charge: Charge, granted: Granted
-    ) -> None:
-        goes_on = charge.transferred or leg.tail is not None
-        before = self._last if goes_on else None
-        if before is None and granted.window_id:
-            before = self._in_window.get(granted.window_id)
-        if before is None:
-            before, self._next = self._next, self._next + 1
-        operator = leg.first.tap.operator_id or leg.first.route.operator_id
-        for window in leg.tariff.windows:
-            if not leg.companion and counts(window, leg.networks, operator):
-                self._in_window[window.window_id] = before
-        self._last = before
-        carriers = _carriers(leg, quote, categories)
-        self.legs.append(
-            SharedLeg(leg.told.tap_id, before, carriers[len(carriers) - len(leg.rides) :], leg.tariff.shares)
-        )
-
-    def end(self, leg: Leg) -> None:
-        """Take in how long the ride was that was under way when the day began, if it is a journey's."""
-        assert leg.off is not None, "only a ride that ended"
-        number = next((number for number, one in enumerate(self.begun) if one.riding), None)
-        metres = length_of(leg)
-        if number is None or metres is None:
-            return
-        journey = self.begun[number]
-        *earlier, last = journey.carriers
-        known = replace(journey, carriers=(*earlier, replace(last, metres=metres)))
-        self.begun = (*self.begun[:number], known, *self.begun[number + 1 :])
-        self.ended = SharedLeg(leg.off.tap_id, number, (), leg.tariff.shares)
-
-    def members(self) -> dict[int, list[SharedLeg]]:
-        """Return the day's legs by journey, and the tap-off by which a journey without one is shared anew."""
-        found: dict[int, list[SharedLeg]] = {}
-        for leg in self.legs:
-            found.setdefault(leg.journey, []).append(leg)
-        if self.ended is not None and self.ended.journey not in found:
-            found[self.ended.journey] = [self.ended]
-        return found
-
-    def carriers(self, journey: int) -> list[Carrier]:
-        """Return all that carried a journey so far, earlier days first."""
-        earlier = self.begun[journey].carriers if journey < len(self.begun) else ()
-        return [*earlier, *(one for leg in self.legs if leg.journey == journey for one in leg.carriers)]
-
-    def carry(
-        self,
-        lines: Iterable[BillLine],
-        *,
-        last: bool,
-        windows: frozenset[str] | set[str],
-        riding: UUID | None,
-    ) -> tuple[OpenJourney, ...]:
-        """Return the journeys that may go on: by the day's last leg (`last`), or inside a window still open.
-
-        And the one whose ride is under way (`riding`, its tap-on): how long it is is still to be known.
-        """
-        journey_of = {leg.tap_id: leg.journey for leg in (*self.legs, *((self.ended,) if self.ended else ()))}
-        open_windows = {name: number for name, number in sorted(self._in_window.items()) if name in windows}
-        going = {*open_windows.values(), *((self._last,) if last and self._last is not None else ())}
-        under_way = None if riding is None else journey_of.get(riding)
-        if under_way is not None:
-            going.add(under_way)
-        paid: dict[int, dict[tuple[str, str, str, str], int]] = {
-            number: {row[:4]: row[4] for row in (self.begun[number].paid if number < len(self.begun) else ())}
-            for number in going
-        }
-        for line in lines:
-            amounts = paid.get(journey_of.get(line.tap_id, -1))
-            if amounts is not None:
-                key = line.component.value, line.funder, str(line.operator_id), line.route_id
-                amounts[key] = amounts.get(key, 0) + line.amount.minor
-        return tuple(
-            OpenJourney(
-                last and number == self._last,
-                tuple(name for name, at in open_windows.items() if at == number),
-                tuple(self.carriers(number)),
-                tuple((*key, minor) for key, minor in sorted(paid[number].items()) if minor),
-                number == under_way,
-            )
-            for number in sorted(going)
-        )
-
-
-def _carriers(leg: Leg, quote: Quote, categories: tuple[int, ...]) -> tuple[Carrier, ...]:
-    if not leg.joined:
-        return (_carrier(leg, length_of(leg), quote.offers[0].minor),)
-    found = []
-    for one in (leg, *leg.joined):
-        end = "" if one.off is None else one.off.stop_id
-        alone = quote_leg(
-            one.tariff, one.route, from_stop=one.tap.stop_id, to_stop=end, networks=one.route.networks,
-            departed=one.tap.tapped_at, arrived=None if one.off is None else one.off.tapped_at,
-            medium=one.tap.medium, categories=categories,
-        ).offers  # fmt: skip
-        metres = metres_between(one.tariff, one.route.networks, one.route.route_id, one.tap.stop_id, end)
-        found.append(_carrier(one, metres, alone[0].minor if alone else 0))
-    return tuple(found)
-
-
-def _carrier(leg: Leg, metres: int | None, alone_minor: int) -> Carrier:
-    operator = leg.tap.operator_id or leg.route.operator_id
-    return Carrier(operator, leg.route.route_id, leg.route.networks, metres, alone_minor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +82,47 @@ def share_lines(
             if part.minor
         )  # fmt: skip
     return shared, told
+
+
+def parted_lines(journeys: Journeys, currency: Currency) -> list[BillLine]:
+    """Return lines, summing to nothing, that give back what a leg and a journey had of each other before they parted."""
+    if not journeys.parted:
+        return []
+    leg = journeys.legs[0]  # the longer one
+    rule = _rule(leg.rules, journeys.parted_from)
+    why = "revenue_shares" if rule is None else f"revenue_shares:{rule.share_id}"
+    return [
+        BillLine(
+            TapId(leg.tap_id), Component(component), OperatorId(operator), funder, Money(minor, currency), route, why
+        )
+        for component, funder, operator, route, minor in journeys.parted
+    ]  # fmt: skip
+
+
+def tail_apart(
+    journeys: Journeys, lines: Iterable[BillLine], leg: Leg, tail: Tail, currency: Currency
+) -> Apart | None:
+    """Return the day's last leg and the journeys before it each alone, from its lines before they were shared.
+
+    None where no journey came before it: longer, it is the same one.
+    """
+    ordered, tap_id = list(lines), leg.told.tap_id
+    paid = paid_of(line for line in ordered if line.tap_id == tap_id)
+    if leg.tail is not None:
+        earlier = journeys.lengthened
+        return None if earlier is None else replace(earlier, paid=summed(earlier.paid, paid))
+    before, number = journeys.before_last(), journeys.legs[-1].journey
+    shared, _ = share_lines((line for line in ordered if line.tap_id != tap_id), before, currency)
+    going = before.carry(
+        shared,
+        last=tail.run is not None or before.last == number,
+        windows={one.window_id for one in tail.windows} | before.windows_of(number),
+        riding=None,
+    )
+    if not going:
+        return None
+    into = list(going).index(number) if number in going else None
+    return Apart(tuple(going.values()), into, paid)
 
 
 def _evened(

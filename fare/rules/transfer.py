@@ -53,6 +53,13 @@ def ways_on(leg: PricedLeg, offer: Offer, run: TransferRun | None) -> list[tuple
     return [(Charge(offer, offer.minor, offer.rule), fresh)]
 
 
+def arrived(run: TransferRun | None, departed_us: int, arrived_us: int) -> TransferRun | None:
+    """Return the run, its first leg's end known where it is the ride that ended after the day that billed it."""
+    if run is None or run.first_arrived_us is not None or run.first_departed_us != departed_us:
+        return run
+    return replace(run, first_arrived_us=arrived_us)
+
+
 def _transfers(leg: PricedLeg, offer: Offer, run: TransferRun) -> list[tuple[Charge, TransferRun]]:
     """Return the transfers that the rules of the smallest fitting count allow; several rows are all offers."""
     rules = find_rules(leg.tariff, run.last_leg_group, offer.leg_group)

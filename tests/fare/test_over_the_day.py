@@ -8,17 +8,17 @@ import json
 import random
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from uuid import UUID
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fare.rules.carried import Carried
 from fare.rules.explain import explain
 from fare.rules.facts import FareTap
 from fare.rules.fold import days_of, fold_days
+from fare.rules.price import price_day
 from fare.rules.recompute import check
 from kernel.ids import CardId, FareAccountId, OperatorId, TapId, uuid8
 from kernel.wire.cardinfo import Concession
@@ -55,11 +55,26 @@ LINKS = {
 }
 LINKS["joins and transfers"] = JOINS | LINKS["transfers"]
 LINKS["joins and windows"] = JOINS | LINKS["windows"]
+# What a leg goes on with turns on how far it goes, or on whose it is: a join may take it out of a journey, or into one.
+LINKS["joins, and transfers by distance"] = JOINS | {
+    "fare_leg_rules": "leg_group_id,network_id,from_area_id,to_area_id,fare_product_id,rule_priority\n"
+    "A,A,,,a,\nB,B,,,b,\nR,R,,,r,\nF,R,X,Z,far,1",
+    "fare_transfer_rules": "from_leg_group_id,to_leg_group_id,transfer_count,duration_limit,duration_limit_type,fare_transfer_type,fare_product_id\n"
+    "A,F,,7200,1,0,plus\nB,R,,7200,1,0,\nR,R,-1,5400,3,0,\nF,B,,7200,1,0,plus",
+}
+LINKS["joins, and windows of some"] = {
+    "networks": "network_id,network_name\nA,A\nB,B\nR,R\nS,S",
+    "route_networks": "network_id,route_id\nA,a1\nB,b1\nR,r1\nS,r2",
+    "ride_rules": FILES["ride_rules"] + "\nS,ride,120",
+    "fare_leg_rules": FILES["fare_leg_rules"].replace("R,R,", "R,,"),
+    "fare_leg_join_rules": JOINS["fare_leg_join_rules"] + "\nR,S,1200\nS,R,1200\nS,S,1200",
+    "transfer_windows": "window_id,network_ids,duration_s,edge,dearer\nw,A;S,5400,inclusive,difference",
+}
 
 
 def book_of(links: str, basis: str, starts: str):
-    files = {**FILES, "revenue_shares": FILES["revenue_shares"].format(basis)}
-    return town(tariff=HEAD.format(starts), **files, **LINKS[links])
+    files = {**FILES, "revenue_shares": FILES["revenue_shares"].format(basis), **LINKS[links]}
+    return town(tariff=HEAD.format(starts), **files)
 
 
 def tap(number: int, at: datetime, route: str, stop: str, purpose: Purpose) -> FareTap:
@@ -67,6 +82,15 @@ def tap(number: int, at: datetime, route: str, stop: str, purpose: Purpose) -> F
         TapId(uuid8("night", number)), CardId(UUID(int=1)), number, at, purpose, Phase.DONE, OperatorId(""), stop,
         route, "", f"{route}/{stop}", 0, Concession.NORMAL, ClockState.SYNCED, proven_torn=False,
     )  # fmt: skip
+
+
+def night(*rides: tuple[int, str, str, str, int]) -> list[FareTap]:
+    """Return the taps of rides: minutes after 01:00, route, where from and where to, minutes after 01:00."""
+    taps: list[FareTap] = []
+    for on, route, start, end, off in rides:
+        for minute, stop, purpose in ((on, start, Purpose.BOARD), (off, end, Purpose.ALIGHT)):
+            taps.append(tap(len(taps) + 1, NIGHT + timedelta(minutes=minute), route, stop, purpose))
+    return taps
 
 
 @st.composite
@@ -113,19 +137,26 @@ def test_two_rides_that_go_on_with_the_day_before_are_one_leg_once():
     assert split == {("a", "charged", "rider"): 1_200, ("c", "charged", "rider"): 600}
 
 
+# A ride that the next day's makes longer leaves the journey that it went on with: it ends too late to transfer.
+PARTED = night(
+    (19, "b1", "x", "y", 24), (43, "r1", "x", "y", 48), (67, "r1", "x", "y", 72), (91, "r1", "y", "x", 121)
+)  # fmt: skip
+# And one that was a journey of its own transfers once it goes far enough.
+MET = night((60, "a1", "x", "y", 65), (90, "r1", "x", "y", 110), (125, "r2", "y", "z", 130))
+# A bus that the day before billed: transfers are limited from when it was left.
+LEFT = night((105, "b1", "x", "y", 122), (143, "r1", "z", "y", 160), (200, "r2", "z", "y", 205))
+
+
 @settings(max_examples=300, deadline=None)
 @given(rides(), st.sampled_from(sorted(LINKS)), st.sampled_from(("leg", "distance", "proportional")))
+@example(PARTED, "joins and transfers", "leg")
+@example(MET, "joins, and transfers by distance", "leg")
+@example(LEFT, "transfers", "leg")
 def test_operators_get_the_same_wherever_the_day_starts(taps, links, basis):
     """In all; and, where every leg weighs alike so that nothing is rounded, each of them.
 
-    A bus is billed when it is boarded: how long the ride was is known only once it is left, and not every journey
-    that it is part of is shared anew then.
+    Also a bus, which is billed when it is boarded: the day on which it is left shares by how long the ride was.
     """
-    start = NIGHT + timedelta(hours=2)
-    on_a_bus = any(
-        on.tapped_at < start <= off.tapped_at and on.route_id in {"a1", "b1"} for on, off in pairwise(taps)
-    )
-    assume(basis != "distance" or not on_a_bus)
     split = by_operator(folded(book_of(links, basis, "03:00:00"), taps))
     whole = by_operator(folded(book_of(links, basis, "12:00:00"), taps))
     assert sum(split.values()) == sum(whole.values())
@@ -144,6 +175,8 @@ def test_order_of_evidence_does_not_matter_over_the_start_of_a_day(taps, links, 
 
 @settings(max_examples=150, deadline=None)
 @given(rides(), st.sampled_from(sorted(LINKS)), st.sampled_from(("leg", "distance", "proportional")))
+@example(PARTED, "joins and transfers", "distance")
+@example(MET, "joins, and transfers by distance", "proportional")
 def test_parts_sum_explanations_recompute_and_what_is_carried_survives_its_json(taps, links, basis):
     book = book_of(links, basis, "03:00:00")
     for facts, carried, bill in folded(book, taps):
@@ -157,6 +190,39 @@ def test_parts_sum_explanations_recompute_and_what_is_carried_survives_its_json(
             assert check(json.loads(json.dumps(one.to_json()))) == one.charged_minor
         text = json.dumps(bill.carried_out.to_json(), sort_keys=True)
         assert Carried.from_json(json.loads(text)) == bill.carried_out
+
+
+def test_a_leg_and_the_journey_it_leaves_give_back_what_they_had_of_each_other():
+    """The day before shared both as one; today's lines that even it out sum to nothing, and stand under the longer leg."""
+    (_, _, before), (_, _, bill) = folded(book_of("joins and transfers", "leg", "03:00:00"), PARTED)
+    had = [(one.operator_id, one.amount.minor) for one in before.lines]
+    assert had == [("b", 400), ("a", 800), ("b", 600), ("a", 1_200)]
+    found = [(one.operator_id, one.amount.minor, one.rule) for one in bill.lines]
+    even = "revenue_shares:all"
+    assert found == [("a", 1_800, "fare_leg_join_rules"), ("a", -500, even), ("b", 500, even)]
+    assert {one.tap_id for one in bill.lines} == {PARTED[6].tap_id}
+    assert bill.carried_out.journeys == ()
+
+
+def test_a_summary_that_does_not_tell_the_last_leg_apart_is_read_and_shares_as_it_did():
+    book = book_of("joins and transfers", "leg", "03:00:00")
+    (_, _, before), (facts, _, _) = folded(book, PARTED)
+    written = before.carried_out.to_json()
+    assert written["tail"].pop("apart")
+    old = Carried.from_json(json.loads(json.dumps(written)))
+    assert old.tail is not None
+    assert old.tail.apart is None
+    assert old.to_json() == written
+    found = [(one.operator_id, one.amount.minor) for one in price_day(facts, book, old).lines]
+    assert found == [("b", 200), ("a", 1_600)]
+
+
+def test_a_last_leg_without_a_journey_before_it_is_told_in_few_words():
+    (_, _, before), *_ = folded(
+        book_of("joins", "leg", "03:00:00"), night((60, "r1", "x", "y", 110), (125, "r2", "y", "z", 130))
+    )
+    assert before.carried_out.tail is not None
+    assert "apart" not in before.carried_out.to_json()["tail"]
 
 
 COLUMNS = "at,purpose,route,stop"
