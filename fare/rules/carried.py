@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from fare.rules.facts import FareTap
-from kernel.ids import OperatorId
+from fare.rules.open_journeys import Apart, OpenJourney
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,78 +99,6 @@ class OtherWay:
     windows: tuple[WindowUse, ...]
     caps: tuple[CapUse, ...]
     passes: tuple[PassStart, ...]
-
-
-Paid = tuple[tuple[str, str, str, str, int], ...]
-"""Amounts in minor units by component, funder, operator and route."""
-
-
-@dataclass(frozen=True, slots=True)
-class Carrier:
-    """One ride of a journey: who carried it how far, and what it would have cost alone."""
-
-    operator: OperatorId
-    route_id: str
-    networks: frozenset[str]
-    metres: int | None
-    alone_minor: int
-
-
-@dataclass(frozen=True, slots=True)
-class OpenJourney:
-    """A journey that several operators share and that may go on: who carried it, and what each got of it.
-
-    It goes on by a transfer or a join from the day's last leg (`last`), or inside these windows; its last ride may be
-    under way still (`riding`), its length unknown.
-    """
-
-    last: bool
-    windows: tuple[str, ...]
-    carriers: tuple[Carrier, ...]
-    paid: Paid
-    riding: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "last": self.last,
-            "windows": list(self.windows),
-            "carriers": _rows(self.carriers),
-            "paid": [list(one) for one in self.paid],
-            "riding": self.riding,
-        }
-
-    @classmethod
-    def from_json(cls, body: dict[str, Any]) -> "OpenJourney":
-        carriers = tuple(
-            Carrier(**{**one, "networks": frozenset(one["networks"])}) for one in body["carriers"]
-        )
-        return cls(
-            body["last"], tuple(body["windows"]), carriers, _paid(body["paid"]), body.get("riding", False)
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Apart:
-    """A day's last leg and its journey each alone, for the leg may leave its journey when a join makes it longer.
-
-    `journeys` are those that were under way before it, with what each got without it; `into` is the one of them that it
-    went on with, None where it began its own; `paid` is what it was charged itself, before any was shared.
-    """
-
-    journeys: tuple[OpenJourney, ...]
-    into: int | None
-    paid: Paid
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "journeys": [one.to_json() for one in self.journeys],
-            "into": self.into,
-            "paid": [list(one) for one in self.paid],
-        }
-
-    @classmethod
-    def from_json(cls, body: dict[str, Any]) -> "Apart":
-        return cls(tuple(map(OpenJourney.from_json, body["journeys"])), body["into"], _paid(body["paid"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,10 +238,6 @@ def _run(body: dict[str, Any] | None) -> TransferRun | None:
     return TransferRun(**known)
 
 
-def _paid(rows: list[list[Any]]) -> Paid:
-    return tuple((row[0], row[1], row[2], row[3], row[4]) for row in rows)
-
-
 def _rows(rows: Iterable[object]) -> list[dict[str, Any]]:
     return [_fields(row) for row in rows]
 
@@ -325,8 +249,6 @@ def _fields(row: object) -> dict[str, Any]:
 def _plain(value: object) -> object:
     if isinstance(value, UUID):
         return str(value)
-    if isinstance(value, frozenset):
-        return sorted(value)
     return list(value) if isinstance(value, tuple) else value
 
 

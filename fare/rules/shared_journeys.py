@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from fare.rules.bill import BillLine
-from fare.rules.carried import Apart, Carrier, OpenJourney, Paid
 from fare.rules.distance import metres_between
 from fare.rules.leg import Leg
+from fare.rules.open_journeys import Apart, Carrier, OpenJourney, Paid
 from fare.rules.quote import Quote, quote_leg
 from fare.rules.ride_quote import length_of
 from fare.rules.terms import ShareRule

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from fare.rules.bill import BillLine, Component
-from fare.rules.carried import Apart, Carrier, OpenJourney, Tail
+from fare.rules.carried import Tail
 from fare.rules.leg import Leg
+from fare.rules.open_journeys import Apart, Carrier, OpenJourney
 from fare.rules.shared_journeys import Journeys, SharedLeg, paid_of, summed
 from fare.rules.terms import Basis, ShareRule
 from kernel.ids import OperatorId, TapId
