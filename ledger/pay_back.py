@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -193,15 +193,14 @@ def send(
     batch_id: UUID,
     *,
     debtor: Party,
-    execute_on: date,
     version: Version,
     actor: str,
     now: datetime,
 ) -> tuple[bytes, int]:
     """Put every approved order into one pain.001 under an id the caller minted; return the file and its payments.
 
-    The same id again gives the same orders' file again, so that one which was lost can be had once more, under the
-    message id the bank knows: it refuses a second one. An empty file is never made: b"" and 0.
+    The same id again gives the same orders' file again to the letter, also on a later day, so that one which was lost
+    can be had once more, under the message id the bank knows: it refuses a second one. An empty file is never made: b"" and 0.
     """
     store.lock(tx)
     made_at = store.insert_batch(tx, batch_id, actor, now)
@@ -214,7 +213,7 @@ def send(
         return b"", 0
     batch = Batch(
         batch_id=batch_id.hex.upper(),
-        execute_on=execute_on,
+        execute_on=local_date(made_at or now, ZONE),
         debtor=debtor,
         payments=tuple(
             Payment(

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
+from uuid import UUID
 
 import click
 from pydantic import ValidationError
@@ -15,7 +16,7 @@ from access import issue, link
 from access.keyring import Keyring
 from fare.publish import Shelf
 from kernel.clock import Clock, clock_from
-from kernel.ids import FareAccountId
+from kernel.ids import FareAccountId, uuid7
 from service.audit import Actor, ActorKind
 from service.database import Database
 from service.keystore import keyring_of
@@ -69,6 +70,18 @@ def shelf() -> Shelf:
 def clock() -> Clock:
     """Return the clock that the settings name."""
     return clock_from(settings().clock)
+
+
+def minted(given: UUID | None) -> UUID:
+    """Return an act's id: the one that was given, or a new one, told on standard error before anything is done.
+
+    Whoever was cut off repeats the call with `--id` and does nothing twice.
+    """
+    if given is not None:
+        return given
+    made = uuid7(clock().now())
+    click.echo(f"id {made}", err=True)
+    return made
 
 
 def account_of(tx: Connection, serial: int, now: datetime) -> FareAccountId:

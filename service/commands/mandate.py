@@ -9,7 +9,7 @@ import click
 from sqlalchemy import Connection
 
 from access import issue
-from kernel.ids import FareAccountId, uuid7
+from kernel.ids import FareAccountId
 from kernel.money import VND, Money
 from ledger import mandate as verbs
 from ledger.rules.mandate import Mandate, MandateId
@@ -45,7 +45,7 @@ def give(serial: int, token: str, below: int, amount: int, a_month: int, mandate
     Example:
       lienthong mandate give 17 --token so-0917 --below 20000 --amount 100000 --a-month 500000
     """  # noqa: D301  (click reads \b)
-    minted, provider = mandate_id or uuid7(context.clock().now()), context.settings().topup_provider
+    minted, provider = context.minted(mandate_id), context.settings().topup_provider
 
     def work(tx: Connection, rider: FareAccountId, now: datetime) -> None:
         verbs.give(

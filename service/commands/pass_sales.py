@@ -12,7 +12,7 @@ from fare import refund_pass, sell
 from fare.rules.sale import check_start
 from fare.rules.tariff import TariffBook
 from fare.sell import Buying, PaidBy, Sold, TooLittle
-from kernel.ids import FareAccountId, uuid7
+from kernel.ids import FareAccountId
 from kernel.money import Money
 from ledger.till_sale import sell_for_cash
 from service import audit, purses
@@ -71,7 +71,7 @@ def sell_one(
         with database.begin() as tx:
             book = context.shelf().books(tx).current()
             starts_at = starts.replace(tzinfo=book.zone) if starts else None
-            wanted = Wanted(pass_id or uuid7(now), product, scope, starts_at)
+            wanted = Wanted(context.minted(pass_id), product, scope, starts_at)
             account = context.account_of(tx, serial, now)
             question = _question(tx, account, wanted, paying, book, now)
         _sell(database, account, wanted, paying, book, now, question)
@@ -103,7 +103,7 @@ def renew(
             account = context.account_of(tx, serial, now)
             held = refund_pass.get_sale(tx, account, pass_id).held
             starts_at = max(held.ended_at or held.valid_until, now)
-            wanted = Wanted(renewed or uuid7(now), held.product_id, held.scope, starts_at)
+            wanted = Wanted(context.minted(renewed), held.product_id, held.scope, starts_at)
             question = _question(tx, account, wanted, paying, book, now)
         _sell(database, account, wanted, paying, book, now, question)
 
@@ -125,7 +125,7 @@ def gift(
       lienthong passes gift 12 bus_month_all_routes_group 17 18 19
     """  # noqa: D301  (click reads \b)
     now, by = context.clock().now(), context.actor()
-    minted = gift_id or uuid7(now)
+    minted = context.minted(gift_id)
     if not yes:
         click.confirm(f"Buy {len(members)} passes from the balance of card {serial}?", abort=True)
     with context.database() as database, database.begin() as tx:

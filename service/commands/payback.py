@@ -12,12 +12,10 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from access import issue
-from kernel.ids import FareAccountId, uuid7
+from kernel.ids import FareAccountId
 from kernel.money import VND, Money
-from kernel.service_day import local_date
 from ledger import pay_back as verbs
 from ledger.rails.pain001 import Party, Version
-from ledger.rules.book_day import ZONE
 from ledger.rules.pay_back import Order, OrderState, Payee
 from service import audit
 from service.commands import context
@@ -53,7 +51,7 @@ def ask(
     if bool(name) != bool(account) or (payment_id is None and not account):
         raise click.UsageError("name --name and --account, or a --payment whose provider said who paid")
     payee = Payee(name, account, bic) if account else None
-    minted = order_id or uuid7(context.clock().now())
+    minted = context.minted(order_id)
 
     def work(tx: Connection, by: str, now: datetime) -> Order:
         return verbs.ask(
@@ -121,14 +119,15 @@ def reject(order_id: UUID, note: str) -> None:
 def send(batch_id: UUID | None, bic: str, version: str) -> None:
     """Print one pain.001 with every approved order, to be handed to the bank. Each order is in one file, ever.
 
-    The file's id is told on standard error: with --id the same file comes again, should it have been lost.
+    The file's id is told on standard error first, and listed with its orders: with --id the same file comes again,
+    should it have been lost.
 
     \b
     Example:
       lienthong payback send > refunds.xml
     """  # noqa: D301  (click reads \b)
     settings, clock, by = context.settings(), context.clock(), context.actor()
-    minted = batch_id or uuid7(clock.now())
+    minted = context.minted(batch_id)
 
     def work(tx: Connection) -> tuple[bytes, int]:
         now = clock.now()
@@ -136,7 +135,6 @@ def send(batch_id: UUID | None, bic: str, version: str) -> None:
             tx,
             minted,
             debtor=Party(name=settings.topup_account_name, account=settings.topup_account, bic=bic),
-            execute_on=local_date(now, ZONE),
             version=Version(version),
             actor=by.actor_id,
             now=now,
@@ -146,7 +144,7 @@ def send(batch_id: UUID | None, bic: str, version: str) -> None:
 
     with context.database() as database:
         file, count = database.run(work)
-    click.echo(f"{minted}: {count} payments", err=True)
+    click.echo(f"{count} payments", err=True)
     sys.stdout.buffer.write(file)
 
 
@@ -212,6 +210,7 @@ def _document(order: Order) -> dict[str, object]:
         "asked_by": order.asked_by,
         "asked_at": order.asked_at.isoformat(),
         "end_to_end": order.end_to_end,
+        "file": None if order.batch_id is None else str(order.batch_id),
         "paid_on": None if order.paid_on is None else order.paid_on.isoformat(),
     }
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from access import issue
-from kernel.ids import FareAccountId, uuid7
+from kernel.ids import FareAccountId
 from kernel.money import VND, Money
 from ledger import cash_office
 from ledger import till as verbs
@@ -67,7 +67,7 @@ def open_shift(name: str, agent: str, float_: int, event_id: UUID | None) -> Non
     Example:
       lienthong till open bus-12 lan --float 200000
     """  # noqa: D301  (click reads \b)
-    minted = _minted(event_id)
+    minted = context.minted(event_id)
     _show(
         _act(
             "open",
@@ -93,7 +93,7 @@ def top_up(name: str, serial: int, amount: int, event_id: UUID | None) -> None:
     Example:
       lienthong till topup bus-12 17 50000
     """  # noqa: D301  (click reads \b)
-    minted = _minted(event_id)
+    minted = context.minted(event_id)
 
     def work(tx: Connection, by: str, now: datetime) -> verbs.ToppedUp:
         rider = FareAccountId(issue.get_card(tx, serial=serial).fare_account_id)
@@ -128,7 +128,7 @@ def remit(name: str, amount: int, event_id: UUID | None) -> None:
     Example:
       lienthong till remit bus-12 500000
     """  # noqa: D301  (click reads \b)
-    minted, cash = _minted(event_id), Money(amount, VND)
+    minted, cash = context.minted(event_id), Money(amount, VND)
     _show(
         _act(
             "remit",
@@ -150,7 +150,7 @@ def count(name: str, amount: int, event_id: UUID | None) -> None:
     Example:
       lienthong till count bus-12 750000
     """  # noqa: D301  (click reads \b)
-    minted, cash = _minted(event_id), Money(amount, VND)
+    minted, cash = context.minted(event_id), Money(amount, VND)
     _show(
         _act(
             "count",
@@ -171,7 +171,7 @@ def close(name: str, event_id: UUID | None) -> None:
     Example:
       lienthong till close bus-12
     """  # noqa: D301  (click reads \b)
-    minted = _minted(event_id)
+    minted = context.minted(event_id)
     _show(_act("close", name, lambda tx, by, now: verbs.close(tx, minted, till=name, actor=by, now=now)))
 
 
@@ -186,7 +186,7 @@ def make_good(agent: str, amount: int, event_id: UUID | None) -> None:
     Example:
       lienthong till make-good lan 10000
     """  # noqa: D301  (click reads \b)
-    minted, cash = _minted(event_id), Money(amount, VND)
+    minted, cash = context.minted(event_id), Money(amount, VND)
     left = _act(
         "make_good",
         agent,
@@ -208,7 +208,7 @@ def deposit(amount: int, slip: str, draw: bool, event_id: UUID | None) -> None:
     Example:
       lienthong till deposit 12000000 --slip FT26322000123
     """  # noqa: D301  (click reads \b)
-    minted, cash = _minted(event_id), Money(-amount if draw else amount, VND)
+    minted, cash = context.minted(event_id), Money(-amount if draw else amount, VND)
     _act(
         "deposit",
         str(minted),
@@ -237,10 +237,6 @@ def list_tills() -> None:
         table.add_row(place.name, place.kind.value, str(cash), str(place.most), state)
     Console(width=120).print(table)
     click.echo(f"cash office: {office}")
-
-
-def _minted(given: UUID | None) -> UUID:
-    return given or uuid7(context.clock().now())
 
 
 def _act(verb: str, subject: str, work: Callable[[Connection, str, datetime], T], **detail: object) -> T:

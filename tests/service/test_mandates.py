@@ -109,7 +109,7 @@ def test_by_command(run, shop, tmp_path: Path) -> None:
     card = shop.card()
     terms = ("--token", "so-1", "--below", "20000", "--amount", "100000", "--a-month", "500000")
     made = run("mandate", "give", str(card.serial), *terms)
-    mandate_id = made.split()[1].rstrip(":")
+    mandate_id = made.split()[2]
     assert "100,000 VND below 20,000 VND" in run("mandate", "list", str(card.serial))
     file = str(tmp_path / "charges.jsonl")
     assert run("mandate", "run", "--file", file) == "0 1 charges made, 1 handed over, 0 put off\n"

@@ -45,13 +45,14 @@ def owed(database, now) -> None:
 def test_a_returned_cards_money_is_paid_out(database, owed, lienthong: Lienthong) -> None:
     asked = lienthong("ask", "35000", "--name", "Nguyen A", "--account", "0123", "--note", "card 17")
     assert asked.exit_code == 0, asked.output
-    order = asked.output.partition(":")[0]
+    order = asked.stdout.partition(":")[0]
+    assert asked.stderr == f"id {order}\n"
     assert "asked" in asked.output
     refused = lienthong("approve", order)
     assert (refused.exit_code, "another person must approve" in refused.output) == (1, True)
     assert "approved" in lienthong("approve", order, by="binh").output
     sent = lienthong("send", by="chi")
-    file_id = sent.stderr.partition(":")[0]
+    file_id = sent.stderr.split()[1]
     assert "1 payments" in sent.stderr
     assert b'<InstdAmt Ccy="VND">35000</InstdAmt>' in sent.stdout_bytes
     assert lienthong("send", "--id", file_id).stdout_bytes == sent.stdout_bytes

@@ -210,7 +210,7 @@ def test_passes_are_renewed_and_gifted(run, shop, card):  # noqa: F811
     run("till", "open", "kiosk-7", "lan")
     sold = run("passes", "sell", str(card.serial), product, "--till", "kiosk-7")
     pass_id = re.search(r"pass (\S+):", sold)[1]
-    assert run("passes", "renew", str(card.serial), pass_id, "--till", "kiosk-7").startswith("0 pass ")
+    assert "\npass " in run("passes", "renew", str(card.serial), pass_id, "--till", "kiosk-7")
     starts = [one["valid_from"] for one in json.loads(run("passes", "list", str(card.serial), "--json")[2:])]
     assert len(set(starts)) == 2, "from where the first ends"
     group = [shop.card(), shop.card()]

@@ -12,11 +12,11 @@ def test_a_day_of_a_conductor(run, shop, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("LIENTHONG_TOPUP_ACCOUNT", "0011001234567")
     card = shop.card()
     assert run("till", "add", "bus-12", "conductor", "--most", "2000000").startswith("0 ")
-    assert run("till", "open", "bus-12", "lan").startswith("0 bus-12: open")
+    assert "bus-12: open" in run("till", "open", "bus-12", "lan")
     assert run("till", "topup", "bus-12", str(card.serial), "50000", by="lan").startswith("0 ")
-    assert run(
+    assert "\npass " in run(
         "passes", "sell", str(card.serial), "metro_day", "--scope", "metro_2a", "--till", "bus-12"
-    ).startswith("0 pass ")
+    )
     assert "remitted 60,000 VND" in run("till", "remit", "bus-12", "60000", by="lan")
     assert "counted 29,000 VND: lacks 1,000 VND" in run("till", "count", "bus-12", "29000", by="lan")
     assert "another person must close" in run("till", "close", "bus-12", by="lan")

@@ -74,7 +74,7 @@ def approve(house: House, order: Order, actor: str = "binh") -> Order:
 
 def send(house: House, batch_id=None) -> tuple[bytes, int]:
     return pay_back.send(
-        house.tx, batch_id or uuid4(), debtor=OURS, execute_on=house.today, version=Version.V09, actor="chi",
+        house.tx, batch_id or uuid4(), debtor=OURS, version=Version.V09, actor="chi",
         now=house.desk.now,
     )  # fmt: skip
 
