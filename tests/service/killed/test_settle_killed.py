@@ -1,11 +1,6 @@
 """Settling a day: killed with -9 at every transaction, run four times at once, run again: one settlement."""
 
-import signal
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
-from pathlib import Path
 from threading import Barrier
 
 import pytest
@@ -17,12 +12,11 @@ from service.jobs.settle_day import settle_day
 from service.services import EXTENSION
 from tests.played import DAY, ride_a_day, sign_terms
 
-ROOT = Path(__file__).parents[2]
-MOST = 12
+SETTLE = ("settle", DAY.isoformat(), "--early")
 
 
 @pytest.fixture
-def office(app, keyring, now):
+def played(app, keyring, now):
     """A day that was ridden, on terms with a fee and a share, not settled yet."""
     ride_a_day(app, keyring, now)
     shares = [{"house": "fare", "route": "*", "to": "depot", "per_mille": 100}]
@@ -59,44 +53,55 @@ def settled_once(office, keyring) -> Settled:
     return found
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_killed_at_every_transaction_and_run_again(office, keyring, when):
+def test_killed_at_every_transaction_and_run_again(played, keyring, office, insist):
     """One run dies at its first commit, the next one at its second, and so on, until one lives to the end."""
-    url = office.database.engine.url.render_as_string(hide_password=False)
-    key, now = keyring.bundle_key.to_bytes().hex(), office.clock.now().isoformat()
-    died = 0
-    for number in count(1):
-        child = [sys.executable, "-m", "tests.service.settle_child", url, key, now]
-        ended = subprocess.run(
-            [*child, DAY.isoformat(), str(number), when], cwd=ROOT, capture_output=True, check=False
-        )
-        if ended.returncode == 0:
-            break
-        assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
-        died += 1
-        assert number < MOST, "it never came to its end"
-    assert died >= 3, "rides, close and settle each commit"
-    assert not settled_once(office, keyring).first_time
+    insist(*SETTLE)
+    assert office.died >= 3, "rides, close and settle each commit"
+    assert not settled_once(played, keyring).first_time
 
 
-def test_four_settlings_at_once_give_one(office, keyring):
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_two_commands_at_once_and_one_that_dies_in_the_close(played, keyring, office, side):
+    """Three processes start together; the doomed one waits for the day as they do, and dies of its second commit."""
+    *lived, doomed = office.together((SETTLE, None), (SETTLE, None), (SETTLE, [2, side]))
+    assert [one.code for one in lived] == [0, 0], [one.err for one in lived]
+    assert doomed.killed or doomed.code == 0, "it lives where the day was settled before it began"
+    again = office.run(*SETTLE)
+    assert b"was settled before" in again.out
+    table = again.out[again.out.index(b"Settlement of") :]
+    assert all(one.out.endswith(table) for one in lived), "everybody is told the same"
+    assert not settled_once(played, keyring).first_time
+
+
+def test_a_close_cut_off_holds_up_nobody(played, keyring, office):
+    """The crash is in the middle of the close: nothing of it stays, and two that come after settle once."""
+    (dead,) = office.together((SETTLE, [2, "before"]))
+    assert dead.killed
+    with played.database.read() as tx:
+        assert [one.step for one in settle.list_steps(tx, DAY)] == ["rides"]
+    two = office.together((SETTLE, None), (SETTLE, None))
+    assert [one.code for one in two] == [0, 0], [one.err for one in two]
+    assert not settled_once(played, keyring).first_time
+
+
+def test_four_settlings_at_once_give_one(played, keyring):
     together = Barrier(4)
 
     def run(_: int) -> bool:
         together.wait()
-        steps = list(settle_day(office.database, DAY, signer=keyring.bundle_key, now=office.clock.now))
+        steps = list(settle_day(played.database, DAY, signer=keyring.bundle_key, now=played.clock.now))
         settled = steps[-1].settled
         assert settled is not None
         return settled.first_time
 
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(run, range(4))) == [False, False, False, True]
-    assert not settled_once(office, keyring).first_time
+    assert not settled_once(played, keyring).first_time
 
 
-def test_steps_are_written_down_as_they_commit(office, keyring, client):
-    settled_once(office, keyring)
-    with office.database.read() as tx:
+def test_steps_are_written_down_as_they_commit(played, keyring, client):
+    settled_once(played, keyring)
+    with played.database.read() as tx:
         steps = settle.list_steps(tx, DAY)
     assert [one.step for one in steps] == ["rides", "close", "settle"]
     assert "2 operators" in steps[-1].detail
