@@ -3,10 +3,15 @@
 from dataclasses import dataclass
 from typing import Final
 
+from fare.gtfs.columns import Kind
 from fare.gtfs.schema import FILES
 from fare.gtfs.table import EPOCH, FOREVER, Feed, Row
 
 _QUIET: Final = frozenset({"note", "source"})  # remarks about a row change no price
+_ALONE: Final = "tariff.txt"  # one row a tariff: another version is the same row changed
+_TIMES: Final = frozenset(
+    (name, column.name) for name, spec in FILES.items() for column in spec.columns if column.kind is Kind.TIME
+)
 _WORDS: Final = {
     "added": ("mới", "new"),
     "removed": ("bỏ", "removed"),
@@ -42,6 +47,9 @@ _FIELDS: Final[dict[str, tuple[str, str]]] = {
     "limit_min": ("thời hạn (phút)", "time limit (min)"), "fare_product_id": ("loại vé", "fare"),
     "max_uses": ("số lần chuyển", "changes"), "place_ids": ("bãi đỗ xe", "car parks"), "max_rides": ("số lượt mỗi ngày", "rides a day"),
     "validity": ("hiệu lực", "validity"), "status": ("tình trạng", "status"),
+    "tariff_version": ("phiên bản", "version"), "zone": ("múi giờ", "time zone"),
+    "day_starts": ("ngày bắt đầu lúc", "day starts at"), "true_on": ("đúng vào ngày", "true on"),
+    "start_time": ("từ", "from"), "end_time": ("đến", "to"),
 }  # fmt: skip
 
 
@@ -76,7 +84,8 @@ class Change:
             for name, before, after in self.fields
         )
         what = _FILES[self.file][at] if self.file in _FILES else self.file
-        return f"{what} {self.key}{self.dates}, {_WORDS[self.kind][at]}: {changes} ({self.file})"
+        title = f"{what} {self.key}".rstrip() + self.dates
+        return f"{title}, {_WORDS[self.kind][at]}{f': {changes}' if changes else ''} ({self.file})"
 
 
 def diff_feeds(before: Feed, after: Feed) -> tuple[Change, ...]:
@@ -103,9 +112,9 @@ def diff_feeds(before: Feed, after: Feed) -> tuple[Change, ...]:
 
 
 def _keyed(feed: Feed, name: str) -> dict[tuple[tuple[str, ...], str], Row]:
-    key = FILES[name].key
+    key = () if name == _ALONE else FILES[name].key
     return {
-        (tuple(_text(row.cells.get(part)) for part in key), row.valid_from.isoformat()): row
+        (tuple(_text(name, part, row.cells.get(part)) for part in key), row.valid_from.isoformat()): row
         for row in feed.of(name)
     }
 
@@ -114,13 +123,17 @@ def _cells(row: Row | None) -> dict[str, str]:
     if row is None:
         return {}
     return {
-        name: _text(value) for name, value in row.cells.items() if name not in _QUIET and name != "valid_from"
+        name: _text(row.file, name, value)
+        for name, value in row.cells.items()
+        if name not in _QUIET and name != "valid_from"
     }
 
 
-def _text(value: object) -> str:
+def _text(file: str, field: str, value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, int) and (file, field) in _TIMES:
+        return f"{value // 3600:02}:{value % 3600 // 60:02}:{value % 60:02}"
     return ";".join(value) if isinstance(value, tuple) else str(value)
 
 

@@ -176,3 +176,31 @@ def test_diff_reads_like_a_notice():
     )
     assert [change.kind for change in diff_feeds(after, before)] == ["changed", "removed"]
     assert diff_feeds(before, before) == ()
+
+
+def test_diff_tells_a_new_version_as_one_change_and_times_as_times():
+    files = files_of(HERE / "mta")
+    hours = "service_id,monday,tuesday,wednesday,thursday,friday,saturday,sunday,start_date,end_date\n"
+    files["calendar.txt"] = f"{hours}all,1,1,1,1,1,1,1,20260101,20271231\n".encode()
+    frames = "timeframe_group_id,start_time,end_time,service_id\npeak,07:00:00,{}:30:05,all\n"
+    head = "tariff_version,zone,day_starts,currency\n{},America/New_York,{},USD\n"
+    before, after = (
+        check_files(
+            files
+            | {
+                "timeframes.txt": frames.format(end).encode(),
+                "tariff.txt": head.format(version, starts).encode(),
+            }
+        ).feed
+        for version, starts, end in (("mta-1", "03:00:00", "09"), ("mta-2", "04:30:00", "10"))
+    )
+    changes = diff_feeds(before, after)
+    assert sorted(change.text("en") for change in changes) == [
+        "Tariff, changed: day starts at 03:00:00 → 04:30:00, version mta-1 → mta-2 (tariff.txt)",
+        "Timeframe peak / 07:00:00 / 09:30:05 / all, removed (timeframes.txt)",
+        "Timeframe peak / 07:00:00 / 10:30:05 / all, new (timeframes.txt)",
+    ]
+    assert (
+        "Biểu giá, thay đổi: ngày bắt đầu lúc 03:00:00 → 04:30:00, phiên bản mta-1 → mta-2 (tariff.txt)"
+        in [change.text("vi") for change in changes]
+    )
