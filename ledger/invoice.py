@@ -67,7 +67,7 @@ def open_series(tx: Connection, series: Series, *, by: str, now: datetime) -> Se
 def bring(tx: Connection, drafts: Sequence[Draft], now: datetime) -> Brought:
     """Issue, replace or cancel whatever these drafts ask for, all or none; repeating it changes nothing.
 
-    One draft a ride or stay and operator. A new invoice takes the next number of its operator's oldest series
+    One draft a ride, stay or pass and operator. A new invoice takes the next number of its operator's oldest series
     for the house and this year. InvoiceSeriesError when none has numbers left.
     """
     if not drafts:
@@ -249,7 +249,7 @@ def find_named(tx: Connection, operator: str, symbol: str, number: int) -> Invoi
 
 
 def list_of(tx: Connection, subject_id: UUID) -> tuple[Invoice, ...]:
-    """Return every invoice about a ride (by its first tap) or a stay, by operator and revision: for receipts."""
+    """Return every invoice about a ride (by its first tap), a stay or a pass, by operator and revision: for receipts."""
     return store.list_of_subject(tx, subject_id)
 
 

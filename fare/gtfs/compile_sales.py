@@ -26,6 +26,7 @@ def sale_rules(feed: Feed, money: Currency, minor: Callable[[Decimal | None], in
                 row.valid_to,
                 row.where,
                 row.text("status"),
+                row.text("seller"),
             )
         )
     return SaleRules(

@@ -113,7 +113,7 @@ EXTENSIONS: Final = (
                                 word_cell("rounding", "up", "down", "half_up", "half_even", required=False),
                                 word_cell("earned_by", "time", "rides"),
                                 word_cell("shared_by", "face_value", "rides", "kilometres", required=False),
-                                whole_cell("group_least"), STATUS),
+                                whole_cell("group_least"), id_cell("seller", refers="agency.txt.agency_id"), STATUS),
              ("pass_product_id",)),
     FileSpec("ride_corrections.txt", (id_cell("network_id", refers=NETWORK),
                                       whole_cell("per_month", required=True),

@@ -36,7 +36,7 @@ class PassTerms:
     """The terms of one pass for purchases on the dates `valid_from` to `valid_to`.
 
     `fee` is kept back from a refund; `group_least` is how many one gift must name, 0 for any number. `status` is what
-    the row says of itself: unknown where the owner has yet to decide.
+    the row says of itself: unknown where the owner has yet to decide. `seller` is the operator whose invoice it is, empty for the centre's.
     """
 
     product_id: str
@@ -50,6 +50,7 @@ class PassTerms:
     valid_to: date
     rule: str
     status: str = ""
+    seller: str = ""
 
 
 @dataclass(frozen=True, slots=True)

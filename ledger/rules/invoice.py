@@ -158,7 +158,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What an invoice is to say of one ride or stay; a total of zero says that it needs none (any more).
+    """What an invoice is to say of one ride, stay or pass; a total of zero says that it needs none (any more).
 
     `plate` is the vehicle's; None where there is none to name (metro, car park), and empty is refused.
     """

@@ -1,4 +1,4 @@
-"""E-invoices for finance, each operator's own for itself; receipts find theirs by the ride or stay."""
+"""E-invoices for finance, each operator's own for itself; receipts find theirs by the ride, stay or pass."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def get_invoice(invoice_id: UUID) -> dict[str, Any]:
 @blueprint.get("/of/<uuid:subject_id>")
 @requires(*_READERS)
 def list_of_subject(subject_id: UUID) -> dict[str, Any]:
-    """Return every invoice about a ride (the id of its first tap) or a stay, oldest first."""
+    """Return every invoice about a ride (the id of its first tap), a stay, or a pass (the entry that paid for it, or the right), oldest first."""
     with services().database.read() as tx:
         found = invoice.list_of(tx, subject_id)
     limited = scope()

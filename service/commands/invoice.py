@@ -66,7 +66,7 @@ def open_series(
 @invoice.command()
 @click.argument("day", type=DAY)
 def issue(day: datetime) -> None:
-    """Issue, replace and cancel what the rides and stays of the closed book day DAY ask for. Repeating it changes nothing.
+    """Issue, replace and cancel what the rides, stays and passes of the closed book day DAY ask for. Repeating it changes nothing.
 
     \b
     Example:
@@ -82,7 +82,9 @@ def issue(day: datetime) -> None:
         f" {done.waiting} wait for an answer"
     )
     for operator, count in done.lacking:
-        click.echo(f"  {operator} has no series: {count} rides or stays wait (lienthong invoice series)")
+        click.echo(
+            f"  {operator} has no series: {count} rides, stays or passes wait (lienthong invoice series)"
+        )
 
 
 @invoice.command()

@@ -88,7 +88,7 @@ def _invoice(database: Database, day: date, *, as_json: bool) -> None:
         err=as_json,
     )
     for operator, count in tally.lacking:
-        click.echo(f"{operator} has no series for {count:,} rides and stays", err=True)
+        click.echo(f"{operator} has no series for {count:,} rides, stays and passes", err=True)
 
 
 def show(settled: Settled, console: Console | None = None) -> None:

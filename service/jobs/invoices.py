@@ -29,7 +29,7 @@ BATCH: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class InvoiceTally:
-    """What has been done so far. `lacking` names operators that have no series, and how many rides and stays wait."""
+    """What has been done so far. `lacking` names operators that have no series, and how many rides, stays and passes wait."""
 
     issued: int = 0
     replaced: int = 0
@@ -71,7 +71,7 @@ def _record(tx: Connection, action: str, invoice_id: UUID, by: Actor, now: datet
 def issue_day(
     database: Database, book_day: date, *, signer: VerifyKey, now: Callable[[], datetime]
 ) -> Iterator[InvoiceTally]:
-    """Yield the tally after each committed batch of a closed day's rides and stays; DayNotClosedError.
+    """Yield the tally after each committed batch of a closed day's rides, stays and passes; DayNotClosedError.
 
     Running it again, also after it was killed, finds what is issued already and goes on. Days are brought up in
     their order: a later day's correction replaces what an earlier day's charge issued.

@@ -43,7 +43,7 @@ def run(shop, monkeypatch, tmp_path, keyring):
 
 
 def test_a_day_goes_out_and_the_answers_come_back(run, shop, client, tmp_path):
-    assert "transerco has no series: 2 rides or stays wait" in run("invoice", "issue", DAY_TEXT)
+    assert "transerco has no series: 2 rides, stays or passes wait" in run("invoice", "issue", DAY_TEXT)
     assert "the next number is 1" in run(*OPEN)
     assert "2 issued" in run("invoice", "issue", DAY_TEXT)
     assert run("invoice", "issue", DAY_TEXT).startswith("0 issued")
