@@ -76,7 +76,7 @@ def test_a_slow_card_on_a_slow_disk(tmp_path, size, figures, monkeypatch, apdu_m
     whole = [light["timing_ms"]["total"] for light in events(config, "light")]
     figures(apdu_ms=apdu_ms, fsync_ms=fsync_ms, taps=taps, whole_p50_p99_ms=spread(whole), degraded=said)
     assert min(whole) >= 7 * apdu_ms + 2 * fsync_ms, "seven exchanges with the card, two writes to the disk"
-    assert ("fsync-slow" in said) is (fsync_ms > 40)
+    assert "fsync-slow" in said or fsync_ms <= 40  # a busy machine's writes may be slow beyond what is added
     # 320 ms are beyond the limit on any machine; a busy one may be so below it, and then it says so too.
     slow = sum(ms > 300 for ms in whole)
     assert apdu_ms < 40 or slow == taps
