@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final
@@ -81,11 +81,13 @@ def list_near(
     vehicle_class: str,
     stay: timedelta,
     now: datetime,
+    wanted: Callable[[Place], bool] | None = None,
+    free_only: bool = False,
     limit: int = 50,
 ) -> tuple[Near, ...]:
     """Return open places with a known position near a point, the nearest first, each with the price of a stay from now.
 
-    Full places are among them: `free` says so. Prices are of casual users.
+    Full places are among them unless `free_only` is set: `free` says so. Prices are of casual users.
     """
     book = Rates(tx).at(now)
     if book is None:
@@ -97,14 +99,24 @@ def list_near(
             (distance_m(place.position, point), place.place_id)
             for place in book.places.values()
             if place.position is not None and abs(place.position.latitude - point.latitude) <= reach
-            if place.operator_id and place.is_open(now)
+            if place.operator_id and place.is_open(now) and (wanted is None or wanted(place))
         ),
     )
-    found = [each for each in near if each[0] <= radius_m][:limit]
-    occupied = _occupied(tx, [book.places[place_id] for _, place_id in found], now)
+    inside = [each for each in near if each[0] <= radius_m]
+    found: list[tuple[int, PlaceNow]] = []
+    for first in range(0, len(inside), limit):
+        part = inside[first : first + limit]
+        occupied = _occupied(tx, [book.places[place_id] for _, place_id in part], now)
+        found += [
+            (metres, place_now)
+            for (metres, _), place_now in zip(part, occupied, strict=True)
+            if not (free_only and place_now.free == 0)
+        ]
+        if len(found) >= limit:
+            break
     return tuple(
         Near(place_now, metres, _price(book, place_now.place, vehicle_class, now, stay))
-        for (metres, _), place_now in zip(found, occupied, strict=True)
+        for metres, place_now in found[:limit]
     )
 
 

@@ -58,14 +58,12 @@ def get_near(query_data: NearAsked) -> dict[str, Any]:
             vehicle_class=query_data.vehicle_class,
             stay=timedelta(minutes=query_data.minutes),
             now=running.clock.now(),
+            wanted=lambda place: (
+                (bool(place.ev_bays) or not query_data.ev)
+                and (bool(place.disabled_bays) or not query_data.disabled)
+            ),
+            free_only=query_data.free_only,
         )
-    wanted = [
-        each
-        for each in found
-        if not (query_data.free_only and each.now.free == 0)
-        and not (query_data.ev and not each.now.place.ev_bays)
-        and not (query_data.disabled and not each.now.place.disabled_bays)
-    ]
     return {
         "places": [
             {
@@ -73,7 +71,7 @@ def get_near(query_data: NearAsked) -> dict[str, Any]:
                 "distance_m": each.distance_m,
                 "price": each.price.to_json() if each.price is not None else None,
             }
-            for each in wanted
+            for each in found
         ]
     }
 

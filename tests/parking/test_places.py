@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parking.places import list_near
 from parking.publish_rates import publish_rates
 from parking.rate_dir import HANOI, load_rate_dir, read_rate_dir
 from parking.rules.book import load_rates
@@ -18,6 +19,7 @@ from tests.parking.conftest import TWO
 from tests.parking.test_parking_api import BASE, entry, problem
 
 HOAN_KIEM = Position(21_028_500, 105_852_300)
+LOOK = {"radius_m": 1_000, "vehicle_class": "car_le9", "stay": timedelta(hours=1)}
 LATITUDE = st.integers(-60_000_000, 60_000_000)
 
 
@@ -115,6 +117,28 @@ def test_places_near_a_point_have_a_price_and_free_spaces(client, placed):
     assert len(near(client, ev="true").json["places"]) == 2
     assert near(client, disabled="true").json["places"] == []
     assert near(client, vehicle_class="bicycle").json["places"][0]["price"] is None
+
+
+def test_full_places_nearby_do_not_hide_a_free_one_farther_on(client, bearer, begin, placed, now):
+    with begin() as tx:
+        nearest = list_near(tx, HOAN_KIEM, **LOOK, now=now, limit=1)[0].now.place
+    head = bearer(nearest.operator_id)
+    full = {
+        "count_id": str(uuid4()),
+        "place_id": nearest.place_id,
+        "source": "present",
+        "turns": nearest.capacity,
+        "begun_at": now.isoformat(),
+        "ended_at": now.isoformat(),
+    }
+    assert client.post(f"{BASE}/counts", headers=head, json=full).status_code == 201
+    assert near(client).json["places"][0]["free"] == 0
+    assert [each["place_id"] for each in near(client, free_only="true").json["places"]] == ["hoan-kiem-01"]
+    wanted = {"free_only": True}, {"wanted": lambda place: place.place_id != nearest.place_id}
+    for each in wanted:
+        with begin() as tx:
+            (found,) = list_near(tx, HOAN_KIEM, **LOOK, now=now, limit=1, **each)
+        assert found.now.place.place_id == "hoan-kiem-01"
 
 
 @pytest.mark.parametrize(
