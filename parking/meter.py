@@ -19,7 +19,7 @@ from parking.rules.session import State
 from parking.rules.shift import Shift
 from parking.rules.tickets import SeriesAccount, Ticket, TicketEnd, account_series
 from parking.rules.turn import TurnEnd, TurnFacts, count_payments, turn_end
-from parking.shift import find_shift, list_shifts
+from parking.shift import UnknownShiftError, find_shift, list_shifts
 from parking.store import shifts as shift_store
 from parking.store import turns as store
 from parking.store.turns import Count, Turn
@@ -133,8 +133,8 @@ def issue_tickets(
     TicketUnknownError where a number was issued by another operator.
     """
     place = place_in_force(tx, place_id, now=now)
-    if shift_id is not None:
-        find_shift(tx, shift_id, now=now)
+    if shift_id is not None and find_shift(tx, shift_id, now=now).operator_id != place.operator_id:
+        raise UnknownShiftError(shift_id=str(shift_id))
     new = shift_store.insert_tickets(
         tx,
         series,

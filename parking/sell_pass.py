@@ -27,13 +27,14 @@ from parking.park_ride import tell_right
 from parking.places import HANOI
 from parking.publish_rates import Rates
 from parking.rules.bill import Component
+from parking.rules.book import RateBook
 from parking.rules.right import RightKind, RightSpecification
-from parking.sessions import bill, book_at, lock_parker, lock_session
+from parking.sessions import UnknownSessionError, bill, book_at, lock_parker, lock_session
 from parking.store import rights as store
 from parking.store import stays as stay_store
 from parking.store.rights import Ended, RightRow
 from parking.store.shifts import lock_till
-from parking.store.stays import LineRow
+from parking.store.stays import LineRow, StayRow
 
 LONGEST_RIGHT: Final = timedelta(days=400)
 _SECOND: Final = timedelta(seconds=1)
@@ -118,9 +119,11 @@ def assign(tx: Connection, asked: Assigning, *, actor: str, now: datetime) -> He
     spec = book.right(asked.spec_id, local_date(now, place.zone))
     if spec is None or not book.is_within(asked.place_id, spec.place_id):
         raise UnknownRightError(what="product", id=asked.spec_id)
-    _check(tx, asked, spec, now)
+    _check(asked, spec, now)
+    if asked.pool_id is not None and _pool_operator(tx, asked.pool_id) != place.operator_id:
+        raise UnknownRightError(what="pool", id=str(asked.pool_id))
     book_day(tx, now.astimezone(HANOI).date(), now)
-    account = _lock_holder(tx, asked, now)
+    account = _lock_holder(tx, asked, spec, book, now)
     known = store.find_right(tx, asked.right_id)
     if known is not None:
         return _again(tx, known, asked)
@@ -184,7 +187,7 @@ def get_right(tx: Connection, right_id: UUID) -> Held:
     return Held(row, store.find_end(tx, row))
 
 
-def _check(tx: Connection, asked: Assigning, spec: RightSpecification, now: datetime) -> None:
+def _check(asked: Assigning, spec: RightSpecification, now: datetime) -> None:
     coupon = spec.kind is RightKind.COUPON
     holders = sum(each is not None for each in (asked.account, asked.subject, asked.stay_id))
     reason = ""
@@ -202,8 +205,6 @@ def _check(tx: Connection, asked: Assigning, spec: RightSpecification, now: date
         reason = "a pool's cards have accounts"
     if reason:
         raise RightHolderError(spec_id=spec.spec_id, kind=spec.kind.value, reason=reason)
-    if asked.pool_id is not None and not store.list_pools(tx, [asked.pool_id]):
-        raise UnknownRightError(what="pool", id=str(asked.pool_id))
     if asked.valid_to <= asked.valid_from or asked.valid_to - asked.valid_from > LONGEST_RIGHT:
         reason = f"it lasts for {LONGEST_RIGHT.days} days at most"
     elif asked.valid_from < now and not coupon:
@@ -214,9 +215,30 @@ def _check(tx: Connection, asked: Assigning, spec: RightSpecification, now: date
         )
 
 
-def _lock_holder(tx: Connection, asked: Assigning, now: datetime) -> FareAccountId:
+def _pool_operator(tx: Connection, pool_id: UUID) -> str | None:
+    return next((each.operator_id for each in store.list_pools(tx, [pool_id])), None)
+
+
+def _check_stay(stay: StayRow, asked: Assigning, spec: RightSpecification, book: RateBook) -> None:
+    """A coupon is given to a stay of the operator who gives it, where it holds and for a class it holds for."""
+    reason = ""
+    if stay.operator_id != book.place(asked.place_id).operator_id:
+        raise UnknownSessionError(session_id=str(stay.stay_id))
+    if not book.is_within(stay.place_id, spec.place_id):
+        reason = f"it holds at {spec.place_id}, the stay is at {stay.place_id}"
+    elif spec.vehicle_class and stay.vehicle_class and spec.vehicle_class != stay.vehicle_class:
+        reason = f"it is for {spec.vehicle_class}, the stay is of {stay.vehicle_class}"
+    if reason:
+        raise RightHolderError(spec_id=spec.spec_id, kind=spec.kind.value, reason=reason)
+
+
+def _lock_holder(
+    tx: Connection, asked: Assigning, spec: RightSpecification, book: RateBook, now: datetime
+) -> FareAccountId:
     if asked.stay_id is not None:
-        return lock_session(tx, asked.stay_id).fare_account_id
+        stay = lock_session(tx, asked.stay_id)
+        _check_stay(stay, asked, spec, book)
+        return stay.fare_account_id
     if asked.account is not None:
         lock_parker(tx, asked.account, guest=False, now=now)
         return asked.account

@@ -30,6 +30,7 @@ from parking.sell_pass import (
     assign,
     end,
 )
+from parking.sessions import UnknownSessionError
 from parking.settle_lines import settle_lines
 from parking.store import stays as stay_store
 from tests.parking.conftest import TWO, balances, store_taps
@@ -260,6 +261,46 @@ def test_a_shops_coupon_helps_one_stay_and_the_shop_owes_it(tx, products, issue,
     assert balances(tx, holder.account, now) == (75_000, 0, 25_000)
     (line,) = settle_lines(tx, now.date()).lines
     assert (line.collected.minor - line.refunded.minor, line.discounted.minor) == (25_000, 25_000)
+
+
+@pytest.mark.parametrize(
+    ("place_id", "vehicle_class", "refusal"),
+    [
+        ("hoan-kiem-01", "car_le9", UnknownSessionError),
+        ("dong-da-02", "car_le9", RightHolderError),
+        ("dong-da-01", "truck_lt2t", RightHolderError),
+    ],
+)
+def test_a_coupon_is_for_a_stay_of_who_gives_it_where_it_holds(
+    tx, two_parks, now, place_id, vehicle_class, refusal
+):
+    asked = Entering(
+        event_id=uuid4(), place_id=place_id, vehicle_class=vehicle_class, subject=uuid4(), at=now
+    )
+    stay_id = enter(tx, asked, actor="t", now=now).row.stay_id
+    with pytest.raises(refusal):
+        assign(tx, asking(now, None, spec_id="shop-01", stay_id=stay_id), actor="t", now=now)
+
+
+@pytest.fixture
+def two_parks(tx, now):
+    """Đống Đa with a second park, and a coupon of the first alone."""
+    files = dict(read_rate_dir(HANOI))
+    lines = files["places.csv"].decode().splitlines()
+    first = next(each for each in lines if each.startswith("dong-da-01,"))
+    files["places.csv"] = "\n".join([*lines, first.replace("dong-da-01", "dong-da-02", 1), ""]).encode()
+    files["right_specifications.csv"] = (
+        PRODUCTS + b"shop-01,coupon,Cua hang,dong-da-01,car_le9,0,VND,60,0,shop,,\n"
+    )
+    early = now - timedelta(days=100)
+    publish_rates(tx, files, effective_at=early, **TWO, now=early)
+
+
+def test_a_pool_is_of_the_operator_who_sells_into_it(tx, products, issue, now):
+    pool_id = uuid4()
+    open_pool(tx, pool_id, place_id="hoan-kiem-01", name="Công ty B", spaces=1, actor="t", now=now)
+    with pytest.raises(UnknownRightError):
+        assign(tx, asking(now, issue(400_000).account, pool_id=pool_id), actor="t", now=now)
 
 
 def test_a_guest_who_pays_ahead_pays_what_a_shops_coupon_leaves(tx, products, now):

@@ -293,6 +293,23 @@ def test_tickets_are_accounted_for(client, bearer, clock):
     assert (found["missing"], found["gaps"]) == (3, [{"first": 4, "last": 6}])
 
 
+def test_tickets_are_not_handed_out_in_another_operators_shift(client, bearer):
+    opened = {
+        "shift_id": str(uuid4()),
+        "place_id": "hoan-kiem-01",
+        "till": "hk-9",
+        "attendant": "hk",
+        "float": {"minor": 0, "currency": "VND"},
+    }
+    theirs = bearer("hoankiem-parking")
+    assert client.post(f"{BASE}/shifts", headers=theirs, json=opened).status_code == 201
+    issued = {"series": "B26", "numbers": [1], "place_id": "dong-da-01", "shift_id": opened["shift_id"]}
+    answer = client.post(f"{BASE}/tickets", headers=bearer(), json=issued)
+    assert problem(answer) == (404, "unknown-shift")
+    del issued["shift_id"]
+    assert client.post(f"{BASE}/tickets", headers=bearer(), json=issued).json["issued"] == 1
+
+
 ROUTES = [
     ("get", "shifts", {"place_id": "dong-da-01"}),
     ("get", "leakage", {"place_id": "dong-da-01"}),
