@@ -27,7 +27,8 @@ class RateProblem(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.row}: {self.field}: {self.message}"
+        where = f"{self.file}:{self.row}" if self.row else self.file
+        return f"{where}: {self.field}: {self.message}" if self.field else f"{where}: {self.message}"
 
 
 class Dates(NamedTuple):

@@ -32,7 +32,7 @@ def load(rates: Path, *, as_json: bool = False) -> RateBook:
     except RateFilesInvalidError as error:
         problems = error.fields["problems"]
         assert isinstance(problems, tuple), "the error carries its problems"
-        told = [*(str(each) for each in problems), f"{len(problems)} problems; nothing was priced"]
+        told = [*(str(each) for each in problems), f"problems: {len(problems)}; nothing was priced"]
         body = {
             "problem": type(error).__name__,
             "detail": str(error),
