@@ -12,6 +12,7 @@ from kernel.ids import uuid8
 from kernel.money import VND, Money
 from kernel.wire.tap import Purpose
 from parking.bill import bill_stays
+from parking.book_right import BalanceTooLowError
 from parking.enter import Entering, enter, leave
 from parking.pay import find_paid, pay
 from parking.pools import even_pools, open_pool
@@ -21,7 +22,6 @@ from parking.rules.payment import Method, PaymentAmountError
 from parking.rules.pool import PoolStay, covered_stays
 from parking.sell_pass import (
     Assigning,
-    BalanceTooLowError,
     RightEndedError,
     RightHolderError,
     RightIdReusedError,

@@ -1,5 +1,7 @@
 """Shifts, tickets and meters: pure tables, then through the API with real payments."""
 
+# longer than a room: a shift, its tickets and its meter, and who may read them, in the order they are worked
+
 import random
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
