@@ -13,6 +13,7 @@ from readers.bundle import FILE
 from readers.config import load_config
 from readers.daemon import MAINTENANCE_FILE, STATUS_FILE, Daemon
 from readers.errors import ConfigError, EnrolmentError, ReaderError
+from readers.notify import tell_systemd
 from readers.softcard.card import Fault
 from readers.states import State
 from tests.readers.kit import (
@@ -242,6 +243,16 @@ def test_maintenance_keeps_the_watchdog_quiet(tmp_path, office, monkeypatch):
                     pass
             systemd.settimeout(5)
             assert systemd.recv(100) == b"WATCHDOG=1"
+
+
+def test_a_systemd_that_does_not_read_is_not_waited_for(tmp_path, monkeypatch):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        assert tell_systemd("READY=1")
+        assert not all(tell_systemd("WATCHDOG=1") for _ in range(5_000))
+        assert systemd.recv(100) == b"READY=1"
+        assert tell_systemd("WATCHDOG=1")
 
 
 def test_a_reader_that_nobody_taps_knows_what_time_it_is(tmp_path, office):
