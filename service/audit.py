@@ -29,6 +29,11 @@ class Actor:
     kind: ActorKind
     actor_id: str
 
+    @property
+    def name(self) -> str:
+        """As the books of a house name who acted: the kind and the id."""
+        return f"{self.kind}:{self.actor_id}"
+
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:

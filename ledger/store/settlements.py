@@ -198,20 +198,22 @@ def list_claims(tx: Connection, book_day: date, unit: Currency) -> list[Claim]:
         ),
         {"book_day": book_day, "currency": unit.code},
     )
-    return [
-        Claim(
-            house=found.house,
-            operator_id=OperatorId(found.operator_id),
-            route_id=found.route_id,
-            service_day=found.service_day,
-            funder=found.funder,
-            component=found.component,
-            rule=found.rule,
-            rides=found.rides,
-            amount=Money(found.minor, unit),
-        )
-        for found in rows
-    ]
+    return [claim_of(found, unit) for found in rows]
+
+
+def claim_of(row: Row[Any], unit: Currency) -> Claim:
+    """Return a claim from a row of `ledger_settlement_claim`."""
+    return Claim(
+        house=row.house,
+        operator_id=OperatorId(row.operator_id),
+        route_id=row.route_id,
+        service_day=row.service_day,
+        funder=row.funder,
+        component=row.component,
+        rule=row.rule,
+        rides=row.rides,
+        amount=Money(row.minor, unit),
+    )
 
 
 def list_days(tx: Connection, unit: Currency, *, limit: int) -> list[date]:

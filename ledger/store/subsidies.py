@@ -13,6 +13,7 @@ from kernel.ids import OperatorId
 from kernel.money import Currency, Money, currency
 from ledger.rules.settlement import Claim
 from ledger.rules.subsidy import GONE, Subsidy, SubsidyEvent, SubsidyState, SubsidyStep
+from ledger.store.settlements import claim_of
 
 PREFIX: Final = "funder:"
 """What reconciliation calls a funder's payments: this and the funder."""
@@ -61,7 +62,7 @@ def list_unclaimed(
         ),
         {"funder": funder, "unit": unit.code, "through": through_on},
     )
-    return tuple(((row.book_day, row.operator_id, row.claim_no), _claim(row, unit)) for row in rows)
+    return tuple(((row.book_day, row.operator_id, row.claim_no), claim_of(row, unit)) for row in rows)
 
 
 def list_funders(tx: Connection) -> tuple[str, ...]:
@@ -243,23 +244,9 @@ def _subsidy(tx: Connection, row: Row[Any]) -> Subsidy:
         prepared_at=row.prepared_at,
         received_on=row.received_on,
         paid_by=row.paid_by,
-        claims=tuple(_claim(one, unit) for one in claims),
+        claims=tuple(claim_of(one, unit) for one in claims),
         steps=tuple(
             SubsidyStep(s.step_no, SubsidyEvent(s.event), SubsidyState(s.state), s.actor, s.at, s.note)
             for s in steps
         ),
-    )
-
-
-def _claim(row: Row[Any], unit: Currency) -> Claim:
-    return Claim(
-        house=row.house,
-        operator_id=OperatorId(row.operator_id),
-        route_id=row.route_id,
-        service_day=row.service_day,
-        funder=row.funder,
-        component=row.component,
-        rule=row.rule,
-        rides=row.rides,
-        amount=Money(row.minor, unit),
     )

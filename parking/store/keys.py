@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -16,6 +16,8 @@ from sqlalchemy import Connection, text
 from kernel.ids import FareAccountId
 from ledger.store.arrays import teach, uuids
 from ledger.store.connection import driver
+
+_STAYS: Final = "SELECT fare_account_id, stay_day, stay_id FROM parking_stay_key"
 
 
 class StayKey(NamedTuple):
@@ -37,7 +39,7 @@ class EventKey(NamedTuple):
 def find_key(tx: Connection, stay_id: UUID) -> StayKey | None:
     """Return the key of a stay by its id alone."""
     row = tx.execute(
-        text("SELECT fare_account_id, stay_day, stay_id FROM parking_stay_key WHERE stay_id = :id"),
+        text(f"{_STAYS} WHERE stay_id = :id"),
         {"id": stay_id},
     ).first()
     return StayKey(*row) if row else None
@@ -77,8 +79,8 @@ def list_begun(tx: Connection, since: Mapping[FareAccountId, datetime]) -> tuple
     """Return the keys of each account's stays that began at its instant or later."""
     rows = tx.execute(
         text(
-            """
-            SELECT fare_account_id, stay_day, stay_id FROM parking_stay_key
+            f"""
+            {_STAYS}
             JOIN unnest(CAST(:accounts AS uuid[]), CAST(:sinces AS timestamptz[])) AS asked(account, since)
               ON fare_account_id = account AND first_at >= since
             """
@@ -91,10 +93,7 @@ def list_begun(tx: Connection, since: Mapping[FareAccountId, datetime]) -> tuple
 def list_newest(tx: Connection, account: FareAccountId, *, limit: int) -> tuple[StayKey, ...]:
     """Return the keys of an account's stays, the newest first."""
     rows = tx.execute(
-        text(
-            "SELECT fare_account_id, stay_day, stay_id FROM parking_stay_key WHERE fare_account_id = :account"
-            " ORDER BY first_at DESC, stay_id LIMIT :limit"
-        ),
+        text(f"{_STAYS} WHERE fare_account_id = :account ORDER BY first_at DESC, stay_id LIMIT :limit"),
         {"account": account, "limit": limit},
     )
     return tuple(StayKey(*row) for row in rows)
@@ -146,8 +145,7 @@ def list_at_place(
     """Return the keys of stays at places of which something happened in `[since, until]`, or before and after it."""
     rows = tx.execute(
         text(
-            "SELECT fare_account_id, stay_day, stay_id FROM parking_stay_key"
-            " WHERE place_id = ANY (CAST(:places AS text[])) AND last_at >= :since AND first_at <= :until"
+            f"{_STAYS} WHERE place_id = ANY (CAST(:places AS text[])) AND last_at >= :since AND first_at <= :until"
         ),
         {"places": list(place_ids), "since": since, "until": until},
     )
@@ -162,9 +160,7 @@ def list_days(tx: Connection, place_ids: Iterable[str], *, since: datetime, unti
 def list_running_at(tx: Connection, place_id: str) -> tuple[StayKey, ...]:
     """Return the keys of a place's running stays."""
     rows = tx.execute(
-        text(
-            "SELECT fare_account_id, stay_day, stay_id FROM parking_stay_key WHERE place_id = :place AND running"
-        ),
+        text(f"{_STAYS} WHERE place_id = :place AND running"),
         {"place": place_id},
     )
     return tuple(StayKey(*row) for row in rows)
@@ -193,8 +189,7 @@ def find_reserved_key(tx: Connection, place_id: str, subject: UUID, *, at: datet
     """Return the reservation that holds a space for a subject at a place at an instant."""
     row = tx.execute(
         text(
-            "SELECT fare_account_id, stay_day, stay_id FROM parking_stay_key"
-            " WHERE place_id = :place AND subject = :subject AND held_until > :at ORDER BY held_until LIMIT 1"
+            f"{_STAYS} WHERE place_id = :place AND subject = :subject AND held_until > :at ORDER BY held_until LIMIT 1"
         ),
         {"place": place_id, "subject": subject, "at": at},
     ).first()

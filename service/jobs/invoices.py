@@ -40,7 +40,7 @@ class InvoiceTally:
 
 def open_series(tx: Connection, asked: Series, *, by: Actor, now: datetime) -> Series:
     """Open a series, with its line in the audit trail; SeriesDiffersError."""
-    made = invoice.open_series(tx, asked, by=f"{by.kind}:{by.actor_id}", now=now)
+    made = invoice.open_series(tx, asked, by=by.name, now=now)
     subject = f"{made.operator_id} {made.symbol}"
     audit.record(
         tx, actor=by, action="invoice.open_series", subject_kind="series", subject_id=subject, now=now
@@ -52,14 +52,14 @@ def amend(
     tx: Connection, invoice_id: UUID, *, plate: str | None, title: str, by: Actor, now: datetime
 ) -> Invoice:
     """Replace an invoice that names a wrong plate or service, with its line in the audit trail."""
-    made = invoice.amend(tx, invoice_id, plate=plate, title=title, by=f"{by.kind}:{by.actor_id}", now=now)
+    made = invoice.amend(tx, invoice_id, plate=plate, title=title, by=by.name, now=now)
     _record(tx, "invoice.amend", invoice_id, by, now)
     return made
 
 
 def cancel(tx: Connection, invoice_id: UUID, *, reason: str, by: Actor, now: datetime) -> Invoice:
     """Cancel an invoice, with its line in the audit trail."""
-    made = invoice.cancel(tx, invoice_id, reason=reason, by=f"{by.kind}:{by.actor_id}", now=now)
+    made = invoice.cancel(tx, invoice_id, reason=reason, by=by.name, now=now)
     _record(tx, "invoice.cancel", invoice_id, by, now)
     return made
 

@@ -15,7 +15,7 @@ from service.audit import Actor
 
 def propose(tx: Connection, asked: Terms, *, by: Actor, now: datetime) -> TermsRow:
     """Write terms that wait for a second person."""
-    made = verbs.propose(tx, asked, by=f"{by.kind}:{by.actor_id}", now=now)
+    made = verbs.propose(tx, asked, by=by.name, now=now)
     _record(tx, "operator.propose_terms", made, by, now)
     return made
 
@@ -24,7 +24,7 @@ def sign(
     tx: Connection, operator: str, version: int, *, approved: bool, by: Actor, now: datetime
 ) -> TermsRow:
     """Sign or refuse terms as the second person."""
-    made = verbs.sign(tx, operator, version, approved=approved, by=f"{by.kind}:{by.actor_id}", now=now)
+    made = verbs.sign(tx, operator, version, approved=approved, by=by.name, now=now)
     _record(tx, "operator.sign_terms" if approved else "operator.refuse_terms", made, by, now)
     return made
 

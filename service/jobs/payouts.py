@@ -33,7 +33,7 @@ def prepare(tx: Connection, book_day: date, *, settings: Settings, by: Actor, no
         book_day,
         execute_on=local_date(now, ZONE) + timedelta(days=1),
         centre=centre_of(settings),
-        by=_name(by),
+        by=by.name,
         now=now,
     )
     _record(tx, "prepare", made, by, now)
@@ -51,7 +51,7 @@ def decide(
     confirmed: Money | None = None,
 ) -> Payout:
     """Take a payout one step on."""
-    made = verbs.decide(tx, payout_id, event, by=_name(by), now=now, note=note, confirmed=confirmed)
+    made = verbs.decide(tx, payout_id, event, by=by.name, now=now, note=note, confirmed=confirmed)
     _record(tx, event.value, made, by, now)
     return made
 
@@ -60,13 +60,9 @@ def release(
     tx: Connection, payout_id: UUID, *, settings: Settings, by: Actor, now: datetime
 ) -> tuple[Payout, bytes]:
     """Release an approved payout; again: the same file."""
-    made, content = verbs.release(tx, payout_id, centre=centre_of(settings), by=_name(by), now=now)
+    made, content = verbs.release(tx, payout_id, centre=centre_of(settings), by=by.name, now=now)
     _record(tx, "release", made, by, now)
     return made, content
-
-
-def _name(by: Actor) -> str:
-    return f"{by.kind}:{by.actor_id}"
 
 
 def _record(tx: Connection, action: str, made: Payout, by: Actor, now: datetime) -> None:

@@ -18,7 +18,7 @@ def prepare(
     tx: Connection, subsidy_id: UUID, *, funder: str, through_on: date, by: Actor, now: datetime
 ) -> Subsidy:
     """Put what a funder was not asked for yet into a statement."""
-    made = verbs.prepare(tx, subsidy_id, funder=funder, through_on=through_on, by=_name(by), now=now)
+    made = verbs.prepare(tx, subsidy_id, funder=funder, through_on=through_on, by=by.name, now=now)
     _record(tx, "prepare", made, by, now)
     return made
 
@@ -34,13 +34,9 @@ def decide(
     confirmed: Money | None = None,
 ) -> Subsidy:
     """Take a statement one step on."""
-    made = verbs.decide(tx, subsidy_id, event, by=_name(by), now=now, note=note, confirmed=confirmed)
+    made = verbs.decide(tx, subsidy_id, event, by=by.name, now=now, note=note, confirmed=confirmed)
     _record(tx, event.value, made, by, now)
     return made
-
-
-def _name(by: Actor) -> str:
-    return f"{by.kind}:{by.actor_id}"
 
 
 def _record(tx: Connection, action: str, made: Subsidy, by: Actor, now: datetime) -> None:
