@@ -15,7 +15,7 @@ from ledger import mandate as verbs
 from ledger.rules.mandate import Mandate, MandateId
 from service import audit, riders
 from service.commands import context
-from service.couriers import FileCourier, WebhookCourier
+from service.commands.courier import courier_of, courier_options
 from service.jobs import mandates as job
 
 SERIAL = click.argument("serial", type=click.IntRange(1))
@@ -116,15 +116,7 @@ def list_mandates(serial: int) -> None:
 
 
 @mandate.command()
-@click.option(
-    "--file", type=click.Path(dir_okay=False, path_type=Path), help="Append charges here, a JSON line each."
-)
-@click.option("--webhook", help="Post them to this address, signed.")
-@click.option(
-    "--key-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The key that signs posts to the webhook.",
-)
+@courier_options("charges")
 def run(file: Path | None, webhook: str | None, key_file: Path | None) -> None:
     """Charge mandates whose balance is low, one charge at a time each, and hand the charges to the provider.
 
@@ -136,13 +128,7 @@ def run(file: Path | None, webhook: str | None, key_file: Path | None) -> None:
       lienthong mandate run --file charges.jsonl
       lienthong mandate run --webhook https://provider.example/charges --key-file key
     """  # noqa: D301  (click reads \b)
-    if (file is None) == (webhook is None) or (webhook is None) != (key_file is None):
-        raise click.UsageError("name --file, or --webhook with --key-file")
-    if file is not None:
-        courier: FileCourier | WebhookCourier = FileCourier(file)
-    else:
-        assert webhook is not None and key_file is not None, "asked above"  # noqa: PT018
-        courier = WebhookCourier(webhook, key_file.read_bytes().rstrip(b"\r\n"))
+    courier = courier_of(file, webhook, key_file)
     with context.database() as database:
         done = job.run(database, courier, settings=context.settings(), clock=context.clock())
     click.echo(f"{done.made} charges made, {done.handed} handed over, {done.put_off} put off")

@@ -6,7 +6,7 @@ import click
 
 from kernel.money import VND, Money
 from service.commands import context
-from service.couriers import Courier, FileCourier, WebhookCourier
+from service.commands.courier import courier_of, courier_options
 from service.jobs import notices as job
 
 
@@ -38,15 +38,7 @@ def collect(low: int, days: int, minutes: int) -> None:
 
 
 @notices.command()
-@click.option(
-    "--file", type=click.Path(dir_okay=False, path_type=Path), help="Append them here, a JSON line each."
-)
-@click.option("--webhook", help="Post them to this address, signed.")
-@click.option(
-    "--key-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The key that signs posts to the webhook.",
-)
+@courier_options("notices")
 def deliver(file: Path | None, webhook: str | None, key_file: Path | None) -> None:
     """Hand over what is due: at least once, each notice with an id that never changes.
 
@@ -56,15 +48,5 @@ def deliver(file: Path | None, webhook: str | None, key_file: Path | None) -> No
       lienthong notices deliver --webhook https://push.example.org/riders --key-file push.key
     """  # noqa: D301  (click reads \b)
     with context.database() as database:
-        taken, put_off = job.deliver(database, _courier(file, webhook, key_file), now=context.clock().now)
+        taken, put_off = job.deliver(database, courier_of(file, webhook, key_file), now=context.clock().now)
     click.echo(f"{taken} handed over, {put_off} put off")
-
-
-def _courier(file: Path | None, webhook: str | None, key_file: Path | None) -> Courier:
-    if (file is None) == (webhook is None):
-        raise click.ClickException("name a --file or a --webhook")
-    if file is not None:
-        return FileCourier(file)
-    if key_file is None or not (webhook or "").startswith(("http://", "https://")):
-        raise click.ClickException("a webhook is http(s) and needs a --key-file")
-    return WebhookCourier(webhook or "", key_file.read_bytes().strip())
