@@ -23,6 +23,11 @@ HANOI = Path(__file__).parents[2] / "fare" / "tariffs" / "hanoi"
 TEST = Actor(ActorKind.COMMAND, "test")
 
 
+def problem(answer) -> tuple[int, str]:
+    """Return the status and the kind of a refusal."""
+    return answer.status_code, answer.json["type"].removeprefix("/problems/")
+
+
 @dataclass
 class Shop:
     """The running service's insides, with short ways to make riders and money."""

@@ -22,7 +22,7 @@ from ledger.rules.dispute import (
 from ledger.rules.entry import Entry, Line
 from service.services import EXTENSION
 from service.staff import Role
-from tests.service.sellers import Shop
+from tests.service.sellers import Shop, problem
 
 TAP, SESSION = UUID(int=7), UUID(int=8)
 
@@ -69,10 +69,6 @@ def answer_one(client, card, made, headers, minor: int | None = None):
         body["refund"] = {"minor": minor, "currency": "VND"}
     at = f"/v1/riders/{card.fare_account_id}/disputes/{made['dispute_id']}"
     return client.post(f"{at}/answer", json=body, headers=headers)
-
-
-def problem(answer) -> tuple[int, str]:
-    return answer.status_code, answer.json["type"].removeprefix("/problems/")
 
 
 def test_a_disputed_charge_is_shown_answered_and_refunded_by_a_linked_entry(client, shop, card, office):

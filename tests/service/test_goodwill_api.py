@@ -9,23 +9,12 @@ from ledger.post import post
 from ledger.rules import chart
 from ledger.rules.entry import Entry, Line
 from service.services import EXTENSION
-from service.staff import Role
-from tests.service.sellers import Shop
+from tests.service.sellers import Shop, problem
 
 
 @pytest.fixture
 def shop(app, client) -> Shop:
     return Shop(app.extensions[EXTENSION], client)
-
-
-@pytest.fixture
-def maker(shop):
-    return shop.staff(Role.FINANCE_MAKER)
-
-
-@pytest.fixture
-def checker(shop):
-    return shop.staff(Role.FINANCE_CHECKER)
 
 
 def csv(*rows: tuple[object, object]) -> str:
@@ -39,10 +28,6 @@ def propose(client, headers, text: str, **change):
 
 def sign(client, headers, made, decision: str = "approve"):
     return client.post(f"/v1/goodwill/{made['batch_id']}/sign", json={"decision": decision}, headers=headers)
-
-
-def problem(answer) -> tuple[int, str]:
-    return answer.status_code, answer.json["type"].removeprefix("/problems/")
 
 
 def test_a_batch_is_booked_once_when_a_second_person_has_signed(client, shop, maker, checker):

@@ -9,7 +9,7 @@ from kernel.wire.cardinfo import Concession
 from ledger.rules import chart
 from service.services import EXTENSION
 from service.staff import Role
-from tests.service.sellers import Shop
+from tests.service.sellers import Shop, problem
 from tests.service.test_topups_api import notice
 
 ALL_ROUTES = "bus_month_all_routes_normal"
@@ -33,10 +33,6 @@ def wish(**change) -> dict[str, object]:
 
 def buy(client, card, headers, **change):
     return client.post(f"{base(card)}/passes", json=wish(**change), headers=headers)
-
-
-def problem(answer) -> tuple[int, str]:
-    return answer.status_code, answer.json["type"].removeprefix("/problems/")
 
 
 def test_a_pass_bought_from_the_balance_is_deferred_revenue(client, shop):

@@ -20,11 +20,10 @@ from ledger.rules.payout import (
 )
 from service.jobs.settle_day import settle_day
 from service.services import EXTENSION
-from service.staff import Role
 from tests.ledger.reconcile.conftest import House
 from tests.ledger.topup.conftest import Desk
 from tests.played import DAY, ride_a_day, sign_terms
-from tests.service.sellers import Shop
+from tests.service.sellers import Shop, problem
 
 DAY_TEXT = DAY.isoformat()
 
@@ -60,20 +59,6 @@ def shop(app, client, keyring, now) -> Shop:
     services = app.extensions[EXTENSION]
     list(settle_day(services.database, DAY, signer=keyring.bundle_key, now=services.clock.now))
     return Shop(services, client)
-
-
-@pytest.fixture
-def maker(shop):
-    return shop.staff(Role.FINANCE_MAKER)
-
-
-@pytest.fixture
-def checker(shop):
-    return shop.staff(Role.FINANCE_CHECKER)
-
-
-def problem(answer) -> tuple[int, str]:
-    return answer.status_code, answer.json["type"].removeprefix("/problems/")
 
 
 def prepare(client, maker):

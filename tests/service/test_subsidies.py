@@ -33,7 +33,7 @@ from service.staff import Role
 from tests.ledger.reconcile.conftest import House
 from tests.ledger.topup.conftest import Desk
 from tests.played import DAY, ride_a_day, sign_terms
-from tests.service.sellers import Shop
+from tests.service.sellers import Shop, problem
 from tests.simulation import World
 
 THROUGH = DAY.isoformat()
@@ -103,20 +103,6 @@ def shop(app, client, keyring, now) -> Shop:
     sign_terms(app, "transerco", now)
     list(settle_day(services.database, DAY, signer=keyring.bundle_key, now=services.clock.now))
     return Shop(services, client)
-
-
-@pytest.fixture
-def maker(shop):
-    return shop.staff(Role.FINANCE_MAKER)
-
-
-@pytest.fixture
-def checker(shop):
-    return shop.staff(Role.FINANCE_CHECKER)
-
-
-def problem(answer) -> tuple[int, str]:
-    return answer.status_code, answer.json["type"].removeprefix("/problems/")
 
 
 def ask(client, maker, subsidy_id: UUID | None = None, **changed):
