@@ -70,7 +70,7 @@ class Journeys:
         before = self._before(leg, earlier, charge, granted)
         if before is None:
             before, self._next = self._next, self._next + 1
-        operator = leg.first.tap.operator_id or leg.first.route.operator_id
+        operator = leg.first.operator
         for window in leg.tariff.windows:
             if not leg.companion and counts(window, leg.networks, operator):
                 self._in_window[window.window_id] = before
@@ -204,8 +204,7 @@ def _carriers(leg: Leg, quote: Quote, categories: tuple[int, ...]) -> tuple[Carr
 
 
 def _carrier(leg: Leg, metres: int | None, alone_minor: int) -> Carrier:
-    operator = leg.tap.operator_id or leg.route.operator_id
-    return Carrier(operator, leg.route.route_id, leg.route.networks, metres, alone_minor)
+    return Carrier(leg.operator, leg.route.route_id, leg.route.networks, metres, alone_minor)
 
 
 def paid_of(lines: Iterable[BillLine]) -> Paid:
