@@ -15,11 +15,12 @@ from sqlalchemy import Connection
 
 from kernel.errors import DomainError
 from kernel.ids import EntryId, uuid8
-from kernel.money import Money
+from kernel.money import CurrencyMismatchError, Money
 from ledger.accounts import open_accounts
 from ledger.post import book_day, post
 from ledger.rules import chart
 from ledger.rules.entry import Entry, Line, Refused
+from ledger.rules.till import check_there
 from parking.places import HANOI, place_in_force
 from parking.rules.shift import (
     Shift,
@@ -41,9 +42,9 @@ class UnknownShiftError(DomainError):
 
 
 class TillBusyError(DomainError):
-    """A shift of the till is not closed yet."""
+    """A shift of the till is not closed yet; its id is told to its own operator only."""
 
-    detail = "Till {till} has a shift that is not closed: {shift_id}."
+    detail = "Till {till} has a shift that is not closed: {which}."
 
 
 class ShiftIdReusedError(DomainError):
@@ -78,7 +79,9 @@ def open_shift(
         return find_shift(tx, shift_id, now=now), True
     last = store.find_last_at_till(tx, till)
     if last is not None and find_shift(tx, last.shift_id, now=now).state is not ShiftState.CLOSED:
-        raise TillBusyError(till=till, shift_id=str(last.shift_id))
+        if last.operator_id != place.operator_id:
+            raise TillBusyError(till=till, which="another operator's")
+        raise TillBusyError(till=till, which=str(last.shift_id), shift_id=str(last.shift_id))
     nothing = Money.zero(float_.currency)
     new = Shift(
         shift_id=shift_id,
@@ -115,7 +118,8 @@ def list_shifts(
 def tell_shift(tx: Connection, shift_id: UUID, event: ShiftEvent, *, now: datetime) -> tuple[Shift, bool]:
     """Drop, count, explain or close; return the shift, and whether it was told so before.
 
-    UnknownShiftError, ShiftIdReusedError, ShiftStateError, SameSignerError, VarianceUnexplainedError.
+    UnknownShiftError, ShiftIdReusedError, ShiftStateError, SameSignerError, VarianceUnexplainedError; TillShortError
+    to drop more than the till should hold, CurrencyMismatchError for cash of another currency than the float's.
     """
     if event.kind is ShiftEventKind.CLOSED:
         book_day(tx, now.astimezone(HANOI).date(), now)
@@ -132,6 +136,8 @@ def tell_shift(tx: Connection, shift_id: UUID, event: ShiftEvent, *, now: dateti
         return _standing(tx, opened, now), True
     shift = _standing(tx, opened, now)
     fold_shift(shift, (event,))  # refuses what the table has no row for, before anything is written
+    if event.amount is not None:
+        _check_cash(shift, event.kind, event.amount)
     if event.kind is ShiftEventKind.CLOSED:
         check_close(shift, event.actor)
         _keep_cash(tx, shift, now)
@@ -145,6 +151,13 @@ def _standing(tx: Connection, opened: Shift, now: datetime) -> Shift:
     after = store.find_last_count(tx, shift.till, before=shift.opened_at)
     taken = store.sum_cash(tx, shift.till, after=after, until=shift.counted_at or now)
     return replace(shift, taken=Money(taken, shift.float_.currency))
+
+
+def _check_cash(shift: Shift, kind: ShiftEventKind, amount: Money) -> None:
+    if amount.currency != shift.float_.currency:
+        raise CurrencyMismatchError(left=shift.float_.currency.code, right=amount.currency.code)
+    if kind is ShiftEventKind.DROPPED:
+        check_there(amount, shift.expected)
 
 
 def _keep_cash(tx: Connection, shift: Shift, now: datetime) -> None:

@@ -29,6 +29,12 @@ Name = Annotated[str, Field(min_length=1, max_length=80)]
 Number = Annotated[int, Field(ge=0, le=10**15)]
 
 
+class CashAmount(Amount):
+    """Cash as it lies in a till: never less than nothing."""
+
+    minor: Annotated[int, Field(ge=0, le=10**12)]
+
+
 class ShiftOpened(BaseModel):
     """A shift. The caller mints `shift_id` (a UUID) and saves it before sending."""
 
@@ -38,7 +44,7 @@ class ShiftOpened(BaseModel):
     place_id: Name
     till: Name
     attendant: Name
-    float: Amount
+    float: CashAmount
 
 
 class Cash(BaseModel):
@@ -47,7 +53,7 @@ class Cash(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     event_id: UUID
-    amount: Amount
+    amount: CashAmount
 
 
 class Explained(BaseModel):
@@ -128,7 +134,7 @@ def open_shift(json_data: ShiftOpened) -> tuple[dict[str, Any], int, dict[str, s
 @requires(OPERATOR)
 @blueprint.input(Cash, location="json")
 def drop_cash(shift_id: UUID, json_data: Cash) -> tuple[dict[str, Any], int, dict[str, str]]:
-    """Carry cash from the till to the safe."""
+    """Carry cash from the till to the safe: no more than the till should hold."""
     return _tell(shift_id, json_data.event_id, ShiftEventKind.DROPPED, amount=json_data.amount)
 
 
