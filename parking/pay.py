@@ -27,6 +27,7 @@ from parking.rules.payment import (
     NotEndedError,
     PaymentAmountError,
     PaymentIdReusedError,
+    check_give_back,
     check_payment,
     dues,
 )
@@ -146,7 +147,7 @@ def pay_back(
 ) -> Paid:
     """Give back from a till what was paid beyond the price of an ended stay.
 
-    PaymentIdReusedError, NotAGuestError, NotEndedError, PaymentAmountError where it is more than the credit.
+    PaymentIdReusedError, NotAGuestError, NotEndedError, GiveBackAmountError where it is more than the credit.
     """
     assert method is not Method.VIETQR, "only what lies in a till is given back by hand"
     book_day(tx, now.astimezone(HANOI).date(), now)
@@ -157,7 +158,7 @@ def pay_back(
         return find_paid(tx, session_id, now=now, again=True)
     if State(row.state) in RUNNING:
         raise NotEndedError(session_id=str(session_id), state=row.state)
-    check_payment(amount, _paid(tx, read_session(tx, row, now=now)).dues.credit)
+    check_give_back(amount, _paid(tx, read_session(tx, row, now=now)).dues.credit)
     lock_till(tx, till)
     _book(tx, row, payment_id, -amount, till, now)
     return _take(tx, row, payment_id, method, -amount, till, None, actor=actor, now=now)

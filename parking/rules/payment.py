@@ -23,6 +23,12 @@ class PaymentAmountError(DomainError):
     detail = "{amount} cannot be taken: {due} is due."
 
 
+class GiveBackAmountError(PaymentAmountError):
+    """The amount is not positive, or more than was paid beyond the price."""
+
+    detail = "{amount} cannot be given back: {credit} is to be given back."
+
+
 class NotAGuestError(DomainError):
     """The stay is charged to a card's account: nobody pays for it at the exit."""
 
@@ -59,5 +65,15 @@ def dues(price: Money, paid: Money) -> Dues:
 
 def check_payment(amount: Money, due: Money) -> None:
     """Refuse with PaymentAmountError an amount of nothing, or of more than is due; a part of it is taken."""
-    if amount.currency != due.currency or not Money.zero(due.currency) < amount <= due:
+    if not _is_part(amount, due):
         raise PaymentAmountError(amount=str(amount), due=str(due))
+
+
+def check_give_back(amount: Money, credit: Money) -> None:
+    """Refuse with GiveBackAmountError an amount of nothing, or of more than is to be given back."""
+    if not _is_part(amount, credit):
+        raise GiveBackAmountError(amount=str(amount), credit=str(credit))
+
+
+def _is_part(amount: Money, whole: Money) -> bool:
+    return amount.currency == whole.currency and Money.zero(whole.currency) < amount <= whole

@@ -88,6 +88,9 @@ def test_a_vietqr_pays_a_running_stay_ahead(client, stay, now):
     left(client, head, url)
     found = client.get(f"{url}/payments", headers=head).json
     assert found["to_give_back"]["minor"] == 25_000
+    more = client.post(f"{url}/refunds", headers=head, json=cash(25_001))
+    assert problem(more) == (422, "give-back-amount")
+    assert more.json["detail"] == "25,001 VND cannot be given back: 25,000 VND is to be given back."
     back = client.post(f"{url}/refunds", headers=head, json=cash(25_000))
     assert (back.status_code, back.json["to_give_back"]["minor"]) == (201, 0)
 
