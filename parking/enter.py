@@ -21,6 +21,7 @@ from parking.rules.session import EventKind
 from parking.rules.stay import StayEvent
 from parking.sessions import (
     AHEAD,
+    LATE,
     Session,
     bill,
     book_at,
@@ -82,14 +83,12 @@ def quote_stay(
     return quote_between(table, entered_at, left_at, extras=units, asked_at=asked_at)
 
 
-def enter(
-    tx: Connection, entering: Entering, *, actor: str, now: datetime, full_is_an_error: bool = True
-) -> Session:
+def enter(tx: Connection, entering: Entering, *, actor: str, now: datetime, seen: bool = False) -> Session:
     """Begin a session and return it.
 
     UnknownPlaceError, UnknownVehicleClassError and NoRateError before anything is written; PlaceFullError,
-    AlreadyParkedError, ImpossibleTimesError (an entry in the future), SessionIdReusedError. With `full_is_an_error`
-    off a full place takes it in: what a camera saw come in is in.
+    AlreadyParkedError, ImpossibleTimesError (an entry in the future, or told later than LATE), SessionIdReusedError.
+    What a camera has `seen` come in is in: however full the place, and however late it is told.
     """
     rates = Rates(tx)
     book = book_at(rates, entering.place_id, entering.at)
@@ -114,6 +113,12 @@ def enter(
     told_to = event_store.find_account(tx, event.event_id)
     if told_to is not None:
         return find_told(tx, told_to, event, now=now)
+    if not seen and entering.at < now - LATE:
+        raise ImpossibleTimesError(
+            entered_at=entering.at.astimezone(place.zone).isoformat(),
+            left_at=now.astimezone(place.zone).isoformat(),
+            reason=f"an entry is told within {LATE.days} days",
+        )
     reserved = store.find_reserved(tx, place.place_id, entering.subject, at=entering.at)
     account, guest = account_of(entering.account, entering.event_id, reserved)
     lock_parker(tx, account, guest=guest, now=now)
@@ -123,7 +128,7 @@ def enter(
     parked = keys.find_running(tx, place.place_id, entering.subject)
     if parked is not None:
         raise AlreadyParkedError(place_id=place.place_id, session_id=str(parked))
-    if reserved is None and full_is_an_error:
+    if reserved is None and not seen:
         check_space(tx, place, now=now)
     day = service_day(event.at, place.day_starts, place.zone)
     event_store.insert_event(

@@ -30,14 +30,13 @@ from parking.rules.plate_event import (
 )
 from parking.rules.session import EventKind, State
 from parking.rules.stay import StayEvent, fold_stays
-from parking.sessions import AHEAD, Session, bill, find_session, lock_parker, lock_session, tell
+from parking.sessions import AHEAD, LATE, Session, bill, find_session, lock_parker, lock_session, tell
 from parking.store import events as event_store
 from parking.store import plates as store
 from parking.store import stays as stay_store
 from parking.store.stays import StayRow
 
 UNREAD = "plate_unread"
-LOOK_BACK: Final = timedelta(days=45)  # later than this a gate's upload waits for a person anyway
 LONGEST_STAY: Final = timedelta(days=30)
 
 
@@ -62,7 +61,7 @@ def place_of_gate(tx: Connection, gate_id: str, *, now: datetime) -> Place:
     book = Rates(tx).at(now)
     place = book.place_of_gate(gate_id) if book else None
     if place is None:
-        raise UnknownPlaceError(place_id=gate_id)
+        raise UnknownPlaceError(place_id=gate_id, what="gate")
     return place
 
 
@@ -153,7 +152,7 @@ def _begin(
         at=seen.at,
         gate_id=seen.gate_id,
     )
-    return enter(tx, entering, actor=actor, now=now, full_is_an_error=False)
+    return enter(tx, entering, actor=actor, now=now, seen=True)
 
 
 def _leave_unseen(tx: Connection, seen: PlateSeen, place: Place, *, actor: str, now: datetime) -> Session:
@@ -188,7 +187,7 @@ def list_late(tx: Connection, *, now: datetime) -> tuple[tuple[UUID, UUID, UUID]
 
     A gate that was offline told of the card's entry after a camera had begun or ended a session by the plate alone.
     """
-    strays = store.list_strays(tx, since=now - LOOK_BACK)
+    strays = store.list_strays(tx, since=now - LATE)
     places: dict[str, list[store.Stray]] = {}
     for each in strays:
         places.setdefault(each.place_id, []).append(each)

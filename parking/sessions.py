@@ -22,7 +22,7 @@ from parking.publish_rates import Rates
 from parking.rights import list_held
 from parking.rules.bill import StayBill, price_folded
 from parking.rules.book import RateBook
-from parking.rules.errors import ImpossibleTimesError, NoRateError, UnknownPlaceError
+from parking.rules.errors import ImpossibleTimesError, NoRateError, SessionStateError, UnknownPlaceError
 from parking.rules.session import EventKind, State, take_step
 from parking.rules.stay import Stay, StayEvent, as_if_left
 from parking.store import events as event_store
@@ -31,6 +31,7 @@ from parking.store.keys import find_key
 from parking.store.stays import StayRow
 
 AHEAD: Final = timedelta(minutes=5)  # clocks of an operator's own gates may run this far before ours
+LATE: Final = timedelta(days=45)  # what is older a person does not tell, nor does a gate that was offline
 # What only makes sense with an end in the future.
 _UNTIL: Final = frozenset({EventKind.EXTENDED, EventKind.PAID})
 
@@ -159,7 +160,8 @@ def tell(
         return read_session(tx, row, now=now, again=True)
     take_step(State(row.state), kind)
     if kind is EventKind.LEFT and row.state == State.LEFT.value:
-        take_step(State.VOIDED, kind)  # an exit repeats itself at a gate, never through the API
+        # An exit repeats itself at a gate, never through the API.
+        raise SessionStateError(state=row.state, event=kind.value)
     past = kind in _UNTIL and until is not None and until <= at
     if at > now + AHEAD or (row.entered_at is not None and at < row.entered_at) or past:
         raise ImpossibleTimesError(

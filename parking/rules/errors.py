@@ -12,9 +12,12 @@ class RateFilesInvalidError(DomainError):
 
 
 class UnknownPlaceError(DomainError):
-    """No place of that id."""
+    """No place, or no gate, of that id."""
 
-    detail = "There is no place “{place_id}”."
+    detail = "There is no {what} “{place_id}”."
+
+    def __init__(self, *, place_id: str, what: str = "place") -> None:
+        super().__init__(place_id=place_id, what=what)
 
 
 class UnknownVehicleClassError(DomainError):

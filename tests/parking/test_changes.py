@@ -62,6 +62,13 @@ def test_a_reservation_becomes_the_session_of_who_comes(tx, rates, now):
     assert (again.again, again.row.stay_id) == (True, held.row.stay_id)
 
 
+def test_an_entry_told_in_time_may_be_told_again_at_any_time(tx, rates, now):
+    coming = entering(reserving(now), now)
+    began = enter(tx, coming, actor="t", now=now)
+    again = enter(tx, coming, actor="t", now=now + timedelta(days=46))
+    assert (again.again, again.row.stay_id) == (True, began.row.stay_id)
+
+
 def test_a_hold_is_no_time_that_was_paid(tx, rates, now):
     asked = reserving(now)
     reserve(tx, asked, actor="t", now=now)

@@ -149,7 +149,18 @@ def test_a_session_ends_once(client, begin, bearer, now):
     assert client.post(f"{where}/leave", headers=head, json={"event_id": str(uuid4())}).status_code == 200
     for verb, more in (("leave", {}), ("extend", {"until": (now + timedelta(hours=2)).isoformat()})):
         body = {"event_id": str(uuid4()), **more}
-        assert problem(client.post(f"{where}/{verb}", headers=head, json=body)) == (409, "session-state")
+        refused = client.post(f"{where}/{verb}", headers=head, json=body)
+        assert problem(refused) == (409, "session-state")
+        assert refused.json["state"] == "left"
+
+
+@pytest.mark.parametrize(("minutes", "expected"), [(45 * 24 * 60, 201), (45 * 24 * 60 + 1, 422)])
+def test_an_entry_is_told_within_45_days(client, begin, bearer, now, minutes, expected):
+    told = client.post(f"{BASE}/sessions", headers=bearer(), json=entry(now, minutes))
+    assert told.status_code == expected
+    if expected == 422:
+        assert problem(told) == (422, "impossible-times")
+        assert "an entry is told within 45 days" in told.json["detail"]
 
 
 def test_the_last_space_is_given_once(client, begin, bearer, now):

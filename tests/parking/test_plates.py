@@ -119,6 +119,10 @@ def test_a_plate_of_its_own_enters_and_leaves(tx, rates, now):
     assert (gone.session.row.state, gone.session.bill.charged().minor) == ("left", 25_000)
 
 
+def test_what_a_camera_saw_come_in_is_never_too_late(tx, rates, now):
+    assert read(tx, seen(at=now - timedelta(days=46)), now).how == "began"
+
+
 def test_a_misread_exit_ends_the_only_session_alike(tx, rates, now):
     read(tx, seen(at=now, subject=B), now)
     later = now + timedelta(minutes=50)
@@ -175,6 +179,8 @@ def test_readings_over_http(client, bearer, now):
     ):
         wrong = {**body, "event_id": str(uuid4()), **changes}
         assert problem(client.post(f"{BASE}/plate-events", headers=head, json=wrong)) == expected
+    nowhere = client.post(f"{BASE}/plate-events", headers=head, json={**body, "gate_id": "nowhere"})
+    assert nowhere.json["detail"] == "There is no gate “nowhere”."
     assert problem(client.post(f"{BASE}/plate-events", headers=bearer("other"), json=body)) == (
         403,
         "other-operator",
