@@ -132,12 +132,24 @@ def list_events(tx: Connection, shift: Shift) -> tuple[ShiftEvent, ...]:
 
 
 def sum_cash(tx: Connection, till: str, *, after: datetime | None, until: datetime) -> int:
-    """Return the cash that came into a till, less what was given back, in `(after, until]`, in minor units."""
+    """Return the cash that came into a till, less what was given back, in `(after, until]`, in minor units.
+
+    For stays, and for rights that were sold there.
+    """
     return int(
         tx.execute(
             text(
-                "SELECT coalesce(sum(amount_minor), 0)::bigint FROM parking_payment"
-                " WHERE till = :till AND paid_at > coalesce(CAST(:after AS timestamptz), '-infinity') AND paid_at <= :until"
+                """
+                SELECT coalesce(sum(minor), 0)::bigint FROM (
+                    SELECT amount_minor, paid_at FROM parking_payment WHERE till = :till
+                    UNION ALL
+                    SELECT price_minor, assigned_at FROM parking_right WHERE till = :till AND till <> ''
+                    UNION ALL
+                    SELECT -refund_minor, recorded_at FROM parking_right
+                    JOIN parking_right_end USING (fare_account_id, right_id) WHERE till = :till AND till <> ''
+                ) AS moved (minor, at)
+                WHERE at > coalesce(CAST(:after AS timestamptz), '-infinity') AND at <= :until
+                """
             ),
             {"till": till, "after": after, "until": until},
         ).scalar_one()

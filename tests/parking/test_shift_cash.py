@@ -1,9 +1,12 @@
-"""What a till cannot do: give more than it should hold, hold less than nothing, or tell of another operator's shift."""
+"""What lies in a till, and what it cannot do: give more than it should hold, or tell of another operator's shift."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
+from ledger.accounts import open_accounts, read_balances
+from ledger.rules import chart
 from tests.parking.test_parking_api import BASE, problem
 
 
@@ -76,3 +79,38 @@ def test_a_busy_till_names_its_shift_to_its_own_operator_only(client, bearer, sh
     assert problem(theirs) == (409, "till-busy")
     assert shift_id not in theirs.text
     assert theirs.json["detail"] == "Till gate-7 has a shift that is not closed: another operator's."
+
+
+def test_a_pass_sold_at_a_till_is_its_shifts_cash_and_so_is_what_is_given_back(client, begin, bearer, clock):
+    one, two = bearer("hoankiem-parking"), bearer("hoankiem-parking")
+    body = opening("hk-1", "hoan-kiem-01")
+    url = f"{BASE}/shifts/{body['shift_id']}"
+    assert client.post(f"{BASE}/shifts", headers=one, json=body).status_code == 201
+    clock.advance(timedelta(minutes=1))
+    begins = clock.now() + timedelta(days=1)
+    sold = {
+        "right_id": str(uuid4()),
+        "spec_id": "hoan-kiem-12-month",
+        "place_id": "hoan-kiem-01",
+        "medium": {"kind": "plate", "value": "30A-123.45"},
+        "valid_from": begins.isoformat(),
+        "valid_to": (begins + timedelta(days=30)).isoformat(),
+        "till": "hk-1",
+    }
+    assert client.post(f"{BASE}/rights", headers=one, json=sold).status_code == 201
+    assert client.get(url, headers=one).json["taken"]["minor"] == 4_000_000
+    clock.advance(timedelta(minutes=1))
+    again = {**sold, "right_id": str(uuid4()), "medium": {"kind": "plate", "value": "30A-999.99"}}
+    assert client.post(f"{BASE}/rights", headers=one, json=again).status_code == 201
+    ended = client.post(f"{BASE}/rights/{again['right_id']}/end", headers=one, json={"note": "changed mind"})
+    assert ended.status_code == 200
+    clock.advance(timedelta(minutes=1))
+    counted = client.post(f"{url}/counts", headers=one, json=told(4_500_000)).json
+    assert (counted["taken"]["minor"], counted["variance"]["minor"]) == (4_000_000, 0)
+    closed = client.post(f"{url}/close", headers=two, json={"event_id": str(uuid4())})
+    assert closed.json["state"] == "closed"
+    with begin() as tx:
+        specs = chart.till("hk-1"), chart.operator_cash("hoankiem-parking")
+        open_accounts(tx, specs, clock.now())
+        found = read_balances(tx, [spec.account_id for spec in specs], clock.now())
+        assert [found[spec.account_id].posted.minor for spec in specs] == [0, 4_000_000]
