@@ -45,6 +45,7 @@ def end_torn_actions(
 
     A torn tap that had committed has done what it names. A load that was not committed is withdrawn: the reader that
     began it may not begin it again, since to it the card looks as if it had, and its amount is free to be asked for anew.
+    That reader's own word alone does so: another's torn tap that names the load says nothing of it.
     """
     keys = {(claim.card_id, claim.counter - back) for claim in claims for back in (0, 1)}
     keys |= {(one.card_id, one.record.tmc) for one in seen if one.torn}
@@ -61,7 +62,7 @@ def end_torn_actions(
             continue
         if committed:
             _end(tx, card_id, action_id, ActionOutcome.DONE, _device(record), now)
-        elif _is_load(tx, card_id, action_id):
+        elif _is_load_at(tx, card_id, action_id, record.device_id):
             _end(tx, card_id, action_id, ActionOutcome.WITHDRAWN, f"{_device(record)}: {_NOT_COMMITTED}", now)
 
 
@@ -72,9 +73,13 @@ def _named(record: TapRecord) -> UUID | None:
     return None
 
 
-def _is_load(tx: Connection, card_id: UUID, action_id: UUID) -> bool:
+def _is_load_at(tx: Connection, card_id: UUID, action_id: UUID, device_id: UUID) -> bool:
     asked = card_actions.find(tx, card_id, action_id)
-    return asked is not None and asked.action == ActionKind.LOAD_PURSE.value
+    return (
+        asked is not None
+        and asked.action == ActionKind.LOAD_PURSE.value
+        and asked.detail["device"] == str(device_id)
+    )
 
 
 def _end(

@@ -110,6 +110,17 @@ def test_a_load_whose_torn_tap_did_not_commit_is_free_to_be_asked_for_again(worl
     assert row.outcome == outcome
 
 
+def test_another_readers_torn_tap_withdraws_no_load(world):
+    card, other, named = world.card(), world.reader("bus-01"), world.reader("bus-02")
+    detail = {"amount": "30000", "device": str(named.device_id), "asked_at": world.now.isoformat()}
+    action_id = wanted(world, card, ActionKind.LOAD_PURSE, detail)
+    other.tap(card, reason=f"{REASON}{action_id}", phase=Phase.TORN, committed=False)
+    named.tap(card)
+    for upload in (other.upload(), named.upload()):
+        take(world, upload)
+    assert waiting(world) == [action_id], "asked for anew, it could be loaded twice"
+
+
 def test_a_torn_tap_of_which_nothing_more_is_known_leaves_its_action_waiting(world):
     card, torn, other = world.card(), world.reader("bus-01"), world.reader("bus-02")
     action_id = wanted(world, card)
