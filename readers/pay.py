@@ -183,15 +183,20 @@ def may_load(
 ) -> bool:
     """Return whether this reader may carry a load out now: money goes onto a card once, whatever is killed or lost.
 
-    One reader is named, no other does it. `done_at` is the card's counter under which it was begun here: a card whose
-    counter is not beyond that has not committed it. A load asked for before this journal began may stand in one that
-    is lost.
+    One reader is named, no other does it. A load asked for before this journal began may stand in one that is lost.
     """
-    if (
-        action.detail["device"] != str(device_id)
-        or datetime.fromisoformat(action.detail["asked_at"]) <= began_at
-    ):
-        return False
+    return (
+        action.detail["device"] == str(device_id)
+        and datetime.fromisoformat(action.detail["asked_at"]) > began_at
+        and may_begin(prior_tmc, done_at)
+    )
+
+
+def may_begin(prior_tmc: int, done_at: int | None) -> bool:
+    """Return whether an action is still to be done here. `done_at` is the card's counter under which it was begun.
+
+    A card whose counter has not come so far has not committed it.
+    """
     return done_at is None or prior_tmc < done_at
 
 

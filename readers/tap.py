@@ -167,7 +167,7 @@ class _Visit:
                 and (
                     self._may_load(one, read, pays=pays)
                     if one.kind is ActionKind.LOAD_PURSE
-                    else one.action_id not in desk.acted
+                    else pay.may_begin(read.prior_tmc, desk.acted.get(one.action_id))
                 )
             ),
             None,

@@ -72,6 +72,19 @@ def test_a_torn_tap_carries_nothing_out_until_it_is_proven(bench):
     ]
 
 
+@pytest.mark.parametrize("kind", DETAIL)
+def test_what_a_torn_tap_did_not_commit_is_done_by_the_next(bench, kind):
+    adopt(bench, **told(action(5, kind)))
+    assert present(bench, soft_card(6)).message.en == "Tap recorded"
+    card = soft_card(5)
+    present(bench, card, Fault.TEAR_BEFORE)
+    later(bench)
+    done = present(bench, card)
+    later(bench)
+    assert (done.phase, done.message.en == "Tap recorded") == ("DONE", False)
+    assert present(bench, card).message.en == "Tap recorded", "once"
+
+
 def test_a_refused_card_has_nothing_done_to_it(bench):
     adopt(bench, version=2, denied=(5,), **told(action(5, ActionKind.UNBLOCK)))
     shown = present(bench, soft_card(5))
