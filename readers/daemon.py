@@ -269,7 +269,7 @@ class Daemon:
         desk = self.desk
         report: Mapping[str, object] = {
             "at": self.time.now().isoformat(),
-            "state": self.machine.state.value,
+            "state": self._told.value,
             "why": list(self._why),
             **describe_journal(desk.journal if desk else None, self._uplink.chained_up_to),
             "uplink": self._uplink.problem or self._errands.problem,
@@ -285,14 +285,15 @@ class Daemon:
             write_private(self.config.state_dir / STATUS_FILE, json.dumps(report).encode())
         return report
 
-    def _watch(self, before: State, event: Event, after: State) -> None:
+    def _watch(self, _before: State, event: Event, after: State) -> None:
         # Passing through IDLE on the way from one card to the next is no news.
-        if after in _TOLD and after is not self._told and before is not State.WAIT_REMOVAL:
+        passing = event is Event.REMOVED
+        if after in _TOLD and after is not self._told and not passing:
             self._told = after
             self._tell_state(event.value)
 
     def _tell_state(self, because: str) -> None:
-        self._note("state", {"state": self.machine.state.value, "because": because, "why": list(self._why)})
+        self._note("state", {"state": self._told.value, "because": because, "why": list(self._why)})
         self._errands.beat_soon()
 
     def _note(self, event: str, fields: Mapping[str, object]) -> None:
