@@ -186,8 +186,8 @@ def _vault(
 def personalisation(keyring: Keyring, issued: IssuedCard) -> dict[str, object]:
     """Return what the personalisation station (or a software card) is given: one entry of cards.json.
 
-    {"serial", "uid", "keys": {"AUTH", "TMAC", …: hex}, "generation", "info"}, and "purse": 0 for a stored-value card. It holds the card's keys: whoever
-    has it is the card.
+    {"serial", "uid", "keys": {"AUTH", "TMAC", …: hex}, "generation", "info"}, and "purse": 0 for a stored-value card.
+    It holds the card's keys: whoever has it is the card.
     """
     keys = keyring.card_keys(issued.uid, issued.key_generation)
     return {

@@ -58,7 +58,8 @@ def register(
     """Return the medium of a token on an account, made if it is new; only a keyed hash of the token is kept.
 
     For QR the token is the phone's 32-byte public key. The same token on the same account again answers the same, with
-    a fresh certificate, unless the medium is blocked or found to be shared or forged. The account is locked by the caller. BadTokenError; CardIssuedError for another's token.
+    a fresh certificate, unless the medium is blocked or found to be shared or forged. The account is locked by the
+    caller. BadTokenError; CardIssuedError for another's token.
     """
     if kind is MediumKind.QR:
         why = "" if len(token) == 32 else "a public key has 32 bytes"

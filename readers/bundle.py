@@ -4,8 +4,8 @@
 
 The document: version, made_at, device_id, tariff_version, deny_version, deny_digest, deny (base64 of a deny list
 snapshot, or a list of serials) or deny_delta (base64 of what leads there from the list that is held), generations,
-actions (base64 of an action list), passback_s, risk, purse_* (`readers.terms`), keys (base64 box to this device of {"AUTH" and, for
-purses, "DEBIT": {generation: hex}, "LOAD": {serial: hex}}).
+actions (base64 of an action list), passback_s, risk, purse_* (`readers.terms`), keys (base64 box to this device of
+{"AUTH" and, for purses, "DEBIT": {generation: hex}, "LOAD": {serial: hex}}).
 Keys are opened in memory only; on disk the bundle stays as it came, and the deny list that a delta led to lies beside it
 (`readers.denials`), good only for the digest that the signed bundle names.
 """

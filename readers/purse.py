@@ -9,8 +9,8 @@
     Debit or LimitedCredit or neither, WriteRecord, [WriteData 05], CommitReaderID, CommitTransaction
 
 LimitedCredit gives back at most what the card's last payment took, which the card itself sees to: a stolen DEBIT key
-makes no money. NonFirst keeps the session's identifier and counter, and the transaction: CardInfo as it was read under AUTH is in the
-transaction MAC. Load, debit, record and reader id count together with the commit or not at all.
+makes no money. NonFirst keeps the session's identifier and counter, and the transaction: CardInfo as it was read under
+AUTH is in the transaction MAC. Load, debit, record and reader id count together with the commit or not at all.
 """
 
 from __future__ import annotations

@@ -50,8 +50,7 @@ Scanned = CodeSeen | Word
 class Scanner(threading.Thread):
     """Reads the port, asks about tokens, and hands over what was shown; `take` is the tap thread's side.
 
-    A port that is not there, or went away, is opened again every
-    two seconds; both are noted once.
+    A port that is not there, or went away, is opened again every two seconds; both are noted once.
     """
 
     def __init__(

@@ -83,8 +83,8 @@ class StateFile:
 def read_cards(path: Path, state: StateFile) -> dict[int, SoftCard | SoftToken]:
     """Return the cards of a list `[{"serial", "uid", "keys": {"AUTH", "TMAC"}, "generation", "info"}]` by serial.
 
-    All byte strings are hexadecimal; the keys are the card's own, already diversified. `{"serial", "idm", "system"}` is a
-    FeliCa token.
+    All byte strings are hexadecimal; the keys are the card's own, already diversified. `{"serial", "idm", "system"}` is
+    a FeliCa token.
     """
     try:
         rows = json.loads(path.read_text())
