@@ -287,8 +287,7 @@ class Daemon:
 
     def _watch(self, _before: State, event: Event, after: State) -> None:
         # Passing through IDLE on the way from one card to the next is no news.
-        passing = event is Event.REMOVED
-        if after in _TOLD and after is not self._told and not passing:
+        if after in _TOLD and after is not self._told and event is not Event.REMOVED:
             self._told = after
             self._tell_state(event.value)
 

@@ -4,7 +4,6 @@ import json
 import socket
 import time
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,7 +12,7 @@ from kernel.wire.tap import ClockState, Phase, decode_tap
 from readers.bundle import FILE
 from readers.config import load_config
 from readers.daemon import MAINTENANCE_FILE, STATUS_FILE, Daemon
-from readers.errors import ConfigError, EnrolmentError, FieldLostError, ReaderError
+from readers.errors import ConfigError, EnrolmentError, ReaderError
 from readers.notify import tell_systemd
 from readers.softcard.card import Fault
 from readers.states import State
@@ -26,16 +25,7 @@ from tests.readers.kit import (
     wait_until,
     write_config,
 )
-from tests.readers.loop import (
-    CardField,
-    LeavingChannel,
-    events,
-    in_service,
-    lights,
-    present,
-    running,
-    taps,
-)
+from tests.readers.loop import CardField, events, in_service, lights, present, running, taps
 
 
 def test_a_day_of_a_reader(tmp_path, office):
@@ -282,62 +272,6 @@ def test_disk_low_is_degraded_and_still_serves(tmp_path, office):
         assert present(daemon, soft_card(1)) == ("green", "DONE")
         wait_until(lambda: daemon.machine.state is State.DEGRADED)
     assert [(e["state"], e["why"]) for e in events(config, "state")] == [("DEGRADED", ["disk-low"])]
-
-
-class Asked(LeavingChannel):
-    """A card at each of whose answers the reader is asked how it is."""
-
-    def __init__(self, card, ask):
-        super().__init__(card)
-        self._ask = ask
-
-    def transceive(self, apdu, timeout_s):
-        self._ask()
-        return super().transceive(apdu, timeout_s)
-
-
-class AskingField(CardField):
-    ask = None
-
-    def wait_for_card(self, timeout_s):
-        channel = super().wait_for_card(timeout_s)
-        return channel and Asked(channel._card, self.ask)
-
-
-def test_whoever_asks_during_a_tap_hears_what_the_reader_is_and_not_what_it_does(tmp_path, office):
-    config = enrolled(tmp_path, url=office.url)
-    config = replace(config, journal=replace(config.journal, disk_low_mb=1_000_000))
-    field, said = AskingField(), []
-    with running(config, field) as daemon:
-        field.ask = lambda: said.append((daemon.machine.state, daemon._report()["state"]))
-        wait_until(lambda: in_service(daemon))
-        assert present(daemon, soft_card(1)) == ("green", "DONE")
-    assert {State.AUTH, State.COMMIT} <= {state for state, _ in said}
-    assert {told for _, told in said} == {"DEGRADED"}
-
-
-class Pulled(LeavingChannel):
-    """A card beside which the reader's cable is pulled once it was served."""
-
-    def present(self):
-        raise FieldLostError("usb gone")
-
-
-class PulledField(CardField):
-    def wait_for_card(self, timeout_s):
-        channel = super().wait_for_card(timeout_s)
-        self.broken = channel is not None
-        return channel and Pulled(channel._card)
-
-
-def test_a_device_that_goes_while_a_card_lies_there_is_told_at_once(tmp_path, office):
-    config = enrolled(tmp_path, url=office.url)
-    with running(config, PulledField()) as daemon:
-        wait_until(lambda: in_service(daemon))
-        present(daemon, soft_card(1))
-        wait_until(lambda: any(beat["state"] == "OUT_OF_SERVICE" for beat in office.heartbeats))
-    assert lights(config)[0] == ("green", "DONE")
-    assert ("OUT_OF_SERVICE", ["usb gone"]) in [(e["state"], e["why"]) for e in events(config, "state")]
 
 
 def test_heartbeats_are_sent_where_the_server_takes_them(tmp_path, office):
