@@ -5,12 +5,12 @@ A provider's own interface is another class with these two methods (docs/settlem
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
 from ledger.rails.einvoice import Answer, read_answers
+from service.whole_file import write_whole
 
 OUT: Final = "out"
 ANSWERS: Final = "answers"
@@ -41,12 +41,7 @@ class InvoiceFolder:
         for name, content in documents:
             path = self.folder / OUT / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            half = path.with_suffix(".part")
-            with half.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            half.replace(path)
+            write_whole(path, content)
 
     def answers(self) -> Iterator[tuple[str, tuple[Answer, ...]]]:
         """Yield the files of answers by name; MalformedAnswersError at one that cannot be read."""

@@ -11,8 +11,10 @@ from apiflask import APIBlueprint, abort
 from flask import Response, make_response, request
 from pydantic import BaseModel, ConfigDict, Field
 
-from kernel.money import VND, Money
+from kernel.money import Money
+from kernel.service_day import local_date
 from ledger import subsidy
+from ledger.rules.book_day import ZONE
 from ledger.rules.subsidy import Subsidy, SubsidyEvent
 from service import funder_statement
 from service.auth import principal, requires
@@ -86,7 +88,7 @@ def list_statements() -> dict[str, Any]:
     running = services()
     with running.database.read() as tx:
         found = subsidy.list_subsidies(tx)
-        unclaimed = subsidy.list_unclaimed(tx, running.clock.now().date())
+        unclaimed = subsidy.list_unclaimed(tx, local_date(running.clock.now(), ZONE))
     return {
         "subsidies": [as_document(one) for one in found],
         "unclaimed": [
@@ -129,7 +131,9 @@ def get_funder_statement(subsidy_id: UUID) -> Response:
 def sign_subsidy(subsidy_id: UUID, json_data: SubsidySignAsked) -> dict[str, Any]:
     """Approve, refuse or withdraw as the second person, never the maker; approving names the total."""
     running = services()
-    confirmed = None if json_data.total_minor is None else Money(json_data.total_minor, VND)
+    with running.database.read() as tx:
+        unit = subsidy.get(tx, subsidy_id).total.currency
+    confirmed = None if json_data.total_minor is None else Money(json_data.total_minor, unit)
     return as_document(
         running.database.run(
             lambda tx: job.decide(

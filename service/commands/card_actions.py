@@ -57,12 +57,11 @@ def ask_action(
     Example: lienthong card ask 4711 unblock --until 2026-12-31 --cause "debt paid at the desk"
     """  # noqa: D301  (click reads \b)
     from access import actions, issue
-    from kernel.ids import uuid7
     from ledger.rules.book_day import ZONE
 
     detail = dict(each.partition("=")[::2] for each in details)
     now = context.clock().now()
-    minted = action_id or uuid7(now)
+    minted = context.minted(action_id)
     with context.database() as database, database.begin() as tx:
         card = issue.get_card(tx, serial=serial)
         new = actions.want(

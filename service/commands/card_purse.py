@@ -47,12 +47,12 @@ def load(serial: int, reader: str, amount: int | None, cause: str, action_id: UU
     Example: lienthong card load 4711 --at bus-01 --amount 50000 --cause 'topped up at the kiosk'
     """  # noqa: D301  (click reads \b)
     from access import enrol
-    from kernel.ids import DeviceId, uuid7
+    from kernel.ids import DeviceId
     from service.commands import context
     from service.jobs import purse
 
     now = context.clock().now()
-    made = action_id or uuid7(now)
+    made = context.minted(action_id)
     with context.database() as database, database.begin() as tx:
         named = [each for each in enrol.list_devices(tx) if each.name == reader]
         if len(named) != 1:

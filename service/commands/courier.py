@@ -39,12 +39,12 @@ def courier_of(file: Path | None, webhook: str | None, key_file: Path | None) ->
     """Return the courier that the options name.
 
     Raises:
-        click.UsageError: none or both of them, or a webhook without an http(s) address or a key.
+        click.ClickException: none or both of them, or a webhook without an http(s) address or a key.
     """
     if (file is None) == (webhook is None):
-        raise click.UsageError("name a --file or a --webhook")
+        raise click.ClickException("name a --file or a --webhook")
     if file is not None:
         return FileCourier(file)
     if key_file is None or webhook is None or not webhook.startswith(("http://", "https://")):
-        raise click.UsageError("a webhook is http(s) and needs a --key-file")
+        raise click.ClickException("a webhook is http(s) and needs a --key-file")
     return WebhookCourier(webhook, key_file.read_bytes().rstrip(b"\r\n"))

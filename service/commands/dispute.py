@@ -86,19 +86,18 @@ def raise_one(
       lienthong dispute raise 17 --tap 019a3f0e-6a1c-7b5e-9d7e-2f7f4b1c0a11 --reason "Tôi không đi chuyến này"
     """  # noqa: D301  (click reads \b)
     from access import issue
-    from kernel.ids import uuid7
     from ledger import dispute as verbs
 
     if [tap, session, entry].count(None) != 2:
         raise click.UsageError("name one of --tap, --session and --entry")
-    now = context.clock().now()
+    now, minted = context.clock().now(), context.minted(dispute_id)
     with context.database() as database, database.begin() as tx:
         account = context.account_of(tx, serial, now)
         issue.lock_accounts(tx, (account,))
         made = verbs.raise_dispute(
             tx,
             account,
-            dispute_id=dispute_id or uuid7(now),
+            dispute_id=minted,
             entry_id=entry,
             cause=f"tap:{tap}" if tap else f"stay:{session}" if session else "",
             reason=reason,

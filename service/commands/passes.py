@@ -63,6 +63,8 @@ def list_passes(serial: int, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_document(one) for one in found], indent=2))
         return
+    if not found:
+        click.echo(f"card {serial} has no passes")
     for one in found:
         end = f"  given back: {one.refunded}" if one.refunded is not None else ""
         click.echo(
@@ -76,24 +78,30 @@ def list_passes(serial: int, as_json: bool) -> None:
 @click.argument("pass_id", type=click.UUID)
 @click.option("--reason", default="", help="For the record.")
 @click.option("--dry-run", is_flag=True, help="Only say what it would come to.")
-def refund(serial: int, pass_id: UUID, reason: str, dry_run: bool) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask whether the money shall be given back.")
+def refund(serial: int, pass_id: UUID, reason: str, dry_run: bool, yes: bool) -> None:
     """Give back what is unused of a pass, by the tariff's rule, to whoever paid for it.
 
     \b
-    Example:
+    Examples:
       lienthong passes refund 17 019a3f0e-6a1c-7b5e-9d7e-2f7f4b1c0a11 --dry-run
+      lienthong passes refund 17 019a3f0e-6a1c-7b5e-9d7e-2f7f4b1c0a11 --reason "moves away"
     """  # noqa: D301  (click reads \b)
     now, by = context.clock().now(), context.actor()
     with context.database() as database, database.begin() as tx:
-        account = context.account_of(tx, serial, context.clock().now())
+        account = context.account_of(tx, serial, now)
         book = context.shelf().books(tx).current()
-        if dry_run:
-            found = refund_pass.quote(tx, refund_pass.get_sale(tx, account, pass_id), tariff=book, now=now)
-            worth = f"nothing: {found.value}" if isinstance(found, NoRefund) else f"{found.amount}"
-            click.echo(f"{worth} (dry run)")
-            if not isinstance(found, NoRefund) and found.rule_status == "unknown":
-                click.echo(f"{found.rule}: this rule is unknown, its owner must decide", err=True)
-            return
+        sale = refund_pass.get_sale(tx, account, pass_id)
+        found = refund_pass.quote(tx, sale, tariff=book, now=now)
+    if dry_run:
+        worth = f"nothing: {found.value}" if isinstance(found, NoRefund) else f"{found.amount}"
+        click.echo(f"{worth} (dry run)")
+        if not isinstance(found, NoRefund) and found.rule_status == "unknown":
+            click.echo(f"{found.rule}: this rule is unknown, its owner must decide", err=True)
+        return
+    if not yes and sale.refunded is None and not isinstance(found, NoRefund):
+        click.confirm(f"Give back {found.amount} of pass {pass_id}, which ends it?", abort=True)
+    with context.database() as database, database.begin() as tx:
         done = refund_pass.refund_pass(
             tx, account, pass_id, tariff=book, by=f"{by.kind.value}:{by.actor_id}", now=now, reason=reason
         )

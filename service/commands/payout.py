@@ -13,6 +13,7 @@ from service.commands import context
 from service.database import Database
 from service.jobs import payouts as job
 from service.jobs.statements import write_documents
+from service.whole_file import write_whole
 
 _DAY = click.argument("day", type=click.DateTime(["%Y-%m-%d"]))
 
@@ -100,7 +101,7 @@ def release(day: datetime, out: Path) -> None:
         )
     _print(made)
     if content:
-        out.write_bytes(content)
+        write_whole(out, content)
         click.echo(f"payment file: {out}")
     else:
         click.echo("nobody is paid from our account: there is no payment file")

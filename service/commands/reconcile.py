@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection
 
-from kernel.ids import uuid7
 from ledger import recon_queue
 from ledger.rules.reconcile import Figures, Resolution, Why
 from ledger.take_bank_file import Taken
@@ -206,7 +205,7 @@ def match(item_ids: tuple[UUID, ...], note: str, match_id: UUID | None) -> None:
       lienthong reconcile match 0c71b2de-0000-8000-8000-000000000001 0c71b2de-0000-8000-8000-000000000002 --note "one transfer"
     """  # noqa: D301  (click reads \b)
     by, now = context.actor(), context.clock().now()
-    minted = match_id or uuid7(now)
+    minted = context.minted(match_id)
     _act(
         "match",
         (minted,),

@@ -7,14 +7,16 @@ from uuid import UUID
 
 import click
 
-from kernel.ids import uuid7
 from kernel.money import VND, Money
+from kernel.service_day import local_date
 from ledger import subsidy as verbs
+from ledger.rules.book_day import ZONE
 from ledger.rules.subsidy import Subsidy, SubsidyEvent
 from service import funder_statement
 from service.api.subsidies import as_document
 from service.commands import context
 from service.jobs import subsidies as job
+from service.whole_file import write_whole
 
 _ID = click.argument("subsidy_id", type=click.UUID)
 
@@ -36,7 +38,7 @@ def open(through: datetime | None) -> None:  # noqa: A001  (the command's name)
     Example:
       lienthong subsidy open --through 2026-11-30
     """  # noqa: D301  (click reads \b)
-    until = (through or context.clock().now()).date()
+    until = through.date() if through else local_date(context.clock().now(), ZONE)
     with context.database() as database, database.read() as tx:
         found = verbs.list_unclaimed(tx, until)
     for funder, claims, total in found:
@@ -59,7 +61,7 @@ def prepare(funder: str, through: datetime, subsidy_id: UUID | None) -> None:
       lienthong subsidy prepare city --through 2026-11-30
     """  # noqa: D301  (click reads \b)
     now = context.clock().now()
-    minted = subsidy_id or uuid7(now)
+    minted = context.minted(subsidy_id)
     with context.database() as database:
         made = database.run(
             lambda tx: job.prepare(
@@ -148,7 +150,7 @@ def statement(subsidy_id: UUID, out: Path) -> None:
         ("csv", funder_statement.write_csv(found)),
     ):
         path = out / f"{found.funder}-{found.reference}.{ending}"
-        path.write_bytes(content)
+        write_whole(path, content)
         click.echo(path)
 
 

@@ -233,7 +233,7 @@ def test_notices_are_listed_in_both_languages(run, shop, card):  # noqa: F811
 def test_an_action_for_a_card_is_asked_for_listed_and_withdrawn(run, shop, card):  # noqa: F811
     words = ("card", "ask", str(card.serial), "unblock", "--until", "2026-12-31", "--cause", "paid")
     asked = run(*words)
-    name = asked.split()[1].rstrip(":")
+    name = asked.split()[2]
     again = run(*words, "--id", name)
     assert again.endswith("asked for before\n")
     assert f"{name}  unblock  waiting" in run("card", "actions", str(card.serial))

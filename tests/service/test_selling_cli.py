@@ -72,7 +72,11 @@ def test_a_till_sells_lists_and_gives_back(run, shop):
     assert run(*selling) == sold, "a repeat is answered in any state of the shift"
     assert "270,666 VND" in run("passes", "refund", str(card.serial), pass_id, "--dry-run")
     assert shop.purse(card) == 0
-    assert run("passes", "refund", str(card.serial), pass_id).startswith("0 270,666 VND")
+    refund = ("passes", "refund", str(card.serial), pass_id)
+    assert "Give back 270,666 VND" in (asked := run(*refund))
+    assert (asked[0], shop.purse(card)) == ("1", 0), "nobody said yes"
+    assert run(*refund, "--yes").startswith("0 270,666 VND")
+    assert run(*refund).startswith("0 270,666 VND"), "what was given back is told again, and asks nothing"
     (listed,) = json.loads(run("passes", "list", str(card.serial), "--json")[2:])
     assert (listed["paid_by"], listed["refunded"]["minor"], shop.purse(card)) == ("till", 270_666, 270_666)
     assert run("passes", "sell", str(card.serial), "moon", "--till", "kiosk-7").startswith("1 ")
