@@ -86,19 +86,23 @@ LEDGER_BANK: Final = Relation(
 )
 
 # One row a key. The left side's numbers count up from 0 and the right side's down, so that the lowest and the highest of
-# a key tell a pair (one below 0, one above), one alone or two of one side.
+# a key tell a pair (one below 0, one above), one alone or two of one side. A grouping set is never grouped in parts by
+# processes that each have some of a key, which would group nearly everything twice.
 _GROUPED: Final = """
-CREATE TEMPORARY TABLE recon_pass ON COMMIT DROP AS
 SELECT min(place) AS low, max(place) AS high, count(*) AS members
-FROM (SELECT *, CASE WHEN {is_left} THEN item_no ELSE -item_no END AS place FROM ({source}) s) x
-GROUP BY {columns}, amount, {alone}
+FROM (SELECT *, CASE WHEN {is_left} THEN item_no ELSE -item_no END AS place FROM ({source}) s
+    WHERE hashtext({column}) {half} 0) x
+GROUP BY GROUPING SETS (({columns}, amount, {alone}))
 """
-# In the left side's order, so that the primary key grows at its end. What a person took apart stays apart.
+# In the left side's order, so that the primary key of the matches grows at its end.
+_PASS: Final = "CREATE TEMPORARY TABLE recon_pass ON COMMIT DROP AS {low} UNION ALL {high} ORDER BY high"
+# What a person took apart stays apart.
 _KEEP: Final = """
 INSERT INTO ledger_recon_edge (relation, left_no, right_no, turn, rule, made_at)
 SELECT :relation, high, -low, 1, :rule, :now FROM pg_temp.recon_pass p
-WHERE members = 2 AND low < 0 AND high > 0 {together} ORDER BY high
+WHERE members = 2 AND low < 0 AND high > 0 {together}
 """
+_NEVER: Final = 715_827_882  # pages: the setting's largest
 _ANY_UNDONE: Final = "SELECT EXISTS (SELECT FROM ledger_recon_edge WHERE NOT live)"
 _TOGETHER: Final = """AND NOT EXISTS (SELECT FROM ledger_recon_edge d
     WHERE NOT d.live AND d.left_no = p.high AND d.right_no = -p.low)"""
@@ -228,10 +232,21 @@ class _Matching:
             self.tx.execute(text(f"DROP TABLE IF EXISTS pg_temp.{table}"))
         columns = f"{key.column}, {self.same}"
         is_left = f"side = '{self.relation.sides[0]}'"
-        # Nearly every key has a group of its own: grouped in parts, each would be grouped twice.
-        self.tx.execute(text("SET LOCAL max_parallel_workers_per_gather = 0"))
-        self.run(_GROUPED.format(is_left=is_left, source=source.query, columns=columns, alone=key.alone))
-        self.tx.execute(text("SET LOCAL max_parallel_workers_per_gather TO DEFAULT"))
+        low, high = (
+            _GROUPED.format(
+                is_left=is_left,
+                source=source.query,
+                columns=columns,
+                column=key.column,
+                alone=key.alone,
+                half=half,
+            )
+            for half in ("<", ">=")
+        )
+        # Where there is much, a process a half: each reads all and groups the keys that are its own.
+        self.tx.execute(text(f"SET LOCAL min_parallel_table_scan_size = {_NEVER}"))
+        self.run(_PASS.format(low=low, high=high))
+        self.tx.execute(text("SET LOCAL min_parallel_table_scan_size TO DEFAULT"))
         undone = self.tx.execute(text(_ANY_UNDONE)).scalar_one()
         done: int = self.run(_KEEP.format(together=_TOGETHER if undone else ""), rule=key.rule.value).rowcount
         self.run(_LOOSE)

@@ -110,6 +110,23 @@ def test_one_statement_matches_what_a_slow_way_matches(
     inner.rollback()
 
 
+def test_several_processes_match_what_a_slow_way_matches(tx: Connection, now: datetime) -> None:
+    """As where there is much: each groups the keys of its own half."""
+    chance = Random(1)
+    rows: list[Movement] = [
+        (side, f"FT{n // 3}" if n % 7 else "", 100 + n % 2, n % 3, f"LT{n // 2}" if n % 5 else "")
+        for n in range(900)
+        for side in chance.sample(SIDES, chance.choice((1, 2, 2, 2)))
+    ]
+    chance.shuffle(rows)
+    plant(tx, rows, now)
+    for cost in ("parallel_setup_cost", "parallel_tuple_cost"):
+        tx.execute(text(f"SET LOCAL {cost} = 0"))
+    expected = slowly(rows)
+    assert len(expected) > 500
+    assert matched(tx, now, minor=0) == expected
+
+
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=movements)
 def test_no_movement_is_matched_twice_where_amounts_may_differ(
