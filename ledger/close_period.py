@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from uuid import UUID
 
@@ -79,7 +80,11 @@ def _know(tx: Connection, signer: SigningKey, earlier: Sequence[SigningKey], now
 
 
 def _seal(tx: Connection, day: date, now: datetime, signer: SigningKey) -> None:
-    chunks = list(rules.chunks_of(store.pieces(tx, day)))
+    pieces = list(store.pieces(tx, day))
+    with ThreadPoolExecutor(1) as aside:
+        hashing = aside.submit(list, rules.chunks_of(pieces))
+        closings.insert(tx, day)  # the server adds up while the tree is hashed here
+        chunks = hashing.result()
     previous = store.last_seal(tx)
     position = 1 if previous is None else previous.position + 1
     previous_head = rules.GENESIS if previous is None else previous.head
@@ -89,7 +94,6 @@ def _seal(tx: Connection, day: date, now: datetime, signer: SigningKey) -> None:
     unsigned = Seal(day, position, count, root, previous_head, b"", b"", b"", now, history)
     seal = rules.sign(unsigned, signer)
     store.insert_seal(tx, seal, chunks)
-    closings.insert(tx, day)
 
 
 def find_seal(tx: Connection, book_day: date) -> Seal:

@@ -95,7 +95,7 @@ FROM (SELECT *, CASE WHEN {is_left} THEN item_no ELSE -item_no END AS place FROM
 GROUP BY GROUPING SETS (({columns}, amount, {alone}))
 """
 # In the left side's order, so that the primary key of the matches grows at its end.
-_PASS: Final = "CREATE TEMPORARY TABLE recon_pass ON COMMIT DROP AS {low} UNION ALL {high} ORDER BY high"
+_BOTH: Final = "CREATE TEMPORARY TABLE recon_pass ON COMMIT DROP AS {low} UNION ALL {high} ORDER BY high"
 # What a person took apart stays apart.
 _KEEP: Final = """
 INSERT INTO ledger_recon_edge (relation, left_no, right_no, turn, rule, made_at)
@@ -245,7 +245,7 @@ class _Matching:
         )
         # Where there is much, a process a half: each reads all and groups the keys that are its own.
         self.tx.execute(text(f"SET LOCAL min_parallel_table_scan_size = {_NEVER}"))
-        self.run(_PASS.format(low=low, high=high))
+        self.run(_BOTH.format(low=low, high=high))
         self.tx.execute(text("SET LOCAL min_parallel_table_scan_size TO DEFAULT"))
         undone = self.tx.execute(text(_ANY_UNDONE)).scalar_one()
         done: int = self.run(_KEEP.format(together=_TOGETHER if undone else ""), rule=key.rule.value).rowcount
