@@ -122,7 +122,7 @@ def list_mendable(
     found = []
     for ride, header in _rides(tx, account, now):
         tariff = books.version(header.tariff_version)
-        rule = rule_of(ride, tariff)
+        rule = None if ride.companion else rule_of(ride, tariff)
         if ride.closed is Closed.MISSING_OFF and rule and now < open_until(ride, rule, tariff):
             charged = _charged(tx, account, header.service_day, ride.tap_id, tariff.currency)
             found.append(Mendable(ride, charged, open_until(ride, rule, tariff), rule.status))

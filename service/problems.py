@@ -202,6 +202,8 @@ TABLE: Final[dict[str, Row]] = {
     "pass-category": Row(422, "Pass of another category"),
     "pass-id-reused": Row(409, "Purchase id reused"),
     "unknown-ride": Row(404, "Ride unknown"),
+    "unknown-route": Row(404, "Route unknown"),
+    "unknown-stop": Row(404, "Stop unknown"),
     "ride-not-mended": Row(409, "Ride not mended"),
     "correction-id-reused": Row(409, "Correction id reused"),
     "pass-not-refundable": Row(409, "Pass not refundable"),

@@ -73,7 +73,8 @@ class Ride(NamedTuple):
     """One ride (or a tap that made none): `tap_id` is the tap its lines stand under.
 
     `face_value` is what the tariff charges before waivers, concessions, passes and caps; zero for a
-    torn or repeated tap and for a ride that is still open and not yet priced.
+    torn or repeated tap and for a ride that is still open and not yet priced. A `companion` rides along on the
+    holder's card and ends where the holder's ride ends.
     """
 
     tap_id: TapId
@@ -87,8 +88,10 @@ class Ride(NamedTuple):
     face_value: Money
     closed: Closed
     rule: str
+    companion: bool = False
 
     def to_json(self) -> dict[str, object]:
+        """Return the ride as JSON values; `companion` is there only where it is true."""
         return {
             "tap_id": str(self.tap_id),
             "tap_off_id": None if self.tap_off_id is None else str(self.tap_off_id),
@@ -101,6 +104,7 @@ class Ride(NamedTuple):
             "face_value": self.face_value.to_json(),
             "closed": self.closed.value,
             "rule": self.rule,
+            **({"companion": True} if self.companion else {}),
         }
 
     @classmethod
@@ -120,6 +124,7 @@ class Ride(NamedTuple):
             face_value=Money.from_json(face),
             closed=Closed(str(body["closed"])),
             rule=str(body["rule"]),
+            companion=bool(body.get("companion", False)),
         )
 
 

@@ -3,13 +3,16 @@
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from fare.rules.bill import Closed, Ride
 from fare.rules.sales import CorrectionRule
 from fare.rules.tariff import TariffBook
 from kernel.service_day import service_day
 
-_NO_RIDES = frozenset({Closed.TORN, Closed.PASSBACK})
+_NO_RIDES: Final = frozenset(
+    {Closed.TORN, Closed.PASSBACK, Closed.CONTINUED, Closed.ALIGHTED, Closed.INSPECTED}
+)
 
 
 class NoCorrection(StrEnum):
@@ -17,6 +20,7 @@ class NoCorrection(StrEnum):
 
     ALREADY = "already"  # once a ride
     NOT_MISSING = "not-missing"  # it has its tap-off, is still open, or never began
+    COMPANION = "companion"  # it ends where the holder's ride ends, and is mended with that
     NO_RULE = "no-rule"
     TOO_LATE = "too-late"
     TOO_MANY = "too-many"
@@ -49,6 +53,8 @@ def check_correction(
         return NoCorrection.ALREADY
     if ride.closed is not Closed.MISSING_OFF:
         return NoCorrection.NOT_MISSING
+    if ride.companion:
+        return NoCorrection.COMPANION
     rule = rule_of(ride, tariff)
     if rule is None:
         return NoCorrection.NO_RULE
@@ -66,7 +72,7 @@ def check_correction(
     deadline = tariff.day_bounds(_day(ride, tariff))[1] if limit is None else ride.started_at + limit
     if not ride.started_at < left_at <= min(now, deadline):
         return NoCorrection.TIME
-    others = (one for one in rides if one.tap_id != ride.tap_id and one.closed not in _NO_RIDES)
+    others = (one for one in rides if not one.companion and one.closed not in _NO_RIDES)
     if any(ride.started_at < one.started_at < left_at for one in others):
         return NoCorrection.TIME
     return None

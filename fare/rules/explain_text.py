@@ -64,6 +64,29 @@ _CLOSED: Final[dict[str, tuple[str, str]]] = {
 }  # fmt: skip
 
 
+# What is unknown of a tap without a fare, by the code of the bill.
+_UNKNOWN: Final[dict[str, tuple[str, str]]] = {
+    "unknown_route": ("biểu giá không có tuyến này", "the tariff has no such route"),
+    "unknown_stop": ("biểu giá không có điểm dừng này", "the tariff has no such stop"),
+    "no_leg_rule": (
+        "biểu giá không có giá cho chuyến đi như vậy",
+        "no rule of the tariff prices such a ride",
+    ),
+    "no_product_for_medium": ("không có vé bán cho loại thẻ này", "no fare is sold to this medium"),
+    "no_rule_for_missing_off": (
+        "thiếu lượt quẹt xuống và không có quy định cho việc đó",
+        "the tap-off is missing, and no rule says what that costs",
+    ),
+    "no_rule_for_missing_on": (
+        "thiếu lượt quẹt lên và không có quy định cho việc đó",
+        "the tap-on is missing, and no rule says what that costs",
+    ),
+    "no_rule_for_over_long": (
+        "quẹt xuống sau thời hạn và không có quy định cho việc đó",
+        "the tap-off came too late, and no rule says what that costs",
+    ),
+}
+
 # Taps that are in no bill, by status; the reason is a code of docs/evidence.md.
 _STATUS: Final[dict[str, tuple[str, str]]] = {
     "waiting": ("Lượt quẹt này chưa được tính tiền.", "This tap has not been billed yet."),
@@ -124,13 +147,14 @@ def sentences(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return one sentence a step in each language, after one that says how an odd ride ended.
 
-    Last, where each cap that the ride counts towards stands now.
+    `reason` is the code of a tap without a fare. Last, where each cap that the ride counts towards stands now.
     """
     vi: list[str] = []
     en: list[str] = []
     if closed in _CLOSED:
-        for found, text in zip((vi, en), _CLOSED[closed], strict=True):
-            found.append(text.format(reason=reason))
+        unknown = _UNKNOWN[reason] if reason else ("", "")
+        for found, text, why in zip((vi, en), _CLOSED[closed], unknown, strict=True):
+            found.append(text.format(reason=why))
     for step in steps:
         name = "closing" if step.get("by_closing_rule") else str(step["op"])
         amounts = amount_text(int(str(step["minor"])), currency)

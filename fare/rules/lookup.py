@@ -2,7 +2,7 @@
 
 import unicodedata
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from fare.rules.facts import CARD_MEDIUM, DayFacts, FareTap
 from fare.rules.price import price_day
 from fare.rules.tariff import Tariff, TariffBook
 from fare.rules.terms import Route
+from kernel.errors import DomainError
 from kernel.ids import CardId, FareAccountId, OperatorId, TapId, uuid8
 from kernel.service_day import service_day
 from kernel.wire.cardinfo import Concession
@@ -19,6 +20,18 @@ from kernel.wire.tap import ClockState, Phase, Purpose
 
 _NOBODY: Final = UUID(int=0)
 _RIDE: Final = timedelta(minutes=1)  # long enough to be a ride, too short to meet a time limit
+
+
+class UnknownRouteError(DomainError):
+    """The tariff in force has no route of this id."""
+
+    detail = "The tariff of {on} has no route “{route_id}”."
+
+
+class UnknownStopError(DomainError):
+    """The tariff in force has no stop of this id or name."""
+
+    detail = "The tariff of {on} has no stop “{stop}”."
 
 
 def plain(text: str) -> str:
@@ -46,6 +59,27 @@ def find_stops(tariff: Tariff, text: str) -> tuple[str, ...]:
     return exact or tuple(
         stop for stop, name in sorted(tariff.stop_names.items()) if wanted and wanted in plain(name)
     )
+
+
+def rides_asked(
+    tariff: Tariff, *, route_id: str, start: str, end: str, on: date
+) -> tuple[tuple[str, str, str], ...]:
+    """Return the rides that a question may mean, each as route, first and last stop; empty where there is none.
+
+    `on` is the date the tariff is asked about. Raises UnknownRouteError, UnknownStopError for what it does not know.
+    """
+    if route_id and route_id not in tariff.routes:
+        raise UnknownRouteError(route_id=route_id, on=on.isoformat())
+    ends: list[tuple[str, ...]] = []
+    for name in (start, end):
+        found = find_stops(tariff, name) if name else ("",)
+        if not found:
+            raise UnknownStopError(stop=name, on=on.isoformat())
+        ends.append(found)
+    starts, stops = ends
+    if route_id:
+        return tuple((route_id, one, other) for one in starts for other in stops)
+    return _rides_between(tariff, frozenset(starts), frozenset(stops))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +117,40 @@ def quote_ride(
     return FareQuote(route_id, from_stop, to_stop, price_day(facts, book), explain(facts, book).taps[0])
 
 
-def rides_between(tariff: Tariff, start: str, end: str) -> tuple[str, ...]:
-    """Return the routes that a ride between two stops may be made on.
+def _rides_between(
+    tariff: Tariff, starts: frozenset[str], ends: frozenset[str]
+) -> tuple[tuple[str, str, str], ...]:
+    """Return the rides from one of some stops to one of others, by stops and route.
 
-    Those whose stations are known and hold both; and one route of each network that publishes the pair.
+    On the routes whose stations are known and hold both; and on one route of each network that publishes the pair.
     """
-    found = {route for route, places in tariff.positions_m.items() if start in places and end in places}
-    served = frozenset().union(*(tariff.routes[name].networks for name in found if name in tariff.routes))
+    found = {
+        (start, end, name)
+        for name, places in tariff.positions_m.items()
+        for start in starts & places.keys()
+        for end in ends & places.keys()
+        if start != end
+    }
+    served = {
+        (start, end, network)
+        for start, end, name in found
+        if name in tariff.routes
+        for network in tariff.routes[name].networks
+    }
+    first_of: dict[str, str] = {}
+    for name, route in sorted(tariff.routes.items(), reverse=True):
+        first_of |= dict.fromkeys(route.networks, name)
     published = {
-        network
+        (start, end, network)
         for pairs in (tariff.matrix, tariff.distances_m)
         for network, known in pairs.items()
-        if (start, end) in known
+        for start, end in known
+        if start in starts and end in ends and start != end
     }
-    for network in sorted(published - served):
-        found.update(sorted(one for one, route in tariff.routes.items() if network in route.networks)[:1])
-    return tuple(sorted(found))
+    found |= {
+        (start, end, first_of[network]) for start, end, network in published - served if network in first_of
+    }
+    return tuple((name, start, end) for start, end, name in sorted(found))
 
 
 def flat_fares(book: TariffBook, at: datetime) -> dict[str, dict[Concession, int]]:

@@ -238,6 +238,7 @@ def _ride(leg: Leg, face: Money, rule: str) -> Ride:
         face,
         leg.closed,
         rule,
+        leg.companion,
     )
 
 

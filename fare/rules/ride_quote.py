@@ -32,12 +32,12 @@ def quote_ride_of(leg: Leg, categories: tuple[int, ...], habits: Habits | None) 
     elif leg.closed is Closed.OVER_LONG:
         closing = rule.over_long or rule.missing_off
     else:
-        if leg.joined or not (rule.same_station and _where_it_began(leg)):
+        closing = _same_station(leg)
+        if closing is None:
             return quote_leg(
                 leg.tariff, route, from_stop=tap.stop_id, to_stop=leg.end_stop, networks=leg.networks,
                 departed=tap.tapped_at, arrived=leg.arrived, medium=tap.medium, categories=categories,
             )  # fmt: skip
-        closing = _same_station(leg)
     if closing is None:
         return Quote((), f"no_rule_for_{leg.closed.value}")
     if closing.history_rides and habits is not None and not leg.companion:
@@ -58,16 +58,16 @@ def _where_it_began(leg: Leg) -> bool:
 
 
 def _same_station(leg: Leg) -> Closing | None:
+    """Return the rule for an exit where the ride began so many seconds ago; None where it is a ride like any other."""
+    bands = leg.route.rule.same_station
+    if not bands or leg.joined or not _where_it_began(leg):
+        return None
     assert leg.arrived is not None, "an exit has its time"
     stayed = micros(leg.arrived) - micros(leg.tap.tapped_at)
     return next(
-        (
-            band.closing
-            for band in leg.route.rule.same_station
-            if band.from_us <= stayed and (band.to_us is None or stayed < band.to_us)
-        ),
+        (band.closing for band in bands if band.from_us <= stayed and (band.to_us is None or stayed < band.to_us)),
         None,
-    )
+    )  # fmt: skip
 
 
 def _complete(leg: Leg, closing: Closing, categories: tuple[int, ...], habits: Habits) -> Quote | None:

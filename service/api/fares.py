@@ -12,7 +12,7 @@ from fare.gtfs.load import check_tariff, pack
 from fare.gtfs.read import files_of
 from fare.publish import Shelf, read_bundle
 from fare.rules.bill import Component
-from fare.rules.lookup import find_routes, find_stops, quote_ride, rides_between
+from fare.rules.lookup import find_routes, quote_ride, rides_asked
 from fare.rules.tariff import DataNote, Tariff, TariffBook
 from kernel.money import Money
 from kernel.wire.cardinfo import Concession
@@ -109,11 +109,15 @@ def _note(note: DataNote) -> dict[str, str]:
 def get_fares(asked: FaresAsked) -> dict[str, Any]:
     """Return what a ride costs, made by the pricing that bills it, with its explanation.
 
-    Several rides where a name is shared by several stops; none where the tariff knows no such ride or fare.
+    Several rides where a name is shared by several stops; none where the tariff knows no such ride or fare. A route or
+    stop that it does not know itself is a problem.
     """
     book, tariff, at = _in_force(asked.at)
     if not asked.route and not (asked.start and asked.to):
         raise MalformedRequestError(errors=[{"at": "route", "what": "name a route, or from and to"}])
+    asked_for = rides_asked(
+        tariff, route_id=asked.route, start=asked.start, end=asked.to, on=book.local_date(at)
+    )
     quotes = [
         quote_ride(
             book,
@@ -124,7 +128,7 @@ def get_fares(asked: FaresAsked) -> dict[str, Any]:
             category=Concession[asked.category],
             medium=asked.medium,
         )
-        for route, start, end in _rides(tariff, asked)[:_MOST]
+        for route, start, end in asked_for[:_MOST]
     ]
     return {
         "tariff_version": book.version,
@@ -184,20 +188,6 @@ def _plain(version: str, bundle: bytes) -> Response:
 
 def _file_name(version: str) -> str:
     return "".join(one if one.isascii() and (one.isalnum() or one in "._-") else "_" for one in version)
-
-
-def _rides(tariff: Tariff, asked: FaresAsked) -> list[tuple[str, str, str]]:
-    starts = find_stops(tariff, asked.start) or (asked.start,)
-    ends = find_stops(tariff, asked.to) or (asked.to,)
-    if asked.route:
-        return [(asked.route, start, end) for start in starts for end in ends]
-    return [
-        (route, start, end)
-        for start in starts
-        for end in ends
-        if start != end
-        for route in rides_between(tariff, start, end)
-    ]
 
 
 def _in_force(at: datetime | None) -> tuple[TariffBook, Tariff, datetime]:

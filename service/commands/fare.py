@@ -12,7 +12,7 @@ import click
 from fare.gtfs.answer import answer, charged
 from fare.gtfs.riders import read_riders
 from fare.gtfs.table import Notice
-from fare.gtfs.taps import PricedRider, price_taps, read_taps, unheard
+from fare.gtfs.taps import NamedTap, PricedRider, price_taps, read_taps, unheard
 from fare.rules.explain import explain
 from fare.rules.tariff import TariffBook
 from service.commands.read_tariff import read
@@ -98,7 +98,7 @@ def price(
     if as_json:
         click.echo(json.dumps(answer(priced, taps, book), ensure_ascii=False, indent=1))
     else:
-        _print(priced, book)
+        _print(priced, taps, book)
     if any(bill.unpriced for rider in priced for _, _, bill in rider.days):
         sys.exit(1)
 
@@ -173,16 +173,15 @@ def _stop_on(notices: tuple[Notice, ...], *, as_json: bool) -> None:
     raise click.ClickException(f"{len(notices)} errors")
 
 
-def _print(priced: tuple[PricedRider, ...], book: TariffBook) -> None:
+def _print(priced: tuple[PricedRider, ...], taps: tuple[NamedTap, ...], book: TariffBook) -> None:
+    tapped = {str(one.tap.tap_id): one.tap for one in taps}
     for rider in priced:
         for facts, carried, bill in rider.days:
             click.echo(f"{rider.rider}  {bill.service_day}")
-            times = {ride.tap_id: ride for ride in bill.rides}
-            for one in explain(facts, book, carried).taps:
-                ride = next((times[key] for key in times if str(key) == one.tap_id), None)
-                if ride is None:
-                    click.echo(f"  ?      {' '.join(one.en)}")
-                    continue
-                at = ride.started_at.astimezone(book.zone).strftime("%H:%M")
-                click.echo(f"  {at}  {ride.route_id:<6} {one.closed:<11} {' '.join(one.en)}")
+            told = explain(facts, book, carried).taps
+            for one in sorted(told, key=lambda each: tapped[each.tap_id].tapped_at):
+                tap = tapped[one.tap_id]
+                at = tap.tapped_at.astimezone(book.zone).strftime("%H:%M")
+                place = tap.route_id or tap.stop_id
+                click.echo(f"  {at}  {place:<6} {one.closed:<11} {' '.join(one.en)}")
         click.echo(f"{rider.rider}  charged {charged(rider, book)}")

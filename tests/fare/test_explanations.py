@@ -11,6 +11,7 @@ from fare.gtfs.riders import read_riders
 from fare.gtfs.taps import price_taps, read_taps
 from fare.rules import recompute
 from fare.rules.explain import explain
+from fare.rules.explain_text import sentences
 from tests.fare.cities import book_of
 
 BY_FORMULA = (  # no published pair: the matrix has the line's ends and its first hop
@@ -139,3 +140,22 @@ def test_what_was_not_used_says_why_in_both_languages():
     found = [one for tap in explained("cap") for one in tap["considered"]]
     assert {one["why"] for one in found} >= {"not_reached"}
     assert all(one["vi"] and one["en"] for one in found)
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("unknown_route", "no such route"),
+        ("unknown_stop", "no such stop"),
+        ("no_leg_rule", "no rule of the tariff"),
+        ("no_product_for_medium", "this medium"),
+        ("no_rule_for_missing_off", "the tap-off is missing"),
+        ("no_rule_for_missing_on", "the tap-on is missing"),
+        ("no_rule_for_over_long", "too late"),
+    ],
+)
+def test_what_is_unknown_of_a_tap_without_a_fare_is_said_in_words(reason, said):
+    (vi,), (en,) = sentences([], book_of("hanoi").currency, "unpriced", reason)
+    assert said in en
+    assert "(" in vi
+    assert reason not in vi + en

@@ -29,6 +29,10 @@ PARTY = {
     **head(), **NETS, "fare_products": "fare_product_id,amount,currency\ns,2.00,EUR", "fare_leg_rules": "network_id,fare_product_id\nbus,s\nmetro,s",
     "ride_rules": "network_id,settled_by,passback_s,companions\nbus,boarding,300,3\nmetro,ride,60,", "caps": "cap_id,period,rides\nd,day,2",
 }  # fmt: skip
+GAP = {
+    **STATIONS,
+    "same_station_exits": "network_id,from_s,to_s,action\nmetro,0,120,free\nmetro,300,,maximum",
+}
 COINS = {
     **head("VND", "Asia/Ho_Chi_Minh"), **NETS, "fare_media": "fare_media_id,fare_media_type\ncash,0\ncard,2",
     "cash_rounding": "fare_media_id,step_amount,currency,rounding\ncash,1000,VND,up",
@@ -53,6 +57,9 @@ def on(*times: str) -> str:
         # The way out where one came in, also at another platform; a stop nobody tapped is no station.
         (STATIONS, STOPS + trip("08:00", "m", "p1", "p2", 4), [0]), (STATIONS, STOPS + trip("08:00", "m", "st", "p2", 5), [500]),
         (STATIONS, STOPS + trip("08:00", "m", "p1", "z"), [500]), (STATIONS, STOPS + trip("08:00", "m", "", "", 4), ["no_leg_rule"]),
+        # Outside every band it is a ride like any other.
+        (GAP, STOPS + trip("08:00", "m", "p1", "p2", 1) + trip("09:00", "m", "p1", "p2", 2) + trip("10:00", "m", "p1", "p2", 5),
+         [0, 200, 400]),
         # To the second of the limit; after it two rides, each without an end.
         (STATIONS, STOPS + trip("08:00", "m", "p1", "z", 90), [500]), (STATIONS, STOPS + trip("08:00", "m", "p1", "z", 91), [500, 500]),
         # A maximum outside the caps leaves them whole.

@@ -62,10 +62,28 @@ def test_fare_of_a_ride(city, query, face, charged):
 
 @pytest.mark.parametrize(
     "query",
-    ["route=999", "from=Cát Linh&to=Nhổn", "from=2A-lang&to=2A-ha-dong&at=2025-07-31T08:00:00%2B07:00"],
+    ["from=Cát Linh&to=Nhổn", "from=2A-lang&to=2A-ha-dong&at=2025-07-31T08:00:00%2B07:00"],
 )
 def test_ride_without_a_known_fare_has_none(city, query):
     assert city.get(f"/v1/fares?{query}").json["fares"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "problem", "said"),
+    [
+        ("route=999", "unknown-route", "999"),
+        ("from=moon&to=Nhổn", "unknown-stop", "moon"),
+        ("from=Cát Linh&to=", "malformed-request", ""),
+        ("from=Cát Linh&to=sun", "unknown-stop", "sun"),
+        ("route=01&from=moon", "unknown-stop", "moon"),
+        ("route=2A&from=Cát Linh&to=sun", "unknown-stop", "sun"),
+    ],
+)
+def test_what_the_tariff_never_heard_of_is_a_problem(city, query, problem, said):
+    answer = city.get(f"/v1/fares?{query}")
+    assert answer.json["type"] == f"/problems/{problem}"
+    assert answer.status_code == (422 if problem == "malformed-request" else 404)
+    assert said in answer.json["detail"]
 
 
 @pytest.mark.parametrize(
@@ -131,10 +149,15 @@ def test_price_command_refuses_bad_taps_and_tells_of_unknown_fares(tmp_path):
     found = run("fare", "price", "--tariff", str(HANOI), "--taps", str(taps))
     assert found.exit_code == 1
     assert "taps.csv:2 at" in found.output
-    taps.write_text("rider,at,purpose,route\nan,2026-11-18T08:00,on,999\n")
+    taps.write_text(
+        "rider,at,purpose,route,stop\nan,2026-11-18T08:00,on,01,\nan,2026-11-18T07:30,on,999,\nan,2026-11-18T09:00,on,,moon\n"
+    )
     found = run("fare", "price", "--tariff", str(HANOI), "--taps", str(taps))
     assert found.exit_code == 1
-    assert "unknown_route" in found.output
+    told = [line.split(maxsplit=3)[:3] for line in found.output.splitlines()[1:4]]
+    assert told == [["07:30", "999", "unpriced"], ["08:00", "01", "boarded"], ["09:00", "moon", "unpriced"]]
+    assert "the tariff has no such route" in found.output
+    assert "the tariff has no such stop" in found.output
 
 
 def test_diff_command_speaks_both_languages(tmp_path):
