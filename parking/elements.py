@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from functools import cached_property, lru_cache
 
 from sqlalchemy import Connection
@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from kernel.errors import DomainError
 from kernel.ids import OperatorId
 from kernel.service_day import local_date
-from parking.apds.editions import Content, Edition, ElementKind, Key, contents, editions
+from parking.apds.editions import Content, Edition, ElementKind, Key, Rows, contents, editions, in_force
 from parking.apds.encode import Casual
 from parking.publish_rates import Rates
 from parking.rules.book import RateBook
@@ -39,8 +39,18 @@ class Elements:
 
     book: RateBook
     editions: Mapping[Key, Edition]
+    contents: Mapping[Key, Content]
     at: datetime
     operators: frozenset[OperatorId] | None
+
+    @cached_property
+    def on(self) -> date:
+        """Return the earliest date that it is at any place of the book: what holds from it on holds everywhere."""
+        return min(local_date(self.at, each.zone) for each in self.book.places.values())
+
+    def rows(self, kind: ElementKind, element_id: str) -> Rows:
+        """Return the published rows of an element that are in force."""
+        return in_force(self.contents[kind, element_id], self.on)
 
     @cached_property
     def places(self) -> tuple[Place, ...]:
@@ -118,14 +128,19 @@ class Elements:
 def elements_in_force(tx: Connection, *, now: datetime, operators: frozenset[OperatorId] | None) -> Elements:
     """Return what is in force; UnknownElementError before the first publication."""
     rates = Rates(tx)
-    book = rates.at(now)
-    if book is None:
-        raise UnknownElementError(kind="publication", id=now.isoformat())
     published = rates.published_until(now)
+    if not published:
+        raise UnknownElementError(kind="publication", id=now.isoformat())
+    return replace(elements_of(rates, published), at=now, operators=operators)
+
+
+def elements_of(rates: Rates, published: Sequence[tuple[datetime, str]]) -> Elements:
+    """Return what the last of these publications (oldest first, at least one) says, from its begin on, to all."""
     known = _numbered(tuple(published))
     if not known:
         known.update(editions([(at, _contents(rates, version)) for at, version in published]))
-    return Elements(book, known, now, operators)
+    begins, newest = published[-1]
+    return Elements(rates.version(newest), known, _contents(rates, newest), begins, None)
 
 
 @lru_cache(maxsize=16)

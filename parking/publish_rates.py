@@ -61,6 +61,10 @@ class Rates:
         place = bisect_right(self._versions, instant, key=lambda each: each[0])
         return self.version(self._versions[place - 1][1]) if place else None
 
+    def published(self) -> list[tuple[datetime, str]]:
+        """Return (effective_at, version) of every publication, those that are planned too, oldest first."""
+        return list(self._versions)
+
     def published_until(self, instant: datetime) -> list[tuple[datetime, str]]:
         """Return (effective_at, version) of every publication that was in force by an instant, oldest first."""
         return [each for each in self._versions if each[0] <= instant]

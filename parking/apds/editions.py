@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from csv import DictReader
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from io import StringIO
 from typing import Final
@@ -20,7 +20,7 @@ class ElementKind(Enum):
 
 
 # The column that names the element, in each file whose rows are about it.
-_FILES: Final[Mapping[ElementKind, Mapping[str, str]]] = {
+FILES_OF: Final[Mapping[ElementKind, Mapping[str, str]]] = {
     ElementKind.PLACE: {"places.csv": "place_id", "rate_assignments.csv": "place_id"},
     ElementKind.RATE_TABLE: {
         "rate_tables.csv": "table_id",
@@ -45,12 +45,14 @@ class Edition:
 
 
 Content = frozenset[tuple[str, tuple[tuple[str, str], ...]]]
+Cells = Mapping[str, str]
+Rows = Mapping[str, Sequence[Cells]]
 
 
 def contents(files: Mapping[str, bytes]) -> dict[Key, Content]:
     """Return what one publication says of each element; the order of rows and of columns says nothing."""
     found: dict[Key, set[tuple[str, tuple[tuple[str, str], ...]]]] = {}
-    for kind, columns in _FILES.items():
+    for kind, columns in FILES_OF.items():
         for name, column in columns.items():
             for row in DictReader(StringIO(files.get(name, b"").decode("utf-8-sig"))):
                 cells = tuple(sorted((key, value.strip()) for key, value in row.items() if value))
@@ -71,3 +73,22 @@ def editions(publications: Sequence[tuple[datetime, Mapping[Key, Content]]]) -> 
                 )
         before = now
     return found
+
+
+def in_force(content: Content, on: date) -> Rows:
+    """Return the rows of an element that hold on a date, by file and in their sequence; empty cells are not in them.
+
+    A place stands from one publication to the next, whatever dates its row has.
+    """
+    found: dict[str, list[Cells]] = {}
+    for name, cells in sorted(content):
+        row = dict(cells)
+        if name == "places.csv" or _holds(row, on):
+            found.setdefault(name, []).append(row)
+    for rows in found.values():
+        rows.sort(key=lambda row: (row.get("collection_id", ""), int(row.get("sequence", "1"))))
+    return found
+
+
+def _holds(row: Cells, on: date) -> bool:
+    return row.get("valid_from", "") <= on.isoformat() <= row.get("valid_to", "9999-12-31")

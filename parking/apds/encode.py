@@ -12,13 +12,15 @@ from decimal import Decimal
 from typing import Final
 
 from kernel.money import Money
-from parking.apds.editions import Edition, ElementKind, Key
+from parking.apds.editions import Cells, Edition, ElementKind, Key, Rows
 from parking.apds.shapes import Json, amount, decimal, duration, organisation, reference, text, versioned
 from parking.rules.book import RateBook
-from parking.rules.edges import Edges
+from parking.rules.edges import LineType
 from parking.rules.place import Place, PlaceKind
 from parking.rules.rate import RateLine, RateLineCollection, RateTable
-from parking.rules.right import RightKind, RightSpecification
+from parking.rules.rate_files import EDGE_FIELDS
+from parking.rules.right import RIDE_FIELDS, RightKind, RightSpecification
+from parking.rules.rows import DATED
 
 TYPES: Final = {PlaceKind.PLACE: "parkingPlace"}
 _LONGEST_MIN: Final = 400 * 1440
@@ -41,9 +43,15 @@ def refer(kind: ElementKind, element_id: str, known: Mapping[Key, Edition]) -> J
 
 
 def place(
-    one: Place, book: RateBook, known: Mapping[Key, Edition], specs: Iterable[str], taken: Taken | None
+    one: Place,
+    book: RateBook,
+    known: Mapping[Key, Edition],
+    specs: Iterable[str],
+    taken: Taken | None,
+    *,
+    rows: Rows,
 ) -> Json:
-    """Return a hierarchy element; `specs` are the right specifications that hold in it."""
+    """Return a hierarchy element; `specs` are the right specifications that hold in it, `rows` its published rows."""
     edition = known[ElementKind.PLACE, one.place_id]
     children = [each.place_id for each in book.places.values() if each.parent_id == one.place_id]
     found: Json = {
@@ -79,12 +87,33 @@ def place(
         ]
     if taken is not None:
         found["hierarchyElementReference"] = _demand(one, known, taken)
+    unsaid = [*_PLACE_CELLS]
+    unsaid += [] if "characteristics" in found else ["capacity", "ev_bays"]
+    unsaid += [] if "indicativePlacePointLocation" in found else ["latitude", "longitude"]
+    row = _first(rows, "places.csv")
     found["lienthong"] = {
-        "operator_id": one.operator_id or None,
-        "opens": one.opens.isoformat("minutes") if one.opens else None,
-        "closes": one.closes.isoformat("minutes") if one.closes else None,
+        "operator_id": None,
+        "opens": None,
+        "closes": None,
+        **_only(row, unsaid),
+        "assignments": [_without(each, "place_id") for each in rows.get("rate_assignments.csv", ())],
     }
     return found
+
+
+_PLACE_CELLS: Final = ("operator_id", "opens", "closes", "day_starts", "default_class", "disabled_bays")
+
+
+def _first(rows: Rows, name: str) -> Cells:
+    return next(iter(rows.get(name, ())), {})
+
+
+def _only(cells: Cells, names: Iterable[str]) -> Json:
+    return {name: cells[name] for name in names if name in cells}
+
+
+def _without(cells: Cells, *names: str) -> Json:
+    return {name: value for name, value in cells.items() if name not in {*names, *DATED}}
 
 
 def _layer(one: Place, book: RateBook) -> int:
@@ -107,8 +136,8 @@ def _demand(one: Place, known: Mapping[Key, Edition], taken: Taken) -> Json:
     return found
 
 
-def rate_table(table: RateTable, known: Mapping[Key, Edition]) -> Json:
-    """Return a rate table as it stands; lines that count units (kWh) and caps stand under `lienthong`."""
+def rate_table(table: RateTable, known: Mapping[Key, Edition], rows: Rows) -> Json:
+    """Return a rate table as it stands; what APDS has no word for are the cells of its `rows` under `lienthong`."""
     edition = known[ElementKind.RATE_TABLE, table.table_id]
     collections = (
         *table.ordinary,
@@ -116,6 +145,9 @@ def rate_table(table: RateTable, known: Mapping[Key, Edition]) -> Json:
         *filter(None, [table.overstay, table.no_show, table.lost_ticket]),
     )
     lined = [each for each in collections if each.flats or each.timed]
+    head = _first(rows, "rate_tables.csv")
+    windows = {each["collection_id"]: each for each in rows.get("rate_line_collections.csv", ())}
+    named = {each.collection_id for each in lined}
     return {
         "id": table.table_id,
         "version": edition.version,
@@ -125,45 +157,34 @@ def rate_table(table: RateTable, known: Mapping[Key, Edition]) -> Json:
         "availability": "public",
         "rateResponsibleParty": organisation(""),
         "rateLineCollections": [
-            _collection(each, number, table, edition) for number, each in enumerate(lined, 1)
+            _collection(each, number, table, edition, windows.get(each.collection_id, {}))
+            for number, each in enumerate(lined, 1)
         ],
         "lienthong": {
             "rates_version": table.version,
             "decision": table.decision,
-            "edges": _edges(table.edges),
-            "caps": [
-                {
-                    "cap_id": each.cap_id,
-                    "per": each.per.value,
-                    "value": decimal(Money(each.value, table.currency)),
-                }
-                for each in table.caps
-            ],
+            "currency": table.currency.code,
+            "calendar": head.get("calendar"),
+            "edges": _only(head, EDGE_FIELDS),
+            "caps": [_without(each, "table_id") for each in rows.get("rate_caps.csv", ())],
+            "taxes": [_without(each, "table_id") for each in rows.get("rate_taxes.csv", ())],
             "units": [
-                {"unit": line.unit, "value": decimal(Money(line.value, table.currency))}
-                for each in table.ordinary
-                for line in each.units
+                _without(each, "table_id", "line_type")
+                for each in rows.get("rate_lines.csv", ())
+                if each.get("line_type") == LineType.PER_UNIT.value
+            ],
+            "collections": [
+                _without(each, "table_id")
+                for each in rows.get("rate_line_collections.csv", ())
+                if each["collection_id"] not in named
             ],
         },
     }
 
 
-def _edges(edges: Edges) -> Json:
-    standard = Edges()
-    found = {
-        name: getattr(edges, name)
-        for name in Edges.__dataclass_fields__
-        if getattr(edges, name) != getattr(standard, name)
-    }
-    return {
-        name: getattr(value, "value", value)
-        if isinstance(value, int)
-        else str(getattr(value, "value", value))
-        for name, value in found.items()
-    }
-
-
-def _collection(each: RateLineCollection, number: int, table: RateTable, edition: Edition) -> Json:
+def _collection(
+    each: RateLineCollection, number: int, table: RateTable, edition: Edition, row: Cells
+) -> Json:
     edges, money = table.edges, table.currency
     found: Json = {
         "applicableCurrency": money.code,
@@ -183,13 +204,10 @@ def _collection(each: RateLineCollection, number: int, table: RateTable, edition
         found["minValueCollection"] = decimal(Money(each.min_value, money))
     if each.max_value is not None:
         found["maxValueCollection"] = decimal(Money(each.max_value, money))
-    window = each.window
     found["lienthong"] = {
         "collection_id": each.collection_id,
         "role": each.role.value,
-        "days": None if window is None else sorted(window.days),
-        "from": None if window is None else window.starts.isoformat("minutes"),
-        "to": None if window is None else window.ends.isoformat("minutes"),
+        **_without(row, "table_id", "min_value", "max_value"),
     }
     return found
 
@@ -253,7 +271,9 @@ def casual(one: Casual, book: RateBook, known: Mapping[Key, Edition]) -> Json:
     }
 
 
-def right_specification(spec: RightSpecification, book: RateBook, known: Mapping[Key, Edition]) -> Json:
+def right_specification(
+    spec: RightSpecification, book: RateBook, known: Mapping[Key, Edition], rows: Rows
+) -> Json:
     """Return a product that is sold or given."""
     edition = known[ElementKind.RIGHT_SPECIFICATION, spec.spec_id]
     lasting = spec.kind in {RightKind.SEASON_PASS, RightKind.PERMIT}
@@ -266,6 +286,7 @@ def right_specification(spec: RightSpecification, book: RateBook, known: Mapping
         rate["rateDiscount"] = {"discountRate": Decimal(spec.percent_millionths).scaleb(-4).normalize()}
     if spec.table_id:
         rate["rateTable"] = refer(ElementKind.RATE_TABLE, spec.table_id, known)
+    row = _first(rows, "right_specifications.csv")
     return {
         "id": spec.spec_id,
         "version": edition.version,
@@ -282,5 +303,6 @@ def right_specification(spec: RightSpecification, book: RateBook, known: Mapping
             "hours_to": spec.hours_to.isoformat("minutes") if spec.hours_to else None,
             "minutes": spec.minutes,
             "funder": spec.funder or None,
+            **_only(row, RIDE_FIELDS),
         },
     }

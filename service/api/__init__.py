@@ -5,6 +5,7 @@ from typing import Final
 from apiflask import APIBlueprint
 
 from service.api.accounts import blueprint as accounts
+from service.api.apds_changes import blueprint as apds_changes
 from service.api.apds_places import blueprint as apds_places
 from service.api.apds_rights import blueprint as apds_rights
 from service.api.apds_sessions import blueprint as apds_sessions
@@ -46,6 +47,7 @@ from service.api.passes import blueprint as passes
 from service.api.payouts import blueprint as payouts
 from service.api.plates import blueprint as plates
 from service.api.problems import blueprint as problems
+from service.api.rate_proposals import blueprint as rate_proposals
 from service.api.receipts import blueprint as receipts
 from service.api.reconciliation import blueprint as reconciliation
 from service.api.reruns import blueprint as reruns
@@ -79,10 +81,12 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     parking_shifts,
     parking_meters,
     parking_exports,
+    apds_changes,
     apds_places,
     apds_rights,
     apds_sessions,
     apds_webhooks,
+    rate_proposals,
     receipts,
     topups,
     notifications,

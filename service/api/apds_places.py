@@ -1,4 +1,4 @@
-"""Places, rate tables and right specifications as APDS v4 objects. Two people change them, by publishing rate files."""
+"""Places, rate tables and right specifications as APDS v4 objects, read. Changes are in apds_changes.py."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from service.staff import Role
 
 blueprint: Final = APIBlueprint("apds_places", __name__, tag="APDS", url_prefix="/v1/apds")
 READERS: Final = (Role.PARKING_OPERATOR, Role.AUDITOR)
+_ELEMENTS: Final = (*READERS, Role.FINANCE_MAKER, Role.FINANCE_CHECKER)
 _MILLION: Final = 1_000_000
 
 
@@ -47,7 +48,7 @@ def elements(tx: Connection) -> Elements:
 
 
 @blueprint.get("/places")
-@requires(*READERS)
+@requires(*_ELEMENTS)
 @blueprint.input(PlaceFilter, location="query", arg_name="asked")
 def list_places(asked: PlaceFilter) -> Response:
     """Return the caller's places with what hierarchy, right specifications and live occupancy they have."""
@@ -62,7 +63,7 @@ def list_places(asked: PlaceFilter) -> Response:
 
 
 @blueprint.get("/places/<place_id>")
-@requires(*READERS)
+@requires(*_ELEMENTS)
 @blueprint.input(Version, location="query", arg_name="asked")
 def get_place(place_id: str, asked: Version) -> Response:
     """Return one place."""
@@ -78,7 +79,7 @@ def get_place(place_id: str, asked: Version) -> Response:
 
 
 @blueprint.get("/rates")
-@requires(*READERS)
+@requires(*_ELEMENTS)
 @blueprint.input(Filter, location="query", arg_name="asked")
 def list_rates(asked: Filter) -> Response:
     """Return the rate tables that price any of the caller's places."""
@@ -89,7 +90,7 @@ def list_rates(asked: Filter) -> Response:
         each.table_id for each in seen.casuals if wanted is None or _within(each.place_id, wanted, seen)
     }
     found = [
-        encode.rate_table(each, seen.editions)
+        encode.rate_table(each, seen.editions, seen.rows(ElementKind.RATE_TABLE, each.table_id))
         for each in seen.tables
         if each.table_id in tables
         and seen.editions[ElementKind.RATE_TABLE, each.table_id].since >= asked.since()
@@ -98,7 +99,7 @@ def list_rates(asked: Filter) -> Response:
 
 
 @blueprint.get("/rates/<table_id>")
-@requires(*READERS)
+@requires(*_ELEMENTS)
 @blueprint.input(Version, location="query", arg_name="asked")
 def get_rate(table_id: str, asked: Version) -> Response:
     """Return one rate table."""
@@ -107,13 +108,13 @@ def get_rate(table_id: str, asked: Version) -> Response:
     found = next((each for each in seen.tables if each.table_id == table_id), None)
     if found is None:
         raise UnknownElementError(kind=ElementKind.RATE_TABLE.value, id=table_id)
-    body = encode.rate_table(found, seen.editions)
+    body = encode.rate_table(found, seen.editions, seen.rows(ElementKind.RATE_TABLE, table_id))
     check_known(ElementKind.RATE_TABLE.value, table_id, body["version"], asked.version)
     return answer(body)
 
 
 @blueprint.get("/rights/specs")
-@requires(*READERS)
+@requires(*_ELEMENTS)
 @blueprint.input(Filter, location="query", arg_name="asked")
 def list_specifications(asked: Filter) -> Response:
     """Return the rights that hold in any of the caller's places: casual parking by class, and what is sold."""
@@ -128,7 +129,7 @@ def list_specifications(asked: Filter) -> Response:
 
 
 @blueprint.get("/rights/specs/<spec_id>")
-@requires(*READERS)
+@requires(*_ELEMENTS)
 @blueprint.input(Version, location="query", arg_name="asked")
 def get_specification(spec_id: str, asked: Version) -> Response:
     """Return one right specification."""
@@ -149,14 +150,26 @@ def _places(tx: Connection, seen: Elements) -> list[Json]:
         for each in places_now(tx, now=seen.at, operators=seen.operators)
     }
     return [
-        encode.place(each, seen.book, seen.editions, seen.of_place(each), taken.get(each.place_id))
+        encode.place(
+            each,
+            seen.book,
+            seen.editions,
+            seen.of_place(each),
+            taken.get(each.place_id),
+            rows=seen.rows(ElementKind.PLACE, each.place_id),
+        )
         for each in seen.places
     ]
 
 
 def _specifications(seen: Elements) -> list[Json]:
     casual = [encode.casual(each, seen.book, seen.editions) for each in seen.casuals]
-    sold = [encode.right_specification(each, seen.book, seen.editions) for each in seen.specifications]
+    sold = [
+        encode.right_specification(
+            each, seen.book, seen.editions, seen.rows(ElementKind.RIGHT_SPECIFICATION, each.spec_id)
+        )
+        for each in seen.specifications
+    ]
     return casual + sold
 
 

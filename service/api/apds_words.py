@@ -12,12 +12,12 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from sqlalchemy import Connection
 
+from kernel.exact_json import exact_json
 from parking.apds.shapes import PAGE, Json
 from parking.elements import UnknownElementError
 from parking.rules.plate import PlateMatch
 from service import audit, parks
 from service.auth import principal
-from service.exact_json import exact_json
 from service.services import services
 
 PLATES: Final = frozenset({"licensePlate", "vehicleplate"})

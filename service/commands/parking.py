@@ -14,6 +14,7 @@ from parking.proof import check_proof
 from parking.rate_dir import read_rate_dir
 from service.commands.parking_export import export
 from service.commands.parking_input import RATES, instant, load, refuse
+from service.commands.parking_proposals import proposals
 from service.commands.parking_quote import quote
 from service.commands.parking_webhooks import webhooks
 
@@ -26,6 +27,7 @@ def parking() -> None:
 parking.add_command(quote)
 parking.add_command(webhooks)
 parking.add_command(export)
+parking.add_command(proposals)
 
 
 @parking.command("check")

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from access.keyring import Keyring
+from kernel.exact_json import exact_json
 from kernel.ids import OperatorId, uuid8
 from parking import apds_use
 from parking.apds import encode
@@ -29,7 +30,6 @@ from parking.store.stays import StayRow
 from parking.store.webhooks import Event, Subscription
 from service import logs, outbound
 from service.database import Database
-from service.exact_json import exact_json
 from service.settled_words import settled_body
 
 SIGNATURE: Final = "X-Lienthong-Signature"
@@ -253,14 +253,17 @@ def _published(tx: Connection, operators: frozenset[OperatorId] | None, at: date
 def _objects(was: Elements, now: Elements) -> Iterator[tuple[ElementKind, str, str, Json, list[str]]]:
     """Yield what was in force, numbered as it is now: its kind, the word of its topics, its id, object and places."""
     for place in was.places:
-        body = encode.place(place, was.book, now.editions, was.of_place(place), None)
+        rows = was.rows(ElementKind.PLACE, place.place_id)
+        body = encode.place(place, was.book, now.editions, was.of_place(place), None, rows=rows)
         yield ElementKind.PLACE, "Place", place.place_id, body, [place.place_id]
     for table in was.tables:
         places = [each.place_id for each in was.casuals if each.table_id == table.table_id]
-        body = encode.rate_table(table, now.editions)
+        rows = was.rows(ElementKind.RATE_TABLE, table.table_id)
+        body = encode.rate_table(table, now.editions, rows)
         yield ElementKind.RATE_TABLE, "RateTable", table.table_id, body, places
     for spec in was.specifications:
-        body = encode.right_specification(spec, was.book, now.editions)
+        rows = was.rows(ElementKind.RIGHT_SPECIFICATION, spec.spec_id)
+        body = encode.right_specification(spec, was.book, now.editions, rows)
         yield ElementKind.RIGHT_SPECIFICATION, "RightSpecification", spec.spec_id, body, [spec.place_id]
 
 

@@ -46,6 +46,8 @@ LOCAL = {
     "fare_rerun": "announced reruns, a few a year",
     "fare_rerun_event": "announced reruns, a few a year",
     "parking_rates": "published rates",
+    "parking_rate_proposal": "changes of published rates",
+    "parking_rate_proposal_end": "what became of them",
     "parking_pool": "a few companies",
     "parking_plate_event": "evidence of cameras, found by place before any account is known",
     "parking_plate_join": "which session a camera's reading belongs to",

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from click.testing import CliRunner
 
+from parking.apds.editions import ElementKind
+from parking.propose_rates import Action, Asked, propose
 from parking.publish_rates import Rates
 from parking.rate_dir import HANOI
 from service.cli import main
@@ -181,3 +183,35 @@ def test_publish_needs_two_people_and_says_from_when(database, monkeypatch):
     assert "published already" in again.output
     with database.engine.connect() as tx:
         assert Rates(tx).at(datetime(2026, 11, 18, tzinfo=UTC)).place("dong-da-01").capacity == 60
+
+
+def test_a_proposal_is_shown_refused_and_approved_by_command(database, monkeypatch):
+    monkeypatch.setenv("LIENTHONG_DATABASE_URL", database.url)
+    context.settings.cache_clear()
+    assert "Nothing waits" in run("proposals", "list").output
+    assert run("publish", "--prepared-by", "mai", "--approved-by", "tuan").exit_code == 0
+    named = {"id": "dong-da-01", "version": 1, "name": [{"language": "vi", "string": "Bãi xe mới"}]}
+    asked = Asked(
+        action=Action.UPDATE, kind=ElementKind.PLACE, element_id="dong-da-01", version=1, attributes=named
+    )
+    made = []
+    with database.engine.connect() as tx:
+        for by in ("credential:one", "credential:two"):
+            proposal = propose(tx, asked, by=by, now=datetime.now(UTC), allow=lambda operators: None)
+            made.append(str(proposal.row.proposal_id))
+        tx.commit()
+    first, second = made
+    shown = run("proposals", "show", first)
+    assert "+ places.csv" in shown.output, shown.output
+    assert "name=Bãi xe mới" in shown.output
+    assert "refused by" in run("proposals", "refuse", first, "--note", "not now").output
+    declined = run("proposals", "approve", second, text="n\n")
+    assert (declined.exit_code, "Publish this?" in declined.output) == (1, True)
+    done = run("proposals", "approve", second, "--yes")
+    assert (done.exit_code, "approved by" in done.output) == (0, True), done.output
+    assert "approved by" in run("proposals", "approve", second).output
+    assert run("proposals", "approve", first, "--yes").exit_code == 1
+    assert len(run("proposals", "list", "--all").output.splitlines()) == 2
+    context.settings.cache_clear()
+    with database.engine.connect() as tx:
+        assert Rates(tx).at(datetime.now(UTC)).place("dong-da-01").name == "Bãi xe mới"
