@@ -75,6 +75,12 @@ def finish(
     return store.insert_end(tx, card_id, action_id, outcome=outcome.value, by=by, at=now)
 
 
+def find(tx: Connection, card_id: CardId, action_id: UUID) -> Action | None:
+    """Return what was asked for under this id, whatever became of it; None for what was not asked of this card."""
+    row = store.find(tx, card_id, action_id)
+    return None if row is None else _action(row)
+
+
 def list_of_card(tx: Connection, card_id: CardId) -> tuple[ActionRow, ...]:
     """Return all that was ever asked for a card, and what became of it."""
     return store.list_of_card(tx, card_id)

@@ -17,6 +17,7 @@ from access import deny, enrol
 from access.intake.acted import end_actions, end_torn_actions
 from access.intake.batch import Batch, report
 from access.intake.examine import examine, store, tap_day
+from access.intake.held import keep_held
 from access.intake.relate import Examined, relate
 from access.keyring import Keyring
 from access.rules.chain import Place, advance, place_of
@@ -128,6 +129,7 @@ def take_in(
         share_days(tx, {one.record.tapped_at for one in seen})
     claims, counting = store(tx, batch, seen, keyring=keyring)
     examined = relate(tx, batch, seen, claims, counting)
+    keep_held(tx, batch, seen, examined.proven)
     end_actions(tx, seen, examined.reasons, now=now)
     end_torn_actions(tx, seen, claims, keyring=keyring, now=now)
     added = {each.link.sequence: each.link for each in fresh}

@@ -8,14 +8,15 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection
 
 from access.enrol import create_code, enrol
-from access.issue import IssuedCard, issue_card
+from access.issue import IssuedCard, NewCard, issue_cards
 from access.keyring import Keyring
 from access.rules.device import DeviceKind
 from kernel.crypto.card_keys import Role
 from kernel.crypto.ed25519 import SigningKey
 from kernel.crypto.sealing import box_public, new_box_key
-from kernel.crypto.tmac import TmacKey, abt_tmi, enc_tmri, tmv
+from kernel.crypto.tmac import TmacKey, abt_tmi, enc_tmri, sv_tmi, tmv
 from kernel.wire.cardinfo import Concession
+from kernel.wire.purse import RECORD_SIZE, PurseMove, encode_purse
 from kernel.wire.shown import NO_UID, Shown, ShownKind, encode_shown
 from kernel.wire.tap import (
     HEAD_CONTEXT,
@@ -30,6 +31,7 @@ from kernel.wire.tap import (
     head_message,
     record_hash,
 )
+from kernel.wire.trips import NO_TRIPS
 from kernel.wire.upload import Upload
 
 
@@ -46,6 +48,29 @@ class SimCard:
     tmc: int = 0
     last_tmv: bytes = NO_TMV
     last_reader: bytes = bytes(16)
+    purse: int = 0
+    trips: bytes = NO_TRIPS
+
+    def move(
+        self,
+        *,
+        paid: int = 0,
+        loaded: int = 0,
+        returned: int = 0,
+        trips: bytes | None = None,
+        look: bool = False,
+    ) -> PurseMove:
+        """What a tap does to the purse; it looks at file 05 where it writes it, gives something back, or is told to."""
+        looks = look or trips is not None or returned > 0
+        return PurseMove(
+            before=self.purse,
+            loaded=loaded,
+            paid=paid,
+            record=bytes(RECORD_SIZE),
+            returned=returned,
+            trips_read=self.trips if looks else b"",
+            trips_written=trips if trips is not None and trips != self.trips else b"",
+        )
 
 
 @dataclass
@@ -66,6 +91,7 @@ class SimReader:
         phase: Phase = Phase.DONE,
         committed: bool = True,
         at: datetime | None = None,
+        move: PurseMove | None = None,
         **changes: object,
     ) -> TapRecord:
         """One presentation, written to the journal; `changes` falsify the record after the card had its say."""
@@ -73,11 +99,13 @@ class SimReader:
         blank = {"prior_tmc": card.tmc, "prior_tmv": card.last_tmv}
         tmc, reader_id = card.tmc + 1, self.device_id.bytes
         sealed = enc_tmri(card.key, uid=card.uid, tmc=tmc, previous_reader=card.last_reader)
-        value = tmv(card.key, uid=card.uid, tmc=tmc, tmi=abt_tmi(card.info, reader_id, sealed))
+        value = tmv(card.key, uid=card.uid, tmc=tmc, tmi=_tmi(card.info, reader_id, sealed, move))
         if phase is Phase.REFUSED:
             tmc, sealed, committed = card.tmc, bytes(16), False
         if committed:
             card.tmc, card.last_tmv, card.last_reader = tmc, value, reader_id
+            if move is not None:
+                card.purse, card.trips = move.after, move.trips_written or card.trips
         record = TapRecord(
             device_id=self.device_id,
             key_id=self.key.public.key_id,
@@ -108,6 +136,7 @@ class SimReader:
             vehicle_class="",
             tariff_version="hanoi-1",
             data_read=card.info,
+            purse=encode_purse(move) if move is not None else b"",
             **blank,
         )
         record = replace(record, **{**self.facts, **changes})
@@ -148,6 +177,23 @@ class SimReader:
             records=tuple(records),
             signature=(key or self.key).sign(HEAD_CONTEXT, message),
         )
+
+
+def _tmi(info: bytes, reader_id: bytes, sealed: bytes, move: PurseMove | None) -> bytes:
+    if move is None:
+        return abt_tmi(info, reader_id, sealed)
+    return sv_tmi(
+        info,
+        before=move.before,
+        amount=move.paid,
+        record=move.record,
+        reader_id=reader_id,
+        enc_reader_id=sealed,
+        loaded=move.loaded,
+        returned=move.returned,
+        trips_read=move.trips_read,
+        trips_written=move.trips_written,
+    )
 
 
 def sim_card(
@@ -196,14 +242,12 @@ class World:
         )
         return SimReader(enrolled.device_id, key, self.now - timedelta(hours=1))
 
-    def card(self, number: int = 1, concession: Concession = Concession.NORMAL) -> SimCard:
+    def card(
+        self, number: int = 1, concession: Concession = Concession.NORMAL, *, stored_value: bool = False
+    ) -> SimCard:
         uid = b"\x04" + number.to_bytes(6, "big")
-        issued = issue_card(
-            self.tx,
-            keyring=self.keyring,
-            uid=uid,
-            concession=concession,
-            expiry=date(2030, 12, 31),
-            now=self.now,
+        asked = NewCard(
+            uid=uid, concession=concession, expires_on=date(2030, 12, 31), stored_value=stored_value
         )
+        (issued,) = issue_cards(self.tx, keyring=self.keyring, asked=(asked,), now=self.now)
         return sim_card(self.keyring, uid, serial=issued.serial, info=issued.info, issued=issued)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -11,11 +10,12 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from access import actions
-from access.actions import ActionOutcome, UnknownActionError
+from access.actions import ActionOutcome
 from access.intake.examine import Seen
 from access.keyring import Keyring
-from access.rules.actionlist import REASON, ActionKind
-from access.store import card_actions, cards, torn
+from access.rules.actionlist import Action, ActionKind
+from access.rules.held import carried_out, named_action
+from access.store import cards, torn
 from access.store.evidence import ClaimRow
 from access.vault import unwrapped
 from kernel.ids import CardId
@@ -27,15 +27,15 @@ _NOT_COMMITTED: Final = "its tap was torn and the card did not commit it; ask ag
 def end_actions(tx: Connection, seen: Iterable[Seen], faulty: Container[int], *, now: datetime) -> None:
     """End the actions that these fresh records name, once each.
 
-    Only a record with a valid MAC and no fault counts. A name that is none of this card's actions changes nothing:
-    evidence never fails for it.
+    Only a record with a valid MAC and no fault counts, and for a load only what that MAC covers. A name that is none of
+    this card's actions changes nothing: evidence never fails for it.
     """
     for one in seen:
         if one.card is None or not one.proof or one.record.sequence in faulty:
             continue
-        action_id = _named(one.record)
-        if action_id is not None:
-            _end(tx, one.card.card_id, action_id, ActionOutcome.DONE, _device(one.record), now)
+        action = _action(tx, one.card.card_id, one.record)
+        if action is not None and carried_out(one.record, action):
+            _end(tx, one.card.card_id, action, ActionOutcome.DONE, _device(one.record), now)
 
 
 def end_torn_actions(
@@ -57,36 +57,25 @@ def end_torn_actions(
         if not vault.holds(tap.sealed_under):
             continue
         record = decode_tap(vault.open(tap.sealed_under, tap.sealed, tap.tap_id.bytes + tap.record_hash))
-        action_id = _named(record)
-        if action_id is None:
+        action = _action(tx, card_id, record)
+        if action is None:
             continue
         if committed:
-            _end(tx, card_id, action_id, ActionOutcome.DONE, _device(record), now)
-        elif _is_load_at(tx, card_id, action_id, record.device_id):
-            _end(tx, card_id, action_id, ActionOutcome.WITHDRAWN, f"{_device(record)}: {_NOT_COMMITTED}", now)
+            if carried_out(record, action):
+                _end(tx, card_id, action, ActionOutcome.DONE, _device(record), now)
+        elif action.kind is ActionKind.LOAD_PURSE and action.detail["device"] == str(record.device_id):
+            _end(tx, card_id, action, ActionOutcome.WITHDRAWN, f"{_device(record)}: {_NOT_COMMITTED}", now)
 
 
-def _named(record: TapRecord) -> UUID | None:
-    if record.reason.startswith(REASON):
-        with suppress(ValueError):
-            return UUID(record.reason.removeprefix(REASON))
-    return None
-
-
-def _is_load_at(tx: Connection, card_id: UUID, action_id: UUID, device_id: UUID) -> bool:
-    asked = card_actions.find(tx, card_id, action_id)
-    return (
-        asked is not None
-        and asked.action == ActionKind.LOAD_PURSE.value
-        and asked.detail["device"] == str(device_id)
-    )
+def _action(tx: Connection, card_id: UUID, record: TapRecord) -> Action | None:
+    named = named_action(record)
+    return actions.find(tx, CardId(card_id), named) if named is not None else None
 
 
 def _end(
-    tx: Connection, card_id: UUID, action_id: UUID, outcome: ActionOutcome, by: str, now: datetime
+    tx: Connection, card_id: UUID, action: Action, outcome: ActionOutcome, by: str, now: datetime
 ) -> None:
-    with suppress(UnknownActionError):
-        actions.finish(tx, CardId(card_id), action_id, outcome, by=by, now=now)
+    actions.finish(tx, CardId(card_id), action.action_id, outcome, by=by, now=now)
 
 
 def _device(record: TapRecord) -> str:

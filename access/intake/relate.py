@@ -18,19 +18,23 @@ from access.rules.tap import Tap
 from access.rules.verdict import Reason
 from access.store import evidence
 from access.store.cards import KnownCard
-from access.store.evidence import ClaimRow
+from access.store.evidence import ClaimRow, Proven
 from kernel.ids import DeviceId, FareAccountId, JournalId
 from kernel.wire.tap import Phase
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What became of the fresh records: reasons by sequence, billable taps, and instants whose bills may change."""
+    """What became of the fresh records: reasons by sequence, billable taps, and instants whose bills may change.
+
+    `proven` are the torn taps, these or older ones, of which it is known now that the card had committed them.
+    """
 
     reasons: Mapping[int, Reason]
     taps: tuple[Tap, ...]
     touched: frozenset[tuple[FareAccountId, datetime]]
     known: Mapping[UUID, KnownCard]
+    proven: Sequence[Proven]
 
 
 def relate(
@@ -76,6 +80,7 @@ def relate(
             if card_id in known
         ),
         known=known,
+        proven=proven,
     )
 
 

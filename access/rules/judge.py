@@ -61,7 +61,7 @@ def judge(
     device ever had. A REFUSED record is evidence only and never an exception. A record that fails a check is still
     evidence; the finding only keeps it from being priced.
     """
-    read = _card_info(record.data_read)
+    read = card_info(record.data_read)
     concession = read.concession if read else Concession.NORMAL
     if record.phase is Phase.REFUSED:
         return Finding(None, mac_valid=False, concession=concession)
@@ -118,7 +118,8 @@ def _implausible(record: TapRecord, limits: Limits) -> Reason | None:
 
 
 @lru_cache(maxsize=65_536)  # the same cards tap again and again; what file 01 says hardly ever changes
-def _card_info(raw: bytes) -> CardInfo | None:
+def card_info(raw: bytes) -> CardInfo | None:
+    """Return what file 01 says; None where these bytes say nothing."""
     try:
         return decode(raw)
     except MalformedRecordError:

@@ -80,6 +80,25 @@ class TornRow(NamedTuple):
     tmv: bytes
 
 
+class HeldRow(NamedTuple):
+    """One row of `tap_held`: what a stored-value card held before and after; None where the tap did not look.
+
+    `torn_tmv` is the MAC value that would prove a torn tap, None for one with a MAC of its own.
+    """
+
+    card_id: UUID
+    counter: int
+    tap_id: UUID
+    device_id: UUID
+    torn_tmv: bytes | None
+    purse_before: int | None
+    purse_after: int | None
+    trips_before: bytes | None
+    trips_after: bytes | None
+    loaded: int
+    action_id: UUID | None
+
+
 class AsideRow(NamedTuple):
     """One row of `tap_aside`: signed or received bytes that are no tap of their journal."""
 
@@ -119,19 +138,28 @@ class Proven(NamedTuple):
     """A torn tap that the card's next tap proves."""
 
     card_id: UUID
+    counter: int
     tap_id: UUID
     tapped_at: datetime
 
 
 _COPY: Final = {
     kind: f"COPY {table} ({', '.join(kind._fields)}) FROM STDIN (FORMAT BINARY)"
-    for kind, table in ((TapRow, "tap"), (ClaimRow, "tap_claim"), (TornRow, "tap_torn"))
+    for kind, table in (
+        (TapRow, "tap"),
+        (ClaimRow, "tap_claim"),
+        (TornRow, "tap_torn"),
+        (HeldRow, "tap_held"),
+    )
 }
 _SMALL: Final = frozenset({"clock_state", "purpose", "phase", "direction", "concession"})
-_COLUMN: Final[dict[type, str]] = {
+_COLUMN: Final[dict[object, str]] = {
     UUID: "uuid",
+    UUID | None: "uuid",
     bytes: "bytea",
+    bytes | None: "bytea",
     int: "int8",
+    int | None: "int8",
     str: "text",
     bool: "bool",
     date: "date",
@@ -144,7 +172,9 @@ _TYPES: Final[dict[type, tuple[str, ...]]] = {
 }
 
 
-def copy_in(tx: Connection, rows: Sequence[TapRow] | Sequence[ClaimRow] | Sequence[TornRow]) -> None:
+def copy_in(
+    tx: Connection, rows: Sequence[TapRow] | Sequence[ClaimRow] | Sequence[TornRow] | Sequence[HeldRow]
+) -> None:
     """Insert rows of one kind by COPY: the fastest way in, and all of them or none."""
     if not rows:
         return
@@ -240,7 +270,7 @@ def list_proven(tx: Connection, keys: Iterable[tuple[UUID, int]]) -> tuple[Prove
     wanted = set(keys)
     rows = tx.execute(
         text(
-            "SELECT t.card_id, t.tap_id, t.tapped_at"
+            "SELECT t.card_id, t.counter, t.tap_id, t.tapped_at"
             " FROM unnest(CAST(:cards AS uuid[]), CAST(:counters AS bigint[])) AS n (card_id, counter)"
             " JOIN tap_torn t ON t.card_id = n.card_id AND t.counter = n.counter"
             " WHERE EXISTS (SELECT FROM tap_claim c WHERE c.card_id = n.card_id AND c.counter = n.counter + 1"

@@ -4,7 +4,16 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-TABLES = ("tap", "tap_claim", "tap_torn", "tap_aside", "device_event", "card_event", "case_evidence")
+TABLES = (
+    "tap",
+    "tap_claim",
+    "tap_torn",
+    "tap_held",
+    "tap_aside",
+    "device_event",
+    "card_event",
+    "case_evidence",
+)
 
 
 @pytest.mark.parametrize("table", TABLES)

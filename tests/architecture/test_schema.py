@@ -123,6 +123,7 @@ APPEND_ONLY = (
     "tap",
     "tap_claim",
     "tap_torn",
+    "tap_held",
     "ledger_line",
     "ledger_seal",
     "fare_bill",
