@@ -1,20 +1,17 @@
 """Walk: a stored-value card from its issue over load and payments to a ledger that equals the card's own purse."""
 
-import json
 import uuid
-from base64 import b64decode
 from urllib.error import HTTPError
-from uuid import UUID
 
 import pytest
 
 from demo.plan import Reader, at
 from demo.processes import DemoError, wait_until
 from demo.world import enrol_readers, scaled, write_reader
-from kernel.ids import FareAccountId
 from readers.identity import load_identity
 
-from .town import Card, Purse, Show
+from .purses import loaded, on_card, purse, purse_card, reached, shown, slow_disk_allowed
+from .town import Purse, Show
 
 pytestmark = pytest.mark.walk
 FARE = 10_000  # HANOI.md: route 26, 15-<25 km
@@ -35,8 +32,7 @@ def buses(town):
     enrol_readers(town.city, town.city.environment["LIENTHONG_CLOCK"], readers)
     for reader, hour in zip(readers, HOURS, strict=True):
         write_reader(town.city, reader, url=town.city.url, clock=scaled(at(hour), 1))
-        config = town.city.config(reader.name)
-        config.write_text(config.read_text().replace("[state]\n", "[state]\nfsync_warn_ms = 10000\n"))
+        slow_disk_allowed(town, reader.name)
         town.city.start_reader(reader.name)
     wait_until("the readers to serve", lambda: all(town.lights(name, "state") for name in BUSES))
     return BUSES
@@ -44,51 +40,7 @@ def buses(town):
 
 @pytest.fixture(scope="module")
 def card(town):
-    """One stored-value card, its account topped up at the bank; nothing is on the card yet."""
-    out = town.city.home / "purse-card.json"
-    uid = "04feed00000001"
-    town.city.lienthong(
-        "card", "issue", "--uid", uid, "--expiry", "2030-12-31", "--stored-value", "--out", str(out)
-    )
-    (row,) = json.loads(out.read_text("ascii"))
-    assert row["purse"] == 0
-    made = Card(row["serial"], FareAccountId(UUID(row["fare_account_id"])), row)
-    town.pay({"payments": [{"qr": town.topup(made, 50_000)["qr"]["payload"]}]})
-    return made
-
-
-def on_card(town, card):
-    """What the card itself holds."""
-    lines = map(json.loads, (town.city.home / "eeproms.jsonl").read_text().splitlines())
-    return [line for line in lines if line["serial"] == card.serial][-1]["purse"]
-
-
-def shown(town, bus, card, fault=None):
-    """Hold the card to a bus and return the light."""
-    town.present([Show(bus, card, fault)])
-    return town.lights(bus)[-1]
-
-
-def purse(town, card):
-    """The four figures of `lienthong card purse`: on the card, in the account, waiting, loadable."""
-    lines = town.city.lienthong("card", "purse", str(card.serial)).splitlines()
-    return tuple(int(line.split()[1].replace(",", "")) for line in lines)
-
-
-def loaded(town, card, bus, *more):
-    return town.city.lienthong(
-        "card", "load", str(card.serial), "--at", bus, "--cause", "kiosk", "--yes", *more
-    )
-
-
-def reached(town, bus, amount):
-    """Wait until the reader's bundle brings the load."""
-    wait_until("the load to reach the reader", lambda: f'"{amount}"'.encode() in actions_of(town, bus))
-
-
-def actions_of(town, bus):
-    envelope = json.loads((town.state(bus) / "bundle.json").read_text())
-    return b64decode(json.loads(b64decode(envelope["bundle"]))["actions"])
+    return purse_card(town, "04feed00000001", 50_000)
 
 
 def test_an_empty_purse_is_refused_then_loaded_and_pays_and_ledger_and_card_agree(town, buses, card):
