@@ -14,8 +14,8 @@ from access import link
 from access.rules.link import Counting
 from access.rules.tap import Tap
 from access.rules.verdict import Reason
-from access.store import evidence, taps
-from access.store.evidence import Missing
+from access.store import missing, taps
+from access.store.missing import Missing
 from kernel.errors import DomainError
 from kernel.ids import FareAccountId
 
@@ -114,4 +114,4 @@ def list_missing(tx: Connection, *, since: datetime, limit: int = 100) -> tuple[
     Told by the reader id that the card sealed into its next tap, made `since` then (READERS.md, check 7). A young
     one is only late; an old one means a lost or withheld journal.
     """
-    return evidence.list_missing(tx, since=since, limit=limit)
+    return missing.list_missing(tx, since=since, limit=limit)
