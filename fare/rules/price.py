@@ -35,7 +35,7 @@ from fare.rules.tariff import TariffBook
 from fare.rules.trace import Trace
 from fare.rules.transfer import arrived
 from fare.rules.way import How, Priced, Way
-from fare.rules.windows import Windows
+from fare.rules.windows import Windows, left
 from kernel.clock import micros
 from kernel.money import Money
 from kernel.wire.cardinfo import Concession
@@ -150,14 +150,15 @@ def _begun(
     `ended` is the ride that the day before billed, ended now.
     """
     folds = builder.tariffs[0].folds_purse or builder.tariffs[1].folds_purse
-
     parks = builder.tariffs[0].park_benefits or builder.tariffs[1].park_benefits
 
     def way(one: Carried | OtherWay, dearer: int, *, strange: bool) -> Way:
         passes = park = debts = None
-        run = one.run
+        run, windows = one.run, one.windows
         if ended is not None and ended.arrived is not None:
-            run = arrived(run, micros(ended.tap.tapped_at), micros(ended.arrived))
+            on_us, off_us = micros(ended.tap.tapped_at), micros(ended.arrived)
+            run = arrived(run, on_us, off_us)
+            windows = left(windows, on_us, ended.route.route_id, off_us)
         if parks:
             park = ParkRide(facts.parked, *book.day_bounds(facts.service_day)[:2])
         if facts.passes:
@@ -166,15 +167,8 @@ def _begun(
             spent = 0 if carried.purse is None else carried.purse.spent_minor
             debts = Debts(facts.in_debt, facts.purse, PurseState(spent + dearer))
         return Way(
-            dearer,
-            Windows(one.windows),
-            passes,
-            park,
-            Caps(one.caps, facts.service_day),
-            debts,
-            run,
-            strange=strange,
-        )
+            dearer, Windows(windows), passes, park, Caps(one.caps, facts.service_day), debts, run, strange=strange
+        )  # fmt: skip
 
     return [
         way(carried, 0, strange=False),

@@ -92,6 +92,14 @@ class Windows:
         )
 
 
+def left(uses: tuple[WindowUse, ...], departed_us: int, route_id: str, left_us: int) -> tuple[WindowUse, ...]:
+    """Return the windows, the end of their last leg known where it is the ride that ended after the day that billed it."""
+    return tuple(
+        replace(one, ended_us=left_us) if (one.ended_us, one.route_id) == (departed_us, route_id) else one
+        for one in uses
+    )
+
+
 def counts(window: TransferWindow, networks: frozenset[str], operator: OperatorId) -> bool:
     """Whether a leg on these networks of this operator counts for a window."""
     return (not window.networks or bool(networks & window.networks)) and (

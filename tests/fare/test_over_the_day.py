@@ -53,6 +53,9 @@ LINKS = {
     "windows": {"transfer_windows": "window_id,duration_s,edge,dearer\nw,5400,inclusive,difference"},
     "free": {"transfer_windows": "window_id,network_ids,duration_s,edge,max_uses\nw,A;B,3600,exclusive,2"},
 }
+LINKS["gaps"] = {
+    "transfer_windows": "window_id,duration_s,gap_s,edge,dearer\nw,7200,1200,inclusive,difference"
+}
 LINKS["joins and transfers"] = JOINS | LINKS["transfers"]
 LINKS["joins and windows"] = JOINS | LINKS["windows"]
 # What a leg goes on with turns on how far it goes, or on whose it is: a join may take it out of a journey, or into one.
@@ -144,6 +147,8 @@ PARTED = night(
 # And one that was a journey of its own transfers once it goes far enough.
 MET = night((60, "a1", "x", "y", 65), (90, "r1", "x", "y", 110), (125, "r2", "y", "z", 130))
 # A bus that the day before billed: transfers are limited from when it was left.
+# So is the time between two legs of a window.
+LEFT_BEHIND = night((105, "b1", "x", "y", 122), (142, "r1", "y", "x", 150), (171, "a1", "x", "y", 180))
 LEFT = night((105, "b1", "x", "y", 122), (143, "r1", "z", "y", 160), (200, "r2", "z", "y", 205))
 
 
@@ -152,6 +157,7 @@ LEFT = night((105, "b1", "x", "y", 122), (143, "r1", "z", "y", 160), (200, "r2",
 @example(PARTED, "joins and transfers", "leg")
 @example(MET, "joins, and transfers by distance", "leg")
 @example(LEFT, "transfers", "leg")
+@example(LEFT_BEHIND, "gaps", "leg")
 def test_operators_get_the_same_wherever_the_day_starts(taps, links, basis):
     """In all; and, where every leg weighs alike so that nothing is rounded, each of them.
 
