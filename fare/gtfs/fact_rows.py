@@ -5,22 +5,44 @@ import io
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
+from typing import Final
 
 from fare.gtfs.table import Notice
 from fare.rules.tariff import TariffBook
 from kernel.money import MalformedAmountError, Money
 from kernel.wire.cardinfo import Concession
 
+_YEARS: Final = range(1970, 9000)  # so that a pass of some years, begun then, still ends in the calendar
+
+
+def text_of(body: bytes, file: str, notices: list[Notice]) -> str:
+    """Return the text of a file; what is no UTF-8 is an error, and empty."""
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        notices.append(Notice(file, 0, "", "csv_parsing_failed", str(error)))
+        return ""
+
 
 def read_facts(
     text: str, file: str, columns: tuple[str, ...], required: tuple[str, ...], notices: list[Notice]
 ) -> list[tuple[int, dict[str, str]]]:
-    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
-    header = [name.strip() for name in next(reader, [])]
+    """Return the rows of a CSV text with their numbers (the header is 1), every column in each; none of a wrong header."""
+    try:
+        first, *lines = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""))) or [[]]
+    except csv.Error as error:
+        notices.append(Notice(file, 0, "", "csv_parsing_failed", str(error)))
+        return []
+    header = [name.strip() for name in first]
     notices.extend(
         Notice(file, 1, name, "unknown_column", f"the columns are {', '.join(columns)}")
         for name in header
         if name not in columns
+    )
+    notices.extend(
+        Notice(file, 1, name, "duplicated_column", "the column stands twice")
+        for place, name in enumerate(header)
+        if name in header[:place]
     )
     notices.extend(
         Notice(file, 1, name, "missing_required_column", "the column must be there")
@@ -30,7 +52,7 @@ def read_facts(
     if notices:
         return []
     found = []
-    for number, line in enumerate(reader, start=2):
+    for number, line in enumerate(lines, start=2):
         if not any(line):
             continue
         if len(line) != len(header):
@@ -60,13 +82,18 @@ def not_there(
 def service_day_or_instant(text: str, book: TariffBook) -> datetime | None:
     """Return an instant; of a date alone the start of its service day."""
     day = day_of(text)
-    return instant_of(text, book) if day is None else book.day_bounds(day)[0]
+    if day is None:
+        return instant_of(text, book)
+    return book.day_bounds(day)[0] if day.year in _YEARS else None
 
 
 def instant_of(text: str, book: TariffBook) -> datetime | None:
+    """Return an instant, in the tariff's zone where the text names no offset; None for what is none of our times."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
+        return None
+    if found.year not in _YEARS:
         return None
     placed = found.replace(tzinfo=book.zone) if found.tzinfo is None else found
     return placed.astimezone(UTC)

@@ -15,7 +15,7 @@ from fare.gtfs.fact_rows import (
     service_day_or_instant,
 )
 from fare.gtfs.table import Notice
-from fare.rules.adjust import product_on, usable_until
+from fare.rules.adjust import WAITS_FOREVER, product_on, usable_until
 from fare.rules.facts import Entitlement, HeldPass, PurseMove
 from fare.rules.tariff import PassProduct, Tariff, TariffBook
 from kernel.ground import Ground, GroundKind
@@ -96,10 +96,8 @@ def read_riders(
             name = uuid8("pass-file", row["rider"], number)
             passes = (*passes, HeldPass(name, row["pass_product"], row["pass_scope"], since, until))
         if row["debt_from"]:
-            since, until = (
-                instant_of(row["debt_from"], book),
-                instant_of(row["debt_until"] or "9999-01-01", book),
-            )
+            since = instant_of(row["debt_from"], book)
+            until = instant_of(row["debt_until"], book) if row["debt_until"] else WAITS_FOREVER
             if since is None or until is None:
                 notices.append(Notice(file, number, "debt_from", "invalid_date", "a debt has its start"))
                 continue

@@ -150,18 +150,21 @@ def price_taps(
     for name in sorted(by_rider):
         rider = riders.get(name, Rider())
         account = FareAccountId(uuid8("rider-file", name))
-        said = tuple(
-            Correction(tap.tap_id, one.stop_id, one.left_at)
-            for one in rider.said
-            for tap in by_rider[name]
-            if tap.tapped_at == one.on_at and tap.purpose is not Purpose.ALIGHT
-        )
         days = days_of(
             account, by_rider[name], book, passes=rider.passes, entitlements=rider.entitlements, as_of=as_of,
-            in_debt=rider.in_debt, purse=rider.purse, parked=rider.parked, corrections=said,
+            in_debt=rider.in_debt, purse=rider.purse, parked=rider.parked, corrections=_said(rider, by_rider[name]),
         )  # fmt: skip
         found.append(PricedRider(name, fold_days(days, book)))
     return tuple(found)
+
+
+def _said(rider: Rider, taps: list[FareTap]) -> tuple[Correction, ...]:
+    return tuple(
+        Correction(tap.tap_id, one.stop_id, one.left_at)
+        for one in rider.said
+        for tap in taps
+        if tap.tapped_at == one.on_at and tap.purpose is not Purpose.ALIGHT
+    )
 
 
 def histories_of(
@@ -178,7 +181,8 @@ def histories_of(
             tuple(by_rider[name]),
             riders.get(name, Rider()).passes,
             riders.get(name, Rider()).entitlements,
-            parked=riders.get(name, Rider()).parked,
+            _said(riders.get(name, Rider()), by_rider[name]),
+            riders.get(name, Rider()).parked,
         )
         for name in sorted(by_rider)
     )

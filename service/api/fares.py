@@ -23,6 +23,7 @@ from service.services import services
 blueprint: Final = APIBlueprint("fares", __name__, tag="Fares")
 _SHELF: Final = "lienthong-fares-shelf"
 _MOST: Final = 200
+_YEARS: Final = range(1970, 9000)  # the days around a ride are in the calendar too
 _MISSING: Final = frozenset({"unknown", "placeholder"})
 _INFERRED: Final = frozenset({"inferred"})
 Text = Annotated[str, Field(max_length=80)]
@@ -196,4 +197,6 @@ def _in_force(at: datetime | None) -> tuple[TariffBook, Tariff, datetime]:
     with running.database.begin() as tx:
         book = shelf.books(tx).current()
     when = at or running.clock.now()
+    if when.year not in _YEARS:
+        raise MalformedRequestError(errors=[{"at": "at", "what": "a time of the years 1970 to 8999"}])
     return book, book.on(book.local_date(when)), when

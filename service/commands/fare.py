@@ -10,12 +10,10 @@ from uuid import UUID
 import click
 
 from fare.gtfs.answer import answer, charged
-from fare.gtfs.riders import read_riders
-from fare.gtfs.table import Notice
-from fare.gtfs.taps import NamedTap, PricedRider, price_taps, read_taps, unheard
+from fare.gtfs.taps import NamedTap, PricedRider, price_taps
 from fare.rules.explain import explain
 from fare.rules.tariff import TariffBook
-from service.commands.read_tariff import read
+from service.commands.read_tariff import read, read_rides, stop_on
 
 if TYPE_CHECKING:
     from fare.explain import TapStory
@@ -83,17 +81,10 @@ def price(
       lienthong fare price --tariff fare/tariffs/hanoi --taps taps.csv --json
     """  # noqa: D301  (click reads \b)
     checked = read(source)
-    _stop_on(checked.errors, as_json=as_json)
+    stop_on(checked.errors, as_json=as_json)
     assert checked.book is not None, "a tariff without errors compiles"
     book = checked.book
-    taps, wrong = read_taps(taps_file.read_text("utf-8-sig"), book, taps_file.name)
-    _stop_on(wrong, as_json=as_json)
-    riders, wrong = ({}, ()) if riders_file is None else read_riders(
-        riders_file.read_text("utf-8-sig"), book, riders_file.name
-    )  # fmt: skip
-    _stop_on(wrong, as_json=as_json)
-    if riders_file is not None:
-        _stop_on(unheard(taps, riders, riders_file.name), as_json=as_json)
+    taps, riders = read_rides(taps_file, riders_file, book, as_json=as_json)
     priced = price_taps(taps, riders, book, as_of)
     if as_json:
         click.echo(json.dumps(answer(priced, taps, book), ensure_ascii=False, indent=1))
@@ -161,16 +152,6 @@ def _tell(story: "TapStory") -> None:
         )
     if not story.agrees:
         click.echo("  The evidence now prices this otherwise than it is booked: it waits to be billed again.")
-
-
-def _stop_on(notices: tuple[Notice, ...], *, as_json: bool) -> None:
-    if not notices:
-        return
-    if as_json:
-        click.echo(json.dumps({"notices": [one.to_json() for one in notices]}, ensure_ascii=False, indent=1))
-    for notice in () if as_json else notices:
-        click.echo(str(notice), err=True)
-    raise click.ClickException(f"{len(notices)} errors")
 
 
 def _print(priced: tuple[PricedRider, ...], taps: tuple[NamedTap, ...], book: TariffBook) -> None:

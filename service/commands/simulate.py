@@ -10,14 +10,12 @@ import click
 
 from fare.gtfs.load import pack
 from fare.gtfs.read import files_of
-from fare.gtfs.riders import read_riders
-from fare.gtfs.table import Notice
-from fare.gtfs.taps import histories_of, read_taps
+from fare.gtfs.taps import histories_of
 from fare.rules.simulation import History, Tally
 from fare.rules.simulation_report import report
 from fare.rules.tariff import TariffBook
 from kernel.money import Money, currency
-from service.commands.read_tariff import TARIFF, read
+from service.commands.read_tariff import TARIFF, read, read_rides
 from service.simulation_page import page
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -102,20 +100,8 @@ def _bundle(source: Path) -> tuple[bytes, TariffBook]:
 def _of_files(
     taps_file: Path, riders_file: Path | None, book: TariffBook, days: tuple[date, date]
 ) -> tuple[History, ...]:
-    taps, wrong = read_taps(taps_file.read_text("utf-8-sig"), book, taps_file.name)
-    _stop_on(wrong)
-    riders, wrong = ({}, ()) if riders_file is None else read_riders(
-        riders_file.read_text("utf-8-sig"), book, riders_file.name
-    )  # fmt: skip
-    _stop_on(wrong)
+    taps, riders = read_rides(taps_file, riders_file, book)
     return histories_of(taps, riders, book, days)
-
-
-def _stop_on(notices: tuple[Notice, ...]) -> None:
-    if notices:
-        for notice in notices:
-            click.echo(str(notice), err=True)
-        raise click.ClickException(f"{len(notices)} errors")
 
 
 def _stored(

@@ -65,6 +65,9 @@ def test_a_riders_word_ends_a_ride_without_its_tap_off(price):
         ("rider,category,category_to", "r,NORMAL,2026-02-30", "category_to", "invalid_date"),
         ("rider,category", "r,PIRATE", "category", "unexpected_enum_value"),
         ("rider,pass_product,pass_from", "r,none,2026-11-18", "pass_product", "foreign_key_violation"),
+        ("rider,pass_product,pass_from", "r,day,9999-12-31", "pass_from", "invalid_date"),
+        ("rider,pass_product,pass_from", "r,day,0001-01-01T00:00", "pass_from", "invalid_date"),
+        ("rider,rider", "r,q", "rider", "duplicated_column"),
         ("rider,pass_product,pass_from", "r,day,", "pass_from", "invalid_date"),
         ("rider,pass_product,pass_from,pass_until", "r,day,2026-11-18,soon", "pass_until", "invalid_date"),
         ("rider,said_on_at,said_stop,said_off_at", "r,2026-11-18T08:00,,2026-11-18T09:00", "said_stop", "missing_required_field"),
@@ -82,6 +85,7 @@ def test_riders_csv_is_refused_where_it_is_wrong(header, row, field, code):
 @pytest.mark.parametrize(
     ("row", "field", "code"),
     [
+        ("r,9999-12-31T23:30,on,,,", "at", "invalid_date"), ("r,0001-01-01T00:00,on,,,", "at", "invalid_date"),
         ("r,yesterday,on,,,", "at", "invalid_date"), ("r,2026-11-18T08:00,in,,,", "purpose", "unexpected_enum_value"),
         ("r,2026-11-18T08:00,on,PIRATE,,", "category", "unexpected_enum_value"),
         ("r,2026-11-18T08:00,on,,lost,", "phase", "unexpected_enum_value"),
@@ -93,3 +97,8 @@ def test_taps_csv_is_refused_where_it_is_wrong(row, field, code):
     taps, notices = read_taps(f"rider,at,purpose,category,phase,counter\n{row}\n", town())
     assert not taps
     assert [(one.file, one.row, one.field, one.code) for one in notices] == [("taps.csv", 2, field, code)]
+
+
+def test_a_cell_without_end_is_no_table():
+    _, notices = read_taps("rider,at,purpose\nr," + "9" * 200_000 + ",on\n", town())
+    assert [one.code for one in notices] == ["csv_parsing_failed"]

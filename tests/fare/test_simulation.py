@@ -45,6 +45,13 @@ def trip(start: str, end: str, at: str = "08", minutes: str = "20") -> list[str]
     return [ride(f"{at}:00", "r1", start), ride(f"{at}:{minutes}", "r1", end, "off")]
 
 
+def test_a_riders_word_on_a_ride_is_replayed_too():
+    said = "rider,said_on_at,said_stop,said_off_at\nr,2026-11-18T08:00+00:00,y,2026-11-18T08:20+00:00"
+    book = town(**ZONES)
+    assert tally_of(book, trip("x", "z")[0]).riders == [(200, 200)]
+    assert tally_of(book, trip("x", "z")[0], riders=said).riders == [(100, 100)]
+
+
 PLANTED = {
     "free_return": (
         {"transfer_windows": WINDOW, **ZONES},

@@ -87,7 +87,16 @@ def test_what_the_tariff_never_heard_of_is_a_problem(city, query, problem, said)
 
 
 @pytest.mark.parametrize(
-    "query", ["", "from=Láng", "route=01&category=KING", "route=01&at=noon", "route=01&other=1"]
+    "query",
+    [
+        "",
+        "from=Láng",
+        "route=01&at=9999-12-31T23:00:00Z",
+        "route=01&at=0001-01-01T00:00:00Z",
+        "route=01&category=KING",
+        "route=01&at=noon",
+        "route=01&other=1",
+    ],
 )
 def test_malformed_fare_question_is_refused(city, query):
     answer = city.get(f"/v1/fares?{query}")
@@ -149,6 +158,10 @@ def test_price_command_refuses_bad_taps_and_tells_of_unknown_fares(tmp_path):
     found = run("fare", "price", "--tariff", str(HANOI), "--taps", str(taps))
     assert found.exit_code == 1
     assert "taps.csv:2 at" in found.output
+    taps.write_bytes(b"rider,at,purpose,route\n\xff,2026-11-18T08:00,on,01\n")
+    found = run("fare", "price", "--tariff", str(HANOI), "--taps", str(taps), "--json")
+    assert found.exit_code == 1
+    assert json.loads(found.stdout)["notices"][0]["code"] == "csv_parsing_failed"
     taps.write_text(
         "rider,at,purpose,route,stop\nan,2026-11-18T08:00,on,01,\nan,2026-11-18T07:30,on,999,\nan,2026-11-18T09:00,on,,moon\n"
     )
