@@ -20,7 +20,7 @@ def cases(name):
         return [{"rates": name, "user": "casual", **row} for row in csv.DictReader(file)]
 
 
-ABROAD, WORLD = cases("abroad"), cases("world")
+ABROAD, WORLD, CITIES = cases("abroad"), cases("world"), cases("cities")
 
 
 def quoted(row):
@@ -36,7 +36,9 @@ def quoted(row):
 
 
 @pytest.mark.parametrize(
-    "row", [*ABROAD, *WORLD], ids=lambda row: f"{row['place']}:{row['user']}:{row['from']}:{row['to']}"
+    "row",
+    [*ABROAD, *WORLD, *CITIES],
+    ids=lambda row: f"{row['place']}:{row['user']}:{row['from']}:{row['to']}",
 )
 def test_a_tariff_from_abroad(row):
     proof = quoted(row)
