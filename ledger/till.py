@@ -65,6 +65,8 @@ def add_till(tx: Connection, till: Till, *, actor: str, now: datetime) -> None:
     store.lock(tx, till.name)
     known = store.find_till(tx, till.name)
     if known is None:
+        if store.find_owner(tx, till.name) is not None:
+            raise TillDiffersError(till=till.name, field="owner")
         store.insert_till(tx, till, actor, now)
         return
     for field in ("kind", "most"):

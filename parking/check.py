@@ -16,11 +16,12 @@ from parking.publish_rates import Rates
 from parking.rules.check import Checked, Running, check
 from parking.rules.errors import UnknownPlaceError
 from parking.rules.plate import PlateMatch
-from parking.rules.session import State
+from parking.rules.session import State, state_at
 from parking.sessions import AHEAD
 from parking.store import observations as store
 from parking.store.keys import list_running
 from parking.store.observations import Observation
+from parking.store.payments import list_paid_until
 from parking.store.stays import list_stays
 
 LONGEST_LIST: Final = 500
@@ -72,18 +73,21 @@ def check_vehicle(
     if book is None:
         raise UnknownPlaceError(place_id=place_id)
     book.place(place_id)
+    rows = list_stays(tx, list_running(tx, subjects))
+    paid = list_paid_until(tx, [row for row in rows if row.guest and row.paid_until is not None])
     found = tuple(
         Running(
             session_id=row.stay_id,
             place_id=row.place_id,
-            state=State(row.state),
+            state=state_at(State(row.state), row.paid_until, now),
             here=book.is_within(row.place_id, place_id) or book.is_within(place_id, row.place_id),
             match=subjects[row.subject],
             guest=row.guest,
             entered_at=row.entered_at,
-            paid_until=row.paid_until,
+            paid_until=paid.get(row.stay_id),
+            until=row.paid_until,
         )
-        for row in list_stays(tx, list_running(tx, subjects))
+        for row in rows
     )
     return check(found, at=now)
 

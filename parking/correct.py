@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from parking.rules.session import EventKind
 from parking.sessions import Session, lock_session, tell
 
+_AFTER: Final = timedelta(microseconds=1)
 CORRECTIONS: Final = frozenset({EventKind.VOIDED, EventKind.DISPUTED, EventKind.UPHELD, EventKind.REFUNDED})
 
 
@@ -24,4 +25,5 @@ def correct(
     """
     assert kind in CORRECTIONS, f"{kind} is no correction"
     row = lock_session(tx, session_id)
-    return tell(tx, row, kind, event_id=event_id, at=max(now, row.last_at), actor=actor, now=now)
+    # After all that is known of it: at one instant the order would be that of the kinds, not that of the telling.
+    return tell(tx, row, kind, event_id=event_id, at=max(now, row.last_at + _AFTER), actor=actor, now=now)

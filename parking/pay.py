@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from kernel.ids import EntryId, FareAccountId, uuid8
 from kernel.money import Money, currency
 from ledger.accounts import open_accounts
+from ledger.operator_tills import check_till
 from ledger.post import book_day, post
 from ledger.rules import chart
 from ledger.rules.entry import Entry, Line, Refused
@@ -27,6 +28,7 @@ from parking.rules.payment import (
     NotEndedError,
     PaymentAmountError,
     PaymentIdReusedError,
+    check_ahead,
     check_give_back,
     check_payment,
     dues,
@@ -85,8 +87,9 @@ def pay(
 ) -> Paid:
     """Take cash at a till for a stay that has ended, or with `until` ahead for one that runs, and book it.
 
-    PaymentIdReusedError (checked first), NotAGuestError, NotEndedError, PaymentAmountError, SessionStateError and
-    ImpossibleTimesError where it cannot be paid ahead until then. A part of what is due is taken.
+    PaymentIdReusedError (checked first), UnknownTillError for a till that is not the operator's, NotAGuestError,
+    NotEndedError, PaymentAmountError, SessionStateError and ImpossibleTimesError where it cannot be paid ahead until
+    then. After the end a part of what is due is taken; ahead all of it.
     """
     assert method is not Method.VIETQR, "VietQR is paid to the bank: `receive`"
     assert till, "cash lies somewhere"
@@ -96,7 +99,9 @@ def pay(
     if known is not None:
         _check_same(known, method=method, amount=amount, till=till, until=until)
         return find_paid(tx, session_id, now=now, again=True)
-    check_payment(amount, _due(tx, row, until, now))
+    check = check_payment if until is None else check_ahead
+    check(amount, _due(tx, row, until, now))
+    check_till(tx, till, operator_id=row.operator_id)
     lock_till(tx, till)
     _book(tx, row, payment_id, amount, till, now)
     return _take(tx, row, payment_id, method, amount, till, until, actor=actor, now=now)
@@ -147,7 +152,8 @@ def pay_back(
 ) -> Paid:
     """Give back from a till what was paid beyond the price of an ended stay.
 
-    PaymentIdReusedError, NotAGuestError, NotEndedError, GiveBackAmountError where it is more than the credit.
+    PaymentIdReusedError, UnknownTillError, NotAGuestError, NotEndedError, GiveBackAmountError where it is more than
+    the credit.
     """
     assert method is not Method.VIETQR, "only what lies in a till is given back by hand"
     book_day(tx, now.astimezone(HANOI).date(), now)
@@ -159,6 +165,7 @@ def pay_back(
     if State(row.state) in RUNNING:
         raise NotEndedError(session_id=str(session_id), state=row.state)
     check_give_back(amount, _paid(tx, read_session(tx, row, now=now)).dues.credit)
+    check_till(tx, till, operator_id=row.operator_id)
     lock_till(tx, till)
     _book(tx, row, payment_id, -amount, till, now)
     return _take(tx, row, payment_id, method, -amount, till, None, actor=actor, now=now)

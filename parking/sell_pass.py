@@ -17,6 +17,7 @@ from kernel.errors import DomainError
 from kernel.ids import FareAccountId, uuid8
 from kernel.money import Money, Rounding, currency
 from kernel.service_day import local_date
+from ledger.operator_tills import check_till
 from ledger.post import book_day
 from parking.book_right import book_right
 from parking.park_ride import tell_right
@@ -95,7 +96,7 @@ def assign(tx: Connection, asked: Assigning, *, actor: str, now: datetime) -> He
     """Sell or give a right, book its price, and bill the stay of a coupon again.
 
     RightIdReusedError (checked first), UnknownRightError, RightHolderError, RightTimesError, BalanceTooLowError,
-    UnknownPlaceError, UnknownSessionError.
+    UnknownPlaceError, UnknownSessionError, UnknownTillError.
     """
     known = store.find_right(tx, asked.right_id)
     if known is not None:
@@ -107,6 +108,8 @@ def assign(tx: Connection, asked: Assigning, *, actor: str, now: datetime) -> He
     if spec is None or not book.is_within(asked.place_id, spec.place_id):
         raise UnknownRightError(what="product", id=asked.spec_id)
     _check(asked, spec, now)
+    if asked.till:
+        check_till(tx, asked.till, operator_id=place.operator_id)
     if asked.pool_id is not None and _pool_operator(tx, asked.pool_id) != place.operator_id:
         raise UnknownRightError(what="pool", id=str(asked.pool_id))
     book_day(tx, now.astimezone(HANOI).date(), now)
@@ -192,7 +195,9 @@ def _check(asked: Assigning, spec: RightSpecification, now: datetime) -> None:
         reason = "a pool's cards have accounts"
     if reason:
         raise RightHolderError(spec_id=spec.spec_id, kind=spec.kind.value, reason=reason)
-    if asked.valid_to <= asked.valid_from or asked.valid_to - asked.valid_from > LONGEST_RIGHT:
+    if asked.valid_to <= asked.valid_from:
+        reason = "it would end before it begins"
+    elif asked.valid_to - asked.valid_from > LONGEST_RIGHT:
         reason = f"it lasts for {LONGEST_RIGHT.days} days at most"
     elif asked.valid_from < now and not coupon:
         reason = "it would begin in the past"

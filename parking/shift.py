@@ -17,6 +17,7 @@ from kernel.errors import DomainError
 from kernel.ids import EntryId, uuid8
 from kernel.money import CurrencyMismatchError, Money
 from ledger.accounts import open_accounts
+from ledger.operator_tills import found_till
 from ledger.post import book_day, post
 from ledger.rules import chart
 from ledger.rules.entry import Entry, Line, Refused
@@ -42,9 +43,9 @@ class UnknownShiftError(DomainError):
 
 
 class TillBusyError(DomainError):
-    """A shift of the till is not closed yet; its id is told to its own operator only."""
+    """A shift of the till is not closed yet."""
 
-    detail = "Till {till} has a shift that is not closed: {which}."
+    detail = "Till {till} has a shift that is not closed: {shift_id}."
 
 
 class ShiftIdReusedError(DomainError):
@@ -64,9 +65,10 @@ def open_shift(
     actor: str,
     now: datetime,
 ) -> tuple[Shift, bool]:
-    """Open a shift and return it, and whether it was open before.
+    """Open a shift and return it, and whether it was open before. A till is its first shift's operator's.
 
-    UnknownPlaceError, ShiftIdReusedError, TillBusyError: a till's last shift is closed first.
+    UnknownPlaceError, ShiftIdReusedError; TillTakenError for somebody else's till; TillBusyError: a till's last shift
+    is closed first.
     """
     place = place_in_force(tx, place_id, now=now)
     store.lock_till(tx, till)
@@ -77,11 +79,10 @@ def open_shift(
             if getattr(known, field) != value:
                 raise ShiftIdReusedError(id=str(shift_id), field=field.rstrip("_"))
         return find_shift(tx, shift_id, now=now), True
+    found_till(tx, till, operator_id=place.operator_id, actor=actor, now=now)
     last = store.find_last_at_till(tx, till)
     if last is not None and find_shift(tx, last.shift_id, now=now).state is not ShiftState.CLOSED:
-        if last.operator_id != place.operator_id:
-            raise TillBusyError(till=till, which="another operator's")
-        raise TillBusyError(till=till, which=str(last.shift_id), shift_id=str(last.shift_id))
+        raise TillBusyError(till=till, shift_id=str(last.shift_id))
     nothing = Money.zero(float_.currency)
     new = Shift(
         shift_id=shift_id,

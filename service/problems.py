@@ -161,6 +161,7 @@ TABLE: Final[dict[str, Row]] = {
     "mandate-terms": Row(422, "Mandate cannot be"),
     "unknown-till": Row(404, "Till unknown"),
     "till-differs": Row(409, "Till differs"),
+    "till-taken": Row(409, "Another's till"),
     "no-open-shift": Row(409, "No shift at this till"),
     "till-shift-open": Row(409, "The till's shift is not closed"),
     "till-shift-state": Row(409, "The shift cannot do this"),

@@ -35,12 +35,25 @@ def play_over_http(town: Town, year: Year, url: str, tokens: Mapping[str, str]) 
     for each in visits(year, town.day):
         if each.card is None:
             operator = places[each.spot].operator_id
+            _open_till(url, tokens[operator], operator, places)
             _serve(url, tokens[operator], places, each)
             town.expected[operator] = town.expected.get(operator, 0) + each.price
             stays += 1
     town.day += 1
     town.stays += stays
     return stays
+
+
+def _open_till(url: str, token: str, operator: str, places: Sequence[Spot]) -> None:
+    """Open the operator's one shift of this run; asking again is answered with it."""
+    shift = {
+        "shift_id": str(uuid8("year over http", "shift", operator)),
+        "place_id": next(each.place_id for each in places if each.operator_id == operator),
+        "till": f"till-{operator}",
+        "attendant": "an",
+        "float": {"minor": 0, "currency": "VND"},
+    }
+    _post(url, "/v1/parking/shifts", shift, token)
 
 
 def _serve(url: str, token: str, places: Sequence[Spot], visit: Visit) -> None:

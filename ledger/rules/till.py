@@ -70,6 +70,12 @@ class TillDiffersError(DomainError):
     detail = "Till “{till}” was added before with another {field}."
 
 
+class TillTakenError(DomainError):
+    """The name is a till of somebody else's."""
+
+    detail = "Till “{till}” is not yours: give your own another name."
+
+
 class NoOpenShiftError(DomainError):
     """Nobody has a shift at this till."""
 

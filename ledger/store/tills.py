@@ -23,7 +23,7 @@ def lock(tx: Connection, till: str) -> None:
 
 
 def find_till(tx: Connection, name: str) -> Till | None:
-    """Return a till, or None."""
+    """Return a conductor's, kiosk's or station's till, or None."""
     row = tx.execute(
         text("SELECT till, kind, most, currency FROM ledger_till WHERE till = :name"), {"name": name}
     ).one_or_none()
@@ -31,8 +31,27 @@ def find_till(tx: Connection, name: str) -> Till | None:
 
 
 def list_tills(tx: Connection) -> tuple[Till, ...]:
-    """Return all tills by name."""
+    """Return all tills of conductors, kiosks and stations by name."""
     return tuple(_till(row) for row in tx.execute(text("SELECT * FROM ledger_till ORDER BY till")))
+
+
+def find_owner(tx: Connection, name: str) -> str | None:
+    """Return the operator whose car parks' till this is, or None."""
+    found: str | None = tx.execute(
+        text("SELECT operator_id FROM ledger_operator_till WHERE till = :name"), {"name": name}
+    ).scalar_one_or_none()
+    return found
+
+
+def insert_operator_till(tx: Connection, name: str, *, operator_id: str, actor: str, now: datetime) -> None:
+    """Write down whose till a car park's is."""
+    tx.execute(
+        text(
+            "INSERT INTO ledger_operator_till (till, operator_id, added_by, added_at) "
+            "VALUES (:till, :operator, :actor, :now)"
+        ),
+        {"till": name, "operator": operator_id, "actor": actor, "now": now},
+    )
 
 
 def insert_till(tx: Connection, till: Till, actor: str, now: datetime) -> None:

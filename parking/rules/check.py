@@ -32,7 +32,10 @@ class PaidWith(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A running session as a check sees it; `here` says whether it is at the place asked about."""
+    """A running session as a check sees it; `here` says whether it is at the place asked about.
+
+    A guest's time is paid until `paid_until`; it was asked for, by paying or extending, until `until`.
+    """
 
     session_id: UUID
     place_id: str
@@ -42,6 +45,7 @@ class Running:
     guest: bool
     entered_at: datetime | None
     paid_until: datetime | None
+    until: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +85,7 @@ def _judge(each: Running, at: datetime) -> Checked:
     if paid_with is not PaidWith.NOT_YET:
         verdict = Verdict.PAID
     else:
-        verdict = Verdict.AT_EXIT if each.paid_until is None else Verdict.EXPIRED
+        verdict = Verdict.AT_EXIT if each.until is None or at <= each.until else Verdict.EXPIRED
     return Checked(
         verdict=verdict,
         may_notify=verdict is Verdict.EXPIRED,

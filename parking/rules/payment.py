@@ -69,6 +69,12 @@ def check_payment(amount: Money, due: Money) -> None:
         raise PaymentAmountError(amount=str(amount), due=str(due))
 
 
+def check_ahead(amount: Money, due: Money) -> None:
+    """Refuse with PaymentAmountError to call time paid until an instant for less than all that is due for it."""
+    if amount != due or not amount:
+        raise PaymentAmountError(amount=str(amount), due=str(due))
+
+
 def check_give_back(amount: Money, credit: Money) -> None:
     """Refuse with GiveBackAmountError an amount of nothing, or of more than is to be given back."""
     if not _is_part(amount, credit):

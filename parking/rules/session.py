@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -126,6 +127,13 @@ def take_step(state: State, event: EventKind) -> Step:
     if step is None:
         raise SessionStateError(state=state.value, event=event.value)
     return step
+
+
+def state_at(state: State, paid_until: datetime | None, at: datetime) -> State:
+    """Return a state as it is by an instant: where paid time has ended by then, a session is overstayed."""
+    ended = paid_until is not None and at > paid_until
+    step = find_step(state, EventKind.EXPIRED) if ended else None
+    return step.to if step else state
 
 
 def diagram() -> str:

@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from kernel.ids import uuid8
-from parking.rules.session import RUNNING, Case, EventKind, State, find_step
+from parking.rules.session import RUNNING, Case, EventKind, State, find_step, state_at
 
 __all__ = ["PASSBACK", "EventKind", "Stay", "StayEvent", "fold_stays", "in_order"]
 
@@ -223,10 +223,7 @@ def _missed_exit(stay: Stay, event: StayEvent) -> StayEvent:
 
 
 def _take(stay: Stay, event: StayEvent) -> Stay:
-    state, cases = stay.state, stay.cases
-    paid_until = stay.paid_until
-    if paid_until is not None and event.at > paid_until and find_step(state, EventKind.EXPIRED) is not None:
-        state = State.OVERSTAYED
+    state, cases = state_at(stay.state, stay.paid_until, event.at), stay.cases
     step = find_step(state, event.kind)
     if step is None:
         case: Case | None = Case.OUT_OF_TURN

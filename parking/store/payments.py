@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from kernel.ids import FareAccountId
+from parking.store.stays import StayRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,25 @@ def list_of_stays(tx: Connection, stay_ids: Iterable[UUID]) -> tuple[tuple[Payme
         {"stays": list(stay_ids)},
     )
     return tuple((Payment(**dict(zip(_NAMES, row[:-1], strict=True))), row[-1]) for row in rows)
+
+
+def list_paid_until(tx: Connection, rows: Iterable[StayRow]) -> dict[UUID, datetime]:
+    """Return, by stay, until when guests paid ahead; stays that nobody paid ahead for are absent."""
+    wanted = list(rows)
+    if not wanted:
+        return {}
+    found = tx.execute(
+        text(
+            "SELECT stay_id, max(until_at) FROM parking_payment WHERE until_at IS NOT NULL"
+            " AND fare_account_id = ANY (CAST(:accounts AS uuid[])) AND stay_id = ANY (CAST(:stays AS uuid[]))"
+            " GROUP BY stay_id"
+        ),
+        {
+            "accounts": [each.fare_account_id for each in wanted],
+            "stays": [each.stay_id for each in wanted],
+        },
+    )
+    return {UUID(str(row[0])): row[1] for row in found}
 
 
 def insert_asked(

@@ -13,6 +13,7 @@ from parking import enter as verbs
 from parking.places import place_in_force
 from parking.rules.bill import StayBill
 from parking.rules.park_proof import cuts_json
+from parking.rules.session import State, state_at
 from parking.sessions import Session, find_session, operator_of
 from parking.settled import list_settled
 from service import audit, parks
@@ -219,7 +220,7 @@ def session_body(found: Session) -> dict[str, Any]:
         "place_id": row.place_id,
         "operator_id": row.operator_id,
         "vehicle_class": row.vehicle_class,
-        "state": row.state,
+        "state": state_at(State(row.state), row.paid_until, found.asked_at).value,
         "cases": row.cases.split(),
         "entered_at": row.entered_at.isoformat() if row.entered_at else None,
         "left_at": row.left_at.isoformat() if row.left_at else None,

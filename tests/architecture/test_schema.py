@@ -71,6 +71,7 @@ LOCAL = {
     "ledger_suspense_proposal": "queue for people",
     "ledger_suspense_end": "queue for people",
     "ledger_till": "some hundred tills",
+    "ledger_operator_till": "some hundred tills",
     "ledger_till_shift": "a few shifts a till and day",
     "ledger_till_event": "what happened in those shifts",
     "ledger_pay_back": "orders that people signed; found by the payment or the file they are in",

@@ -18,6 +18,7 @@ from kernel.money import VND, Money
 from kernel.wire.cardinfo import Concession
 from kernel.wire.tap import ClockState, Phase, Purpose
 from ledger.accounts import open_accounts, read_balances
+from ledger.operator_tills import found_till
 from ledger.post import post
 from ledger.rules import chart
 from ledger.rules.entry import Entry, Line, Posted
@@ -149,6 +150,11 @@ def balances(
     open_accounts(tx, specs, now)
     found = read_balances(tx, [spec.account_id for spec in specs], now)
     return tuple(found[spec.account_id].posted.minor for spec in specs)
+
+
+def own_till(tx: Connection, till: str, now: datetime, operator: str = "dongda-parking") -> None:
+    """Make a till an operator's, as its first shift does."""
+    found_till(tx, till, operator_id=operator, actor="an", now=now)
 
 
 @pytest.fixture

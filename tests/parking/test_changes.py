@@ -7,15 +7,17 @@ import pytest
 
 from access.issue import issue_card
 from kernel.wire.cardinfo import Concession
-from parking.enter import Entering, PlaceFullError, check_space, enter
+from parking.correct import correct
+from parking.enter import Entering, PlaceFullError, check_space, enter, leave
 from parking.places import place_in_force
 from parking.publish_rates import publish_rates
 from parking.rate_dir import HANOI, read_rate_dir
 from parking.reserve_space import PATIENCE, AlreadyReservedError, Reserving, reserve
 from parking.rules.errors import ImpossibleTimesError
+from parking.rules.session import EventKind
 from service.jobs import parking_sweep
 from service.services import EXTENSION
-from tests.parking.conftest import TWO, balances, load
+from tests.parking.conftest import TWO, balances, load, own_till
 from tests.parking.test_parking_api import BASE, entry, problem
 from tests.parking.test_payments_api import cash, left
 from tests.service.test_riders_api import signed_in
@@ -121,11 +123,15 @@ def test_a_street_session_stops_when_its_paid_time_ends(client, app, begin, bear
     files["gates.csv"] = files["gates.csv"].splitlines(keepends=True)[0]
     with begin() as tx:
         publish_rates(tx, files, effective_at=now, **TWO, now=now - timedelta(hours=1))
+        own_till(tx, "gate-1", now)
     began = client.post(f"{BASE}/sessions", headers=head, json=entry(now)).json
     url = f"{BASE}/sessions/{began['session_id']}"
     until = now + timedelta(hours=1)
     client.post(f"{url}/payments", headers=head, json=cash(25_000, until=until.isoformat()))
-    clock.advance(timedelta(hours=1) + PATIENCE)
+    clock.advance(timedelta(hours=1))
+    assert client.get(url, headers=head).json["state"] == "paid_ahead"
+    clock.advance(PATIENCE)
+    assert client.get(url, headers=head).json["state"] == "overstayed"
     assert parking_sweep.sweep(database, shelf=shelf_of(app), clock=clock).stopped == 1
     assert parking_sweep.sweep(database, shelf=shelf_of(app), clock=clock).stopped == 0
     found = client.get(url, headers=head).json
@@ -248,3 +254,15 @@ def test_a_rider_reaches_no_other_riders_session(client, riders):
     for verb in ("stop", "extend"):
         told = {"event_id": str(uuid4())} | ({"until": "2026-11-19T00:00:00Z"} if verb == "extend" else {})
         assert problem(client.post(f"{stolen}/{verb}", headers=other, json=told)) == (404, "unknown-session")
+
+
+def test_corrections_of_one_instant_follow_each_other(tx, rates, now):
+    """A gate's clock may run ahead: until ours has caught up, each correction is told at the exit's instant."""
+    asked = Entering(
+        event_id=uuid4(), place_id="dong-da-01", vehicle_class="car_le9", subject=uuid4(), at=now
+    )
+    stay_id = enter(tx, asked, actor="t", now=now).row.stay_id
+    leave(tx, stay_id, event_id=uuid4(), at=now + timedelta(minutes=4), actor="t", now=now)
+    kinds = (EventKind.DISPUTED, EventKind.UPHELD, EventKind.DISPUTED, EventKind.REFUNDED)
+    states = [correct(tx, stay_id, each, event_id=uuid4(), actor="t", now=now).row.state for each in kinds]
+    assert states == ["disputed", "left", "disputed", "refunded"]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kernel.money import VND, Money
 from parking.check import (
     ObservationIdReusedError,
     ObservationTimeError,
@@ -17,11 +18,14 @@ from parking.check import (
     observe,
 )
 from parking.enter import Entering, enter, extend, leave
+from parking.pay import pay
 from parking.rate_dir import HANOI, load_rate_dir
 from parking.rules.check import PaidWith, Running, Verdict, check
 from parking.rules.errors import UnknownPlaceError
+from parking.rules.payment import Method
 from parking.rules.plate import PlateMatch, compare_plates, near_plates
 from parking.rules.session import State
+from tests.parking.conftest import own_till
 
 NOON = datetime(2026, 11, 18, 5, tzinfo=UTC)
 PLATES = st.text("0123456789ABCDEFGHIKLMNOPSTUVXYZ", min_size=4, max_size=9)
@@ -37,6 +41,7 @@ def running(**changes) -> Running:
         "guest": True,
         "entered_at": NOON - timedelta(hours=1),
         "paid_until": None,
+        "until": changes.get("paid_until"),
     }
     return Running(**{**known, **changes})
 
@@ -48,6 +53,15 @@ def running(**changes) -> Running:
         ([running(guest=False)], Verdict.PAID, False, PaidWith.ACCOUNT),
         ([running()], Verdict.AT_EXIT, False, PaidWith.NOT_YET),
         ([running(paid_until=NOON)], Verdict.PAID, False, PaidWith.AHEAD),
+        # what was extended and not paid is not paid
+        ([running(until=NOON)], Verdict.AT_EXIT, False, PaidWith.NOT_YET),
+        ([running(until=NOON - timedelta(seconds=1))], Verdict.EXPIRED, True, PaidWith.NOT_YET),
+        (
+            [running(paid_until=NOON - timedelta(seconds=1), until=NOON)],
+            Verdict.AT_EXIT,
+            False,
+            PaidWith.NOT_YET,
+        ),
         ([running(paid_until=NOON - timedelta(seconds=1))], Verdict.EXPIRED, True, PaidWith.NOT_YET),
         ([running(here=False, guest=False)], Verdict.ELSEWHERE, False, PaidWith.ACCOUNT),
         (
@@ -146,6 +160,19 @@ def test_a_stay_is_followed_from_nothing_to_expired(tx, parked, now):
     assert verdict(uuid4()) is Verdict.NOTHING
     assert verdict() is Verdict.AT_EXIT
     extend(tx, parked.stay_id, event_id=uuid4(), until=now + timedelta(minutes=30), actor="t", now=now)
+    assert verdict() is Verdict.AT_EXIT, "extended, and nothing paid"
+    own_till(tx, "gate-1", now)
+    pay(
+        tx,
+        parked.stay_id,
+        payment_id=uuid4(),
+        method=Method.CASH,
+        amount=Money(50_000, VND),
+        till="gate-1",
+        actor="t",
+        now=now,
+        until=now + timedelta(minutes=30),
+    )
     assert verdict() is Verdict.PAID
     assert verdict(at=now + timedelta(minutes=31)) is Verdict.EXPIRED
     assert verdict(at=now + timedelta(minutes=31), match=PlateMatch.MINOR) is Verdict.PERHAPS

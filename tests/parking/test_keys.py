@@ -21,6 +21,7 @@ from parking.see_plate import see_plate
 from parking.sessions import find_session
 from service.database import Database
 from service.jobs.partitions import ensure_partitions
+from tests.parking.conftest import own_till
 
 DAYS = 40
 _READ = """
@@ -48,6 +49,7 @@ def read_days(tx: Connection) -> set[str]:
 def guests_stay(tx: Connection, now) -> list[Callable[[Connection], object]]:
     """Return what is done in turn at a gate and about one stay."""
     session, ticket = uuid4(), uuid4()
+    own_till(tx, "t", now)
     asked = Entering(event_id=session, place_id="dong-da-01", vehicle_class="car_le9", subject=ticket, at=now)
     made = enter(tx, asked, actor="a", now=now)
     own = made.row.stay_id

@@ -28,6 +28,7 @@ from parking.rules.payment import (
 from parking.rules.session import EventKind
 from parking.sessions import lock_session, tell
 from parking.settle_lines import settle_lines
+from tests.parking.conftest import own_till
 
 PLACE = "dong-da-01"
 
@@ -107,6 +108,7 @@ class Guest:
 @pytest.fixture
 def guest(tx, rates, now):
     """A car that entered Đống Đa an hour ago: 25,000 by decision 44/2017."""
+    own_till(tx, "gate-1", now)
     entering = Entering(
         event_id=uuid4(),
         place_id=PLACE,
@@ -213,3 +215,9 @@ def test_a_cards_stay_is_not_paid_at_the_exit(tx, rates, issue, now):
         Guest(tx, row, now).pay(1_000)
     with pytest.raises(NotAGuestError):
         ask(tx, row.stay_id, intent_id=uuid4(), now=now)
+
+
+@pytest.mark.parametrize("minor", [1, 49_999, 50_001])
+def test_time_is_paid_ahead_whole_or_not_at_all(guest, minor):
+    with pytest.raises(PaymentAmountError):
+        guest.pay(minor, until=guest.now + timedelta(hours=1))

@@ -6,14 +6,17 @@ from uuid import uuid4
 import pytest
 
 from service.staff import Role
+from tests.parking.conftest import own_till
 from tests.parking.test_parking_api import BASE, entry, problem
 from tests.service.test_topups_api import notice
 
 
 @pytest.fixture
-def stay(client, bearer, now):
+def stay(client, begin, bearer, now):
     """Return (headers, url) of a guest's stay of an hour, running: 25,000."""
     head = bearer()
+    with begin() as tx:
+        own_till(tx, "gate-1", now)
     began = client.post(f"{BASE}/sessions", headers=head, json=entry(now, 60)).json
     return head, f"{BASE}/sessions/{began['session_id']}"
 

@@ -18,7 +18,7 @@ from parking.rules.plate_event import Direction, Inside, Joined, PlateSeen, join
 from parking.see_plate import list_late, rejoin, see_plate
 from parking.store import keys
 from parking.store import stays as store
-from tests.parking.conftest import balances, store_taps
+from tests.parking.conftest import balances, own_till, store_taps
 from tests.parking.test_parking_api import BASE, entry, problem
 
 NOON = datetime(2026, 11, 18, 5, tzinfo=UTC)
@@ -263,6 +263,7 @@ def test_any_order_of_card_and_plate_ends_in_the_same_bills(tx, rates, issue, no
 def test_what_a_guest_paid_before_the_entry_was_known_is_to_be_given_back(tx, rates, issue, now):
     came, late = now, now + timedelta(hours=5)
     plate, holder = uuid4(), issue(100_000)
+    own_till(tx, "t", now)
     read(tx, seen(at=came, subject=plate), late)
     gone = read(tx, seen(Direction.OUT, at=came + timedelta(minutes=61), subject=plate), late)
     stay_id = gone.session.row.stay_id

@@ -33,9 +33,7 @@ from parking.sell_pass import (
 from parking.sessions import UnknownSessionError
 from parking.settle_lines import settle_lines
 from parking.store import stays as stay_store
-from tests.parking.conftest import TWO, balances, store_taps
-from tests.parking.test_parking_api import BASE, entry, problem
-from tests.parking.test_payments_api import cash
+from tests.parking.conftest import TWO, balances, own_till, store_taps
 
 MINUTE = timedelta(minutes=1)
 PRODUCTS = b"""spec_id,kind,name,place_id,vehicle_class,price,currency,minutes,percent,funder,hours_from,hours_to
@@ -200,58 +198,6 @@ def test_a_pool_gives_its_spaces_to_who_came_first_in_whatever_order_it_is_told(
     assert again.charged_minor == 25_000
 
 
-def test_pools_and_products_over_http(client, bearer):
-    head = bearer()
-    where = {"place_id": "hoan-kiem-01"}
-    sold = client.get(f"{BASE}/rights/specifications", query_string=where).json["specifications"]
-    assert [each["spec_id"] for each in sold] == ["hoan-kiem-12-month", "hoan-kiem-12-month-day"]
-    assert sold[0]["price"]["minor"] == 4_000_000
-    nothing = client.get(f"{BASE}/rights/specifications", query_string={"place_id": "dong-da-01"})
-    assert nothing.json == {"specifications": []}
-    pool = {"pool_id": str(uuid4()), "place_id": "dong-da-01", "name": "Công ty A", "spaces": 20}
-    assert client.post(f"{BASE}/pools", headers=head, json=pool).status_code == 201
-    assert client.post(f"{BASE}/pools", headers=head, json=pool).status_code == 200
-    assert problem(client.post(f"{BASE}/pools", headers=head, json={**pool, "spaces": 21})) == (
-        409,
-        "right-id-reused",
-    )
-    assert problem(client.post(f"{BASE}/pools", headers=bearer("other"), json=pool)) == (
-        403,
-        "other-operator",
-    )
-
-
-def test_a_plates_month_is_paid_in_cash_and_its_stay_is_free(client, bearer, now):
-    head = bearer("hoankiem-parking")
-    body = {
-        "right_id": str(uuid4()),
-        "spec_id": "hoan-kiem-12-month",
-        "place_id": "hoan-kiem-01",
-        "medium": {"kind": "plate", "value": "30A-123.45"},
-        "valid_from": now.isoformat(),
-        "valid_to": (now + timedelta(days=30)).isoformat(),
-        "till": "hk-1",
-    }
-    made = client.post(f"{BASE}/rights", headers=head, json=body)
-    assert (made.status_code, made.json["price"]["minor"], made.json["paid_with"]) == (201, 4_000_000, "till")
-    assert client.post(f"{BASE}/rights", headers=head, json=body).status_code == 200
-    began = client.post(f"{BASE}/sessions", headers=head, json=entry(now, place_id="hoan-kiem-01")).json
-    url = f"{BASE}/sessions/{began['session_id']}"
-    left = client.post(f"{url}/leave", headers=head, json={"event_id": str(uuid4())}).json
-    assert {each["component"]: each["amount"]["minor"] for each in left["lines"]}["charged"] == 0
-    assert problem(client.post(f"{url}/payments", headers=head, json=cash(1))) == (422, "payment-amount")
-    where = f"{BASE}/rights/{body['right_id']}"
-    assert client.get(where, headers=head).json["ended"] is None
-    assert problem(client.post(f"{where}/end", headers=bearer("other"), json={"note": "x"})) == (
-        403,
-        "other-operator",
-    )
-    ended = client.post(f"{where}/end", headers=head, json={"note": "sold the car"}).json
-    assert ended["ended"]["refund"]["minor"] == 4_000_000
-    both = {**body, "right_id": str(uuid4()), "fare_account_id": str(uuid4())}
-    assert problem(client.post(f"{BASE}/rights", headers=head, json=both)) == (422, "malformed-request")
-
-
 def test_a_shops_coupon_helps_one_stay_and_the_shop_owes_it(tx, products, issue, now):
     holder = issue(100_000)
     row = parked(tx, holder, now, now + 120 * MINUTE)
@@ -310,11 +256,18 @@ def test_a_guest_who_pays_ahead_pays_what_a_shops_coupon_leaves(tx, products, no
     stay_id = enter(tx, asked, actor="t", now=now).row.stay_id
     assign(tx, asking(now, None, spec_id="shop", stay_id=stay_id), actor="t", now=now)
     until = now + 120 * MINUTE
+    own_till(tx, "dd-1", now)
     paying = {"payment_id": uuid4(), "method": Method.CASH, "till": "dd-1", "actor": "t", "until": until}
     with pytest.raises(PaymentAmountError):
         pay(tx, stay_id, amount=Money(25_001, VND), now=now + MINUTE, **paying)
-    found = pay(tx, stay_id, amount=Money(25_000, VND), now=now + MINUTE, **paying)
-    assert found.session.asked.charged() == Money(0, VND), "the first hour is the shop's"
+    paid = pay(tx, stay_id, amount=Money(25_000, VND), now=now + MINUTE, **paying)
+    assert paid.session.asked.charged() == Money(0, VND), "the first hour is the shop's"
     leave(tx, stay_id, event_id=uuid4(), at=until, actor="t", now=until)
     paid = find_paid(tx, stay_id, now=until)
     assert (paid.dues.due, paid.dues.credit) == (Money(0, VND), Money(0, VND))
+
+
+def test_a_right_that_ends_before_it_begins_is_told_so(tx, products, issue, now):
+    asked = asking(now, issue(400_000).account, valid_from=now + MINUTE, valid_to=now)
+    with pytest.raises(RightTimesError, match="it would end before it begins"):
+        assign(tx, asked, actor="t", now=now)

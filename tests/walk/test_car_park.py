@@ -39,6 +39,11 @@ def gate(town):
     """What the operator's own machine may ask of the service."""
     granted = ("--role", f"parking_operator:{OPERATOR}")
     token = town.city.lienthong("credential", "add", f"gate {uuid4()}", *granted).strip()
+    shift = {
+        "shift_id": str(uuid4()), "place_id": "hoan-kiem-01", "till": "walk-gate", "attendant": "An",
+        "float": {"minor": 0, "currency": "VND"},
+    }  # fmt: skip
+    town.city.ask("POST", "/v1/parking/shifts", token, shift)
     return lambda path, body: town.city.ask("POST", f"/v1/parking/sessions{path}", token, body)
 
 
