@@ -112,9 +112,7 @@ def list_unclaimed(
     tx: Connection, through_on: date, unit: Currency = VND
 ) -> tuple[tuple[str, int, Money], ...]:
     """Return funder, number of claims and their sum of everything that nobody was asked for yet."""
-    sums = []
-    for funder in store.list_funders(tx):
-        claims = [claim for _, claim in store.list_unclaimed(tx, funder, through_on, unit)]
-        if claims:
-            sums.append((funder, len(claims), sum((one.amount for one in claims), Money.zero(unit))))
-    return tuple(sums)
+    return tuple(
+        (funder, claims, Money(minor, unit))
+        for funder, claims, minor in store.sum_unclaimed(tx, through_on, unit)
+    )

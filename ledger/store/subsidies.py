@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, Final
@@ -19,6 +20,11 @@ PREFIX: Final = "funder:"
 """What reconciliation calls a funder's payments: this and the funder."""
 _LOCK: Final = 0x4C54_5342  # statements are made and ended one at a time, so that a claim is in one of them
 _CLAIM: Final = "house, operator_id, route_id, service_day, funder, component, rule, rides, minor"
+_UNCLAIMED: Final = """
+FROM ledger_settlement_claim c WHERE currency = :unit AND book_day <= :through
+AND NOT EXISTS (SELECT FROM ledger_subsidy_claim l WHERE l.live
+    AND (l.book_day, l.currency, l.operator_id, l.claim_no) = (c.book_day, c.currency, c.operator_id, c.claim_no))
+"""
 # A payment is expected once the bank shows one that names the statement: funders take months, and what nobody has paid
 # is no exception. What was withdrawn is not looked for any more.
 _EXPECT: Final = """
@@ -55,22 +61,24 @@ def list_unclaimed(
     """Return the claims on a funder that no living statement has, each with its key (day, operator, number)."""
     rows = tx.execute(
         text(
-            f"SELECT book_day, claim_no, {_CLAIM} FROM ledger_settlement_claim c WHERE funder = :funder "
-            "AND currency = :unit AND book_day <= :through AND NOT EXISTS (SELECT FROM ledger_subsidy_claim l "
-            "WHERE l.live AND (l.book_day, l.currency, l.operator_id, l.claim_no) = "
-            "(c.book_day, c.currency, c.operator_id, c.claim_no)) ORDER BY book_day, operator_id, claim_no"
+            f"SELECT book_day, claim_no, {_CLAIM} {_UNCLAIMED} AND funder = :funder "
+            "ORDER BY book_day, operator_id, claim_no"
         ),
         {"funder": funder, "unit": unit.code, "through": through_on},
     )
     return tuple(((row.book_day, row.operator_id, row.claim_no), claim_of(row, unit)) for row in rows)
 
 
-def list_funders(tx: Connection) -> tuple[str, ...]:
-    """Return every funder that a settled day has a claim on."""
+def sum_unclaimed(tx: Connection, through_on: date, unit: Currency) -> tuple[tuple[str, int, int], ...]:
+    """Return funder, number of claims and their sum of everything that no living statement has."""
     rows = tx.execute(
-        text('SELECT funder FROM ledger_settlement_claim GROUP BY funder ORDER BY funder COLLATE "C"')
+        text(
+            f"SELECT funder, count(*) AS claims, sum(minor)::bigint AS minor {_UNCLAIMED} "
+            'GROUP BY funder ORDER BY funder COLLATE "C"'
+        ),
+        {"unit": unit.code, "through": through_on},
     )
-    return tuple(row.funder for row in rows)
+    return tuple((row.funder, row.claims, row.minor) for row in rows)
 
 
 def insert(tx: Connection, made: Subsidy, keys: Sequence[tuple[date, str, int]]) -> None:
@@ -135,7 +143,7 @@ def insert_step(tx: Connection, subsidy_id: UUID, made: SubsidyStep) -> None:
 def find(tx: Connection, subsidy_id: UUID) -> Subsidy | None:
     """Return a statement as it stands, or None."""
     row = tx.execute(text(f"{_SELECT} WHERE s.subsidy_id = :id"), {"id": subsidy_id}).one_or_none()
-    return None if row is None else _subsidy(tx, row)
+    return None if row is None else _subsidies(tx, (row,))[0]
 
 
 def list_subsidies(tx: Connection, *, limit: int = 200) -> tuple[Subsidy, ...]:
@@ -143,7 +151,7 @@ def list_subsidies(tx: Connection, *, limit: int = 200) -> tuple[Subsidy, ...]:
     rows = tx.execute(
         text(f"{_SELECT} ORDER BY s.prepared_at DESC, s.subsidy_id LIMIT :limit"), {"limit": limit}
     )
-    return tuple(_subsidy(tx, row) for row in rows.all())
+    return _subsidies(tx, rows.all())
 
 
 def is_seen(tx: Connection, subsidy_id: UUID) -> bool:
@@ -217,36 +225,44 @@ def list_passed_on(tx: Connection, payout_id: UUID) -> tuple[tuple[OperatorId, i
     return tuple((OperatorId(row.operator_id), int(row.minor)) for row in rows)
 
 
-def _subsidy(tx: Connection, row: Row[Any]) -> Subsidy:
-    unit = currency(row.currency)
-    claims = tx.execute(
+def _subsidies(tx: Connection, rows: Sequence[Row[Any]]) -> tuple[Subsidy, ...]:
+    """Return statements with their claims and steps: two queries, however many there are."""
+    ids = {"ids": [row.subsidy_id for row in rows]}
+    claims, steps = defaultdict[UUID, list[Claim]](list), defaultdict[UUID, list[SubsidyStep]](list)
+    units = {row.subsidy_id: currency(row.currency) for row in rows}
+    for one in tx.execute(
         text(
-            f"SELECT {_CLAIM} FROM ledger_subsidy_claim l JOIN ledger_settlement_claim c "
-            "USING (book_day, currency, operator_id, claim_no) WHERE l.subsidy_id = :id "
+            f"SELECT l.subsidy_id, {_CLAIM} FROM ledger_subsidy_claim l JOIN ledger_settlement_claim c "
+            "USING (book_day, currency, operator_id, claim_no) WHERE l.subsidy_id = ANY(:ids) "
             "ORDER BY book_day, operator_id, claim_no"
         ),
-        {"id": row.subsidy_id},
-    )
-    steps = tx.execute(
+        ids,
+    ):
+        claims[one.subsidy_id].append(claim_of(one, units[one.subsidy_id]))
+    for s in tx.execute(
         text(
-            "SELECT step_no, event, state, actor, at, note FROM ledger_subsidy_step WHERE subsidy_id = :id ORDER BY step_no"
+            "SELECT subsidy_id, step_no, event, state, actor, at, note FROM ledger_subsidy_step "
+            "WHERE subsidy_id = ANY(:ids) ORDER BY step_no"
         ),
-        {"id": row.subsidy_id},
-    )
-    return Subsidy(
-        subsidy_id=row.subsidy_id,
-        funder=row.funder,
-        through_on=row.through_on,
-        reference=row.reference,
-        total=Money(row.minor, unit),
-        state=SubsidyState(row.state),
-        prepared_by=row.prepared_by,
-        prepared_at=row.prepared_at,
-        received_on=row.received_on,
-        paid_by=row.paid_by,
-        claims=tuple(claim_of(one, unit) for one in claims),
-        steps=tuple(
+        ids,
+    ):
+        steps[s.subsidy_id].append(
             SubsidyStep(s.step_no, SubsidyEvent(s.event), SubsidyState(s.state), s.actor, s.at, s.note)
-            for s in steps
-        ),
+        )
+    return tuple(
+        Subsidy(
+            subsidy_id=row.subsidy_id,
+            funder=row.funder,
+            through_on=row.through_on,
+            reference=row.reference,
+            total=Money(row.minor, units[row.subsidy_id]),
+            state=SubsidyState(row.state),
+            prepared_by=row.prepared_by,
+            prepared_at=row.prepared_at,
+            received_on=row.received_on,
+            paid_by=row.paid_by,
+            claims=tuple(claims[row.subsidy_id]),
+            steps=tuple(steps[row.subsidy_id]),
+        )
+        for row in rows
     )

@@ -6,12 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import event
 
 from demo.bank_statements import camt
 from kernel.ids import OperatorId
 from kernel.money import VND, Money
 from kernel.wire.cardinfo import Concession
-from ledger import prove
+from ledger import prove, subsidy
 from ledger.rules import chart
 from ledger.rules.settlement import Claim
 from ledger.rules.subsidy import (
@@ -153,8 +154,26 @@ def pay_out(client, maker, checker, total: int):
     return made
 
 
+def asked_in(shop, statements: int) -> None:
+    """The list asks the database a fixed number of questions, however many statements and funders there are."""
+    asked: list[str] = []
+
+    def hear(_connection, _cursor, statement, *_more):
+        asked.append(statement)
+
+    with shop.running.database.begin() as tx:
+        event.listen(tx, "before_cursor_execute", hear)
+        found = subsidy.list_subsidies(tx)
+        event.remove(tx, "before_cursor_execute", hear)
+    assert (len(found), len(asked)) == (statements, 3)
+    assert [len(one.claims) for one in found] == [1] * statements, "each its own"
+
+
 def test_a_claim_is_asked_for_once_by_two_people(client, shop, maker, checker):
     subsidy_id = uuid4()
+    auditor = shop.staff(Role.AUDITOR, name="first look")
+    unclaimed = {"funder": "city", "claims": 1, "total": {"minor": 10_000, "currency": "VND"}}
+    assert client.get("/v1/subsidies", headers=auditor).json == {"subsidies": [], "unclaimed": [unclaimed]}
     made = ask(client, maker, subsidy_id).json
     assert (made["state"], made["total"]["minor"], len(made["claims"])) == ("prepared", 10_000, 1)
     assert ask(client, maker, subsidy_id).json == made
@@ -170,6 +189,7 @@ def test_a_claim_is_asked_for_once_by_two_people(client, shop, maker, checker):
     assert again["reference"] != made["reference"]
     for _ in range(2):
         assert sign(client, checker, again, "approve", total_minor=10_000).json["state"] == "sent"
+    asked_in(shop, statements=2)
     listed = client.get("/v1/subsidies", headers=shop.staff(Role.AUDITOR)).json
     assert (sorted(one["state"] for one in listed["subsidies"]), listed["unclaimed"]) == (
         ["refused", "sent"],
