@@ -108,7 +108,7 @@ def test_the_script_agrees_for_every_operator_and_imports_nothing_of_ours(shop, 
         ran = check(tmp_path, fetch(client, auditor, operator, "evidence").data, key)
         assert (ran.returncode, f"net {net}" in ran.stdout) == (0, True), ran.stdout + ran.stderr
     text = SCRIPT.read_text("utf-8")
-    assert sum(isinstance(node, ast.stmt) for node in ast.walk(ast.parse(text))) <= 125, (
+    assert sum(isinstance(node, ast.stmt) for node in ast.walk(ast.parse(text))) <= 130, (
         "short enough to read"
     )
     for house in ("kernel", "ledger", "access", "fare", "parking", "readers", "service"):
