@@ -26,13 +26,21 @@ Move = tuple[AccountSpec, AccountSpec, Money]
 
 
 def make_good(tx: Connection, event_id: UUID, *, agent: str, amount: Money, now: datetime) -> Money:
-    """Take cash from an agent for what counts lacked; return what is still lacking. TillShortError beyond it."""
+    """Take cash from an agent for what counts lacked; return what is still lacking. TillShortError beyond it.
+
+    The same id again changes nothing; with another agent or amount it is IdReusedError.
+    """
     store.lock(tx, agent)
     unit = amount.currency
     short = chart.agent_shortage(agent, unit)
     entry_id = EntryId(uuid8("till", event_id))
     owed = read(tx, short, now)
-    if not find_entry(tx, chart.cash_office(unit).owner_id, entry_id):
+    known = find_entry(tx, chart.cash_office(unit).owner_id, entry_id)
+    for row in known:
+        for field, value in (("credit_id", short.account_id), ("amount", amount.minor)):
+            if getattr(row, field) != value:
+                raise IdReusedError(id=str(event_id), field="agent" if field == "credit_id" else field)
+    if not known:
         check_there(amount, owed)
         book(tx, event_id, "till.made_good", ((chart.cash_office(unit), short, amount),), agent, now)
         owed -= amount

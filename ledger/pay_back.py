@@ -250,9 +250,14 @@ def take_return(tx: Connection, order_id: UUID, *, note: str, actor: str, now: d
     return replace(order, state=state)
 
 
+def find(tx: Connection, order_id: UUID) -> Order | None:
+    """Return an order as it stands, or None."""
+    return store.find(tx, order_id)
+
+
 def get(tx: Connection, order_id: UUID) -> Order:
     """Return an order as it stands; UnknownPayBackError."""
-    found = store.find(tx, order_id)
+    found = find(tx, order_id)
     if found is None:
         raise UnknownPayBackError(order_id=str(order_id))
     return found

@@ -21,6 +21,7 @@ from kernel.service_day import local_date
 from ledger import cash_office as office
 from ledger.post import post
 from ledger.purses import lock_purses
+from ledger.reverse import find_entry
 from ledger.rules import chart
 from ledger.rules.book_day import ZONE
 from ledger.rules.entry import Entry, Line, Refused
@@ -133,18 +134,21 @@ def top_up(
     place, shift = _locked(tx, till)
     unit = amount.currency
     cash = chart.till(till, unit)
-    again = _known(tx, topup_id, TillEvent.TOPPED_UP, amount)
+    again = _known(tx, shift, topup_id, TillEvent.TOPPED_UP, amount)
     if not again:
         step(shift, TillEvent.TOPPED_UP)
         check_room(place, read_cash(tx, till, unit, now), amount)
     share_days(tx, {local_date(now, ZONE)})
     lock_rider(tx, rider)
     purse = lock_purses(tx, ((rider, unit),), (cash,), now)[rider, unit]
+    entry_id = EntryId(uuid8("till", topup_id))
     if again:
+        if not find_entry(tx, rider, entry_id):
+            raise IdReusedError(id=str(topup_id), field="card")
         return ToppedUp(amount, purse.debt, again=True)
     cleared, loaded = split_credit(amount, purse.debt)
     entry = Entry(
-        entry_id=EntryId(uuid8("till", topup_id)),
+        entry_id=entry_id,
         kind="topup.cash",
         lines=tuple(
             Line(cash.account_id, account, part)
@@ -172,7 +176,7 @@ def remit(
     UnknownTillError, NoOpenShiftError, IdReusedError, TillShortError, TillShiftStateError.
     """
     _, shift = _locked(tx, till)
-    if _known(tx, event_id, TillEvent.REMITTED, amount):
+    if _known(tx, shift, event_id, TillEvent.REMITTED, amount):
         return shift
     step(shift, TillEvent.REMITTED)
     unit = amount.currency
@@ -192,7 +196,7 @@ def count(
     UnknownTillError, NoOpenShiftError, IdReusedError.
     """
     _, shift = _locked(tx, till)
-    if _known(tx, event_id, TillEvent.COUNTED, amount):
+    if _known(tx, shift, event_id, TillEvent.COUNTED, amount):
         return shift
     step(shift, TillEvent.COUNTED)
     expected = read_cash(tx, till, amount.currency, now)
@@ -206,7 +210,7 @@ def close(tx: Connection, event_id: UUID, *, till: str, actor: str, now: datetim
     UnknownTillError, NoOpenShiftError, TillShiftStateError, CountedBySameError, TillMovedError.
     """
     _, shift = _locked(tx, till)
-    if _known(tx, event_id, TillEvent.CLOSED, None):
+    if _known(tx, shift, event_id, TillEvent.CLOSED, None):
         return shift
     unit = shift.float_.currency
     check_close(shift, read_cash(tx, till, unit, now), actor)
@@ -262,11 +266,14 @@ def _standing(tx: Connection, opened: TillShift) -> TillShift:
     return fold_shift(opened, store.list_facts(tx, opened))
 
 
-def _known(tx: Connection, event_id: UUID, event: TillEvent, amount: Money | None) -> bool:
-    """Return whether this event happened before; IdReusedError when the id was another's."""
+def _known(tx: Connection, shift: TillShift, event_id: UUID, event: TillEvent, amount: Money | None) -> bool:
+    """Return whether this event happened before, at this till; IdReusedError when the id was another's."""
     row = store.find_fact(tx, event_id)
     if row is None:
         return False
+    where = store.find_shift(tx, row.shift_id)
+    if where is None or where.till != shift.till:
+        raise IdReusedError(id=str(event_id), field="till")
     if row.event != event.value:
         raise IdReusedError(id=str(event_id), field="event")
     if amount is not None and row.amount != amount.minor:

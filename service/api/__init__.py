@@ -44,6 +44,7 @@ from service.api.parking_rights import blueprint as parking_rights
 from service.api.parking_shifts import blueprint as parking_shifts
 from service.api.pass_refunds import blueprint as pass_refunds
 from service.api.passes import blueprint as passes
+from service.api.pay_backs import blueprint as pay_backs
 from service.api.payouts import blueprint as payouts
 from service.api.plates import blueprint as plates
 from service.api.problems import blueprint as problems
@@ -57,6 +58,7 @@ from service.api.risk import blueprint as risk
 from service.api.settlements import blueprint as settlements
 from service.api.subsidies import blueprint as subsidies
 from service.api.taps import blueprint as taps
+from service.api.tills import blueprint as tills
 from service.api.topups import blueprint as topups
 from service.api.vouchers import blueprint as vouchers
 
@@ -69,6 +71,8 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     operators,
     payouts,
     subsidies,
+    pay_backs,
+    tills,
     reconciliation,
     parking,
     enforcement,

@@ -11,14 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection
 
-from access import issue
-from kernel.ids import FareAccountId
 from kernel.money import VND, Money
 from ledger import pay_back as verbs
 from ledger.rails.pain001 import Party, Version
 from ledger.rules.pay_back import Order, OrderState, Payee
-from service import audit
+from service.audit import Actor
 from service.commands import context
+from service.jobs import pay_backs as job
 
 
 @click.group()
@@ -53,19 +52,18 @@ def ask(
     payee = Payee(name, account, bic) if account else None
     minted = context.minted(order_id)
 
-    def work(tx: Connection, by: str, now: datetime) -> Order:
-        return verbs.ask(
+    _say(
+        lambda tx, by, now: job.ask(
             tx,
             minted,
             amount=Money(amount, VND),
             payee=payee,
             payment_id=payment_id,
-            cause=note,
-            actor=by,
+            note=note,
+            by=by,
             now=now,
         )
-
-    _say(_act("ask", minted, work, note=note))
+    )
 
 
 @payback.command()
@@ -77,17 +75,7 @@ def approve(order_id: UUID) -> None:
     Example:
       lienthong payback approve 0c71b2de-0000-8000-8000-000000000001
     """  # noqa: D301  (click reads \b)
-
-    def lock_rider(tx: Connection, rider: FareAccountId) -> object:
-        return issue.raise_versions(tx, (rider,))
-
-    _say(
-        _act(
-            "approve",
-            order_id,
-            lambda tx, by, now: verbs.approve(tx, order_id, actor=by, now=now, lock_rider=lock_rider),
-        )
-    )
+    _say(lambda tx, by, now: job.approve(tx, order_id, by=by, now=now))
 
 
 @payback.command()
@@ -100,14 +88,7 @@ def reject(order_id: UUID, note: str) -> None:
     Example:
       lienthong payback reject 0c71b2de-0000-8000-8000-000000000001 --note "wrong account"
     """  # noqa: D301  (click reads \b)
-    _say(
-        _act(
-            "reject",
-            order_id,
-            lambda tx, by, now: verbs.reject(tx, order_id, note=note, actor=by, now=now),
-            note=note,
-        )
-    )
+    _say(lambda tx, by, now: job.reject(tx, order_id, note=note, by=by, now=now))
 
 
 @payback.command()
@@ -128,22 +109,11 @@ def send(batch_id: UUID | None, bic: str, version: str) -> None:
     """  # noqa: D301  (click reads \b)
     settings, clock, by = context.settings(), context.clock(), context.actor()
     minted = context.minted(batch_id)
-
-    def work(tx: Connection) -> tuple[bytes, int]:
-        now = clock.now()
-        made = verbs.send(
-            tx,
-            minted,
-            debtor=Party(name=settings.topup_account_name, account=settings.topup_account, bic=bic),
-            version=Version(version),
-            actor=by.actor_id,
-            now=now,
-        )
-        _audit(tx, "send", minted, payments=made[1])
-        return made
-
+    debtor = Party(name=settings.topup_account_name, account=settings.topup_account, bic=bic)
     with context.database() as database:
-        file, count = database.run(work)
+        file, count = database.run(
+            lambda tx: job.send(tx, minted, debtor=debtor, version=Version(version), by=by, now=clock.now())
+        )
     click.echo(f"{count} payments", err=True)
     sys.stdout.buffer.write(file)
 
@@ -158,14 +128,7 @@ def take_return(order_id: UUID, note: str) -> None:
     Example:
       lienthong payback returned 0c71b2de-0000-8000-8000-000000000001 --note "account closed"
     """  # noqa: D301  (click reads \b)
-    _say(
-        _act(
-            "returned",
-            order_id,
-            lambda tx, by, now: verbs.take_return(tx, order_id, note=note, actor=by, now=now),
-            note=note,
-        )
-    )
+    _say(lambda tx, by, now: job.take_return(tx, order_id, note=note, by=by, now=now))
 
 
 @payback.command(name="list")
@@ -184,7 +147,7 @@ def list_orders(state: str | None, as_json: bool) -> None:
         owed = verbs.read_owed(tx, VND, now)
     if as_json:
         click.echo(
-            json.dumps({"owed": owed.to_json(), "orders": [_document(one) for one in orders]}, indent=2)
+            json.dumps({"owed": owed.to_json(), "orders": [job.document(one) for one in orders]}, indent=2)
         )
         return
     table = Table(
@@ -199,49 +162,10 @@ def list_orders(state: str | None, as_json: bool) -> None:
     click.echo(f"owed and not ordered: {owed}")
 
 
-def _document(order: Order) -> dict[str, object]:
-    return {
-        "order_id": str(order.order_id),
-        "state": order.state.value,
-        "amount": order.amount.to_json(),
-        "payee": {"name": order.payee.name, "account": order.payee.account},
-        "cause": order.cause,
-        "payment_id": None if order.payment_id is None else str(order.payment_id),
-        "asked_by": order.asked_by,
-        "asked_at": order.asked_at.isoformat(),
-        "end_to_end": order.end_to_end,
-        "file": None if order.batch_id is None else str(order.batch_id),
-        "paid_on": None if order.paid_on is None else order.paid_on.isoformat(),
-    }
-
-
-def _act(
-    verb: str, subject: UUID, work: Callable[[Connection, str, datetime], Order], **detail: object
-) -> Order:
+def _say(work: Callable[[Connection, Actor, datetime], Order]) -> None:
     by, clock = context.actor(), context.clock()
-
-    def run(tx: Connection) -> Order:
-        order = work(tx, by.actor_id, clock.now())
-        _audit(tx, verb, subject, **detail)
-        return order
-
     with context.database() as database:
-        return database.run(run)
-
-
-def _say(order: Order) -> None:
+        order = database.run(lambda tx: work(tx, by, clock.now()))
     click.echo(
         f"{order.order_id}: {order.amount} to {order.payee.name} {order.payee.account}, {order.state.value}"
-    )
-
-
-def _audit(tx: Connection, verb: str, subject: UUID, **detail: object) -> None:
-    audit.record(
-        tx,
-        actor=context.actor(),
-        action=f"payback.{verb}",
-        subject_kind="pay_back",
-        subject_id=str(subject),
-        now=context.clock().now(),
-        detail=detail,
     )

@@ -10,15 +10,13 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection
 
-from access import issue
-from kernel.ids import FareAccountId
 from kernel.money import VND, Money
 from ledger import cash_office
 from ledger import till as verbs
 from ledger.rules.till import Till, TillKind, TillShift
-from service import audit
+from service.audit import Actor
 from service.commands import context
-from service.jobs.debts import settle_debts
+from service.jobs import tills as job
 
 T = TypeVar("T")
 TILL = click.argument("name", metavar="TILL")
@@ -49,7 +47,7 @@ def add(name: str, kind: str, most: int) -> None:
       lienthong till add bus-12 conductor --most 2000000
     """  # noqa: D301  (click reads \b)
     made = Till(name, TillKind(kind), Money(most, VND))
-    _act("add", name, lambda tx, by, now: verbs.add_till(tx, made, actor=by, now=now), kind=kind, most=most)
+    _act(lambda tx, by, now: job.add(tx, made, by=by, now=now))
     click.echo(f"{name}: {kind}, at most {made.most}")
 
 
@@ -70,13 +68,9 @@ def open_shift(name: str, agent: str, float_: int, event_id: UUID | None) -> Non
     minted = context.minted(event_id)
     _show(
         _act(
-            "open",
-            name,
-            lambda tx, by, now: verbs.open_shift(
-                tx, minted, till=name, agent=agent, float_=Money(float_, VND), actor=by, now=now
-            ),
-            agent=agent,
-            float=float_,
+            lambda tx, by, now: job.open_shift(
+                tx, minted, till=name, agent=agent, float_=Money(float_, VND), by=by, now=now
+            )
         )
     )
 
@@ -94,24 +88,11 @@ def top_up(name: str, serial: int, amount: int, event_id: UUID | None) -> None:
       lienthong till topup bus-12 17 50000
     """  # noqa: D301  (click reads \b)
     minted = context.minted(event_id)
-
-    def work(tx: Connection, by: str, now: datetime) -> verbs.ToppedUp:
-        rider = FareAccountId(issue.get_card(tx, serial=serial).fare_account_id)
-        done = verbs.top_up(
-            tx,
-            minted,
-            till=name,
-            rider=rider,
-            amount=Money(amount, VND),
-            actor=by,
-            now=now,
-            lock_rider=lambda held, one: issue.raise_versions(held, (one,)),
+    done = _act(
+        lambda tx, by, now: job.top_up(
+            tx, minted, till=name, serial=serial, amount=Money(amount, VND), by=by, now=now
         )
-        if not done.again:
-            settle_debts(tx, (rider,), cause=f"till:{minted}", now=now)
-        return done
-
-    done = _act("topup", name, work, serial=serial, amount=amount, topup_id=str(minted))
+    )
     click.echo(
         f"{minted}: {done.amount} on card {serial}" + (f", still owes {done.owed}" if done.owed else "")
     )
@@ -129,14 +110,7 @@ def remit(name: str, amount: int, event_id: UUID | None) -> None:
       lienthong till remit bus-12 500000
     """  # noqa: D301  (click reads \b)
     minted, cash = context.minted(event_id), Money(amount, VND)
-    _show(
-        _act(
-            "remit",
-            name,
-            lambda tx, by, now: verbs.remit(tx, minted, till=name, amount=cash, actor=by, now=now),
-            amount=amount,
-        )
-    )
+    _show(_act(lambda tx, by, now: job.remit(tx, minted, till=name, amount=cash, by=by, now=now)))
 
 
 @till.command()
@@ -151,14 +125,7 @@ def count(name: str, amount: int, event_id: UUID | None) -> None:
       lienthong till count bus-12 750000
     """  # noqa: D301  (click reads \b)
     minted, cash = context.minted(event_id), Money(amount, VND)
-    _show(
-        _act(
-            "count",
-            name,
-            lambda tx, by, now: verbs.count(tx, minted, till=name, amount=cash, actor=by, now=now),
-            amount=amount,
-        )
-    )
+    _show(_act(lambda tx, by, now: job.count(tx, minted, till=name, amount=cash, by=by, now=now)))
 
 
 @till.command()
@@ -172,7 +139,7 @@ def close(name: str, event_id: UUID | None) -> None:
       lienthong till close bus-12
     """  # noqa: D301  (click reads \b)
     minted = context.minted(event_id)
-    _show(_act("close", name, lambda tx, by, now: verbs.close(tx, minted, till=name, actor=by, now=now)))
+    _show(_act(lambda tx, by, now: job.close(tx, minted, till=name, by=by, now=now)))
 
 
 @till.command(name="make-good")
@@ -187,12 +154,7 @@ def make_good(agent: str, amount: int, event_id: UUID | None) -> None:
       lienthong till make-good lan 10000
     """  # noqa: D301  (click reads \b)
     minted, cash = context.minted(event_id), Money(amount, VND)
-    left = _act(
-        "make_good",
-        agent,
-        lambda tx, by, now: cash_office.make_good(tx, minted, agent=agent, amount=cash, now=now),  # noqa: ARG005
-        amount=amount,
-    )
+    left = _act(lambda tx, by, now: job.make_good(tx, minted, agent=agent, amount=cash, by=by, now=now))
     click.echo(f"{agent}: {left} still lacks")
 
 
@@ -209,13 +171,7 @@ def deposit(amount: int, slip: str, draw: bool, event_id: UUID | None) -> None:
       lienthong till deposit 12000000 --slip FT26322000123
     """  # noqa: D301  (click reads \b)
     minted, cash = context.minted(event_id), Money(-amount if draw else amount, VND)
-    _act(
-        "deposit",
-        str(minted),
-        lambda tx, by, now: cash_office.carry(tx, minted, cash, reference=slip, now=now),  # noqa: ARG005
-        amount=cash.minor,
-        slip=slip,
-    )
+    _act(lambda tx, by, now: job.carry(tx, minted, cash, slip=slip, by=by, now=now))
     click.echo(f"{minted}: {cash}, slip {slip}")
 
 
@@ -239,25 +195,10 @@ def list_tills() -> None:
     click.echo(f"cash office: {office}")
 
 
-def _act(verb: str, subject: str, work: Callable[[Connection, str, datetime], T], **detail: object) -> T:
+def _act(work: Callable[[Connection, Actor, datetime], T]) -> T:
     by, clock = context.actor(), context.clock()
-
-    def run(tx: Connection) -> T:
-        now = clock.now()
-        done = work(tx, by.actor_id, now)
-        audit.record(
-            tx,
-            actor=by,
-            action=f"till.{verb}",
-            subject_kind="till",
-            subject_id=subject,
-            now=now,
-            detail=detail,
-        )
-        return done
-
     with context.database() as database:
-        return database.run(run)
+        return database.run(lambda tx: work(tx, by, clock.now()))
 
 
 def _show(shift: TillShift) -> None:

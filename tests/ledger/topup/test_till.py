@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kernel.ids import EntryId, uuid7
+from kernel.ids import EntryId, FareAccountId, uuid7
 from kernel.money import VND, Money
 from ledger import cash_office
 from ledger import till as verbs
@@ -162,6 +162,11 @@ def test_every_event_happens_once(kiosk: Kiosk) -> None:
     for wrong in (lambda: kiosk.top_up(50_001, topup), lambda: kiosk.remit(50_000, topup)):
         with pytest.raises(IdReusedError):
             wrong()
+    with pytest.raises(IdReusedError):  # another rider's card
+        verbs.top_up(
+            kiosk.desk.tx, topup, till=NAME, rider=FareAccountId(uuid4()), amount=vnd(50_000), actor=AGENT,
+            now=kiosk.desk.now,
+        )  # fmt: skip
     kiosk.count(140_000)
     entries = kiosk.close(event_id=end) and kiosk.desk.entries()
     kiosk.close(event_id=end)
