@@ -126,8 +126,9 @@ def enter(tx: Connection, entering: Entering, *, actor: str, now: datetime, seen
         return find_told(tx, account, event, now=now)
     store.lock_place(tx, place.place_id)
     parked = keys.find_running(tx, place.place_id, entering.subject)
-    if parked is not None:
+    if parked is not None and not seen:
         raise AlreadyParkedError(place_id=place.place_id, session_id=str(parked))
+    _miss_exits(tx, entering, place, actor=actor, now=now)
     if reserved is None and not seen:
         check_space(tx, place, now=now)
     day = service_day(event.at, place.day_starts, place.zone)
@@ -139,6 +140,21 @@ def enter(tx: Connection, entering: Entering, *, actor: str, now: datetime, seen
     )
     session_id = reserved.stay_id if reserved else uuid8("stay", event.event_id)
     return bill(tx, account, event.at, session_id, guest=guest, now=now)
+
+
+def _miss_exits(tx: Connection, entering: Entering, place: Place, *, actor: str, now: datetime) -> None:
+    """Write that nobody saw a guest leave where it stood before, here or at another place of the operator.
+
+    Guests have an account a stay, so that no fold of one account's events can conclude it as it does for a card.
+    """
+    for row in store.list_stays(tx, keys.list_running(tx, [entering.subject])):
+        if not row.guest or row.operator_id != place.operator_id:
+            continue
+        if row.entered_at is None or row.entered_at >= entering.at:
+            continue
+        event_id = uuid8("missed exit", row.stay_id, entering.event_id)
+        held = lock_session(tx, row.stay_id)
+        tell(tx, held, EventKind.MISSED_EXIT, event_id=event_id, at=entering.at, actor=actor, now=now)
 
 
 def account_of(

@@ -39,13 +39,14 @@ class PlateSeen:
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """A session of the place: by what it entered, when, when it left, and the plate that a camera joined to it."""
+    """A session of the place: by what it entered, when, when it left, the plate that a camera joined to it, whose it is."""
 
     session_id: UUID
     subject: UUID
     entered_at: datetime
     left_at: datetime | None = None
     plate: UUID | None = None
+    guest: bool = True
 
     def is_there(self, at: datetime) -> bool:
         """Return whether an exit at an instant may be its own: it runs, or its exit is the same or a later one."""
@@ -132,8 +133,13 @@ def join_late(strays: Collection[PlateSeen], carded: Collection[Inside]) -> dict
 
 
 def _is_new(seen: PlateSeen, each: Inside) -> bool:
-    """Return whether a session is the one that this reading begins: it runs, or it began about then."""
-    return each.left_at is None or abs(each.entered_at - seen.at) <= JOIN_WITHIN
+    """Return whether a session is the one that this reading begins: it runs, or it began about then.
+
+    A guest who is seen coming in again has left meanwhile, and nobody saw it. A card's next tap says so itself.
+    """
+    if each.left_at is not None:
+        return abs(each.entered_at - seen.at) <= JOIN_WITHIN
+    return not each.guest or each.subject != seen.subject or seen.at <= each.entered_at + PASSBACK
 
 
 def _age(each: Inside) -> tuple[datetime, bytes]:

@@ -25,7 +25,7 @@ class State(Enum):
 
 
 class EventKind(Enum):
-    """What can happen to a session. MISSED_EXIT and EXPIRED are concluded from the events around them."""
+    """What can happen to a session. EXPIRED is concluded from the events around it, and so is a card's MISSED_EXIT."""
 
     RESERVED = "reserved"
     ENTERED = "entered"
@@ -98,6 +98,7 @@ TRANSITIONS: Final[dict[State, dict[EventKind, Step]]] = {
     State.OVERSTAYED: {**_RUNNING, EventKind.ENTERED: Step(State.OVERSTAYED)},
     State.LEFT: {
         EventKind.LEFT: Step(State.LEFT),
+        EventKind.MISSED_EXIT: Step(State.LEFT),  # the exit was learnt of after all
         EventKind.DISPUTED: Step(State.DISPUTED),
         EventKind.REFUNDED: Step(State.REFUNDED),
         EventKind.VOIDED: Step(State.VOIDED),

@@ -97,7 +97,8 @@ _INSIDE = """
          ORDER BY joined_at, event_id LIMIT 1),
         (SELECT joined.subject FROM parking_plate_join AS joined WHERE joined.session_id = stay_id
          AND NOT EXISTS (SELECT FROM parking_plate_rejoin AS moved WHERE moved.event_id = joined.event_id)
-         ORDER BY joined_at, event_id LIMIT 1))
+         ORDER BY joined_at, event_id LIMIT 1)),
+    guest
 """
 
 

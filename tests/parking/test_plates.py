@@ -1,5 +1,6 @@
 """Cameras: card in and plate out is one stay; misread plates never end somebody else's."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from uuid import UUID, uuid4
@@ -52,7 +53,10 @@ def inside(number, minutes=0, subject=None, plate=None, left=None):
         ([inside(1, -3)], None),
         ([inside(1, plate=B)], None),
         ([inside(1, -60, plate=A), inside(2)], 1),
-        ([inside(1, -60, subject=A)], 1),
+        ([inside(1, -60, subject=A)], None),  # a guest who comes in again has left meanwhile
+        ([inside(1, -5, subject=A)], 1),
+        ([inside(1, 60, subject=A)], 1),
+        ([replace(inside(1, -60, subject=A), guest=False)], 1),  # begun by phone
     ],
 )
 def test_an_entry_joins_the_session_of_its_moment(present, expected):
