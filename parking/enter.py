@@ -145,6 +145,7 @@ def enter(tx: Connection, entering: Entering, *, actor: str, now: datetime, seen
 def _miss_exits(tx: Connection, entering: Entering, place: Place, *, actor: str, now: datetime) -> None:
     """Write that nobody saw a guest leave where it stood before, here or at another place of the operator.
 
+    What was paid ahead ends as if it had been told: now, or when the paid time ended.
     Guests have an account a stay, so that no fold of one account's events can conclude it as it does for a card.
     """
     for row in store.list_stays(tx, keys.list_running(tx, [entering.subject])):
@@ -153,8 +154,9 @@ def _miss_exits(tx: Connection, entering: Entering, place: Place, *, actor: str,
         if row.entered_at is None or row.entered_at >= entering.at:
             continue
         event_id = uuid8("missed exit", row.stay_id, entering.event_id)
-        held = lock_session(tx, row.stay_id)
-        tell(tx, held, EventKind.MISSED_EXIT, event_id=event_id, at=entering.at, actor=actor, now=now)
+        kind = EventKind.MISSED_EXIT if row.paid_until is None else EventKind.LEFT
+        at = entering.at if row.paid_until is None else min(entering.at, row.paid_until)
+        tell(tx, lock_session(tx, row.stay_id), kind, event_id=event_id, at=at, actor=actor, now=now)
 
 
 def account_of(

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from kernel.ids import FareAccountId
 from kernel.service_day import local_date
+from parking.carry import list_carried
 from parking.park_ride import list_earned
 from parking.publish_rates import Rates
 from parking.rules.pool import PoolStay, covered_stays
@@ -38,6 +39,8 @@ def list_held(
     found: dict[UUID, list[AssignedRight]] = {}
     for stay_id, rights in list_earned(tx, wanted, rates).items():
         found[stay_id] = list(rights)
+    for stay_id, rights in list_carried(tx, (stay for _, stay in wanted), rates).items():
+        found.setdefault(stay_id, []).extend(rights)
     pools: dict[UUID, frozenset[UUID]] = {}
     for row, ended_at in rows:
         right = _assigned(row, ended_at, rates)

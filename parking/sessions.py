@@ -17,6 +17,7 @@ from kernel.errors import DomainError
 from kernel.ids import FareAccountId, OperatorId
 from kernel.money import Money
 from parking.bill import bill_accounts, list_stay_events
+from parking.carry import list_touched
 from parking.places import HANOI
 from parking.publish_rates import Rates
 from parking.rights import list_held
@@ -205,12 +206,22 @@ def bill(
     rates = Rates(tx)
     guests = frozenset({account}) if guest else frozenset[FareAccountId]()
     billed = bill_accounts(tx, {account: at}, now=now, guests=guests, rates=rates)
+    for row in billed.stays:
+        _carry_on(tx, row, rates, now)
     standing = billed.now.get(session_id)
     if standing is None:
         return find_session(tx, session_id, now=now)
     row, own = standing
     book = rates.version(row.rates_version)
     return Session(row, own, _asked(tx, row, own.stay, book, rates, now), now)
+
+
+def _carry_on(tx: Connection, row: StayRow, rates: Rates, now: datetime) -> None:
+    """Bill again the guests' stays that the paid time of a changed stay covers, or no longer does."""
+    later = list_touched(tx, row, rates)
+    if later:
+        lock_accounts(tx, list(later))
+        bill_accounts(tx, later, now=now, guests=frozenset(later), rates=rates)
 
 
 def book_at(rates: Rates, place_id: str, at: datetime) -> RateBook:

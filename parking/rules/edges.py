@@ -178,6 +178,7 @@ class UnusedPaidTime(Enum):
 
     REFUND = "refund"
     KEEP = "keep"
+    TRANSFER = "transfer"  # kept, and the next stay of what parked is covered until the paid time ends
 
 
 class CapPer(Enum):

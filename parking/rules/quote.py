@@ -164,7 +164,7 @@ def priced_end(table: RateTable, paid_until: datetime, left: datetime) -> dateti
     """
     edges = table.edges
     if left <= paid_until:
-        return paid_until if edges.unused_paid_time is UnusedPaidTime.KEEP else left
+        return left if edges.unused_paid_time is UnusedPaidTime.REFUND else paid_until
     grace = timedelta(minutes=edges.exit_grace_min)
     if left <= paid_until + grace:
         return paid_until

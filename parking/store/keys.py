@@ -139,6 +139,29 @@ def list_running(tx: Connection, subjects: Iterable[UUID]) -> tuple[StayKey, ...
     return tuple(StayKey(*row) for row in rows)
 
 
+def list_paid_ahead(tx: Connection, subjects: Iterable[UUID], *, after: datetime) -> tuple[StayKey, ...]:
+    """Return the keys of stays of any of these subjects that were paid until later than an instant."""
+    rows = tx.execute(
+        text(f"{_STAYS} WHERE subject = ANY (CAST(:subjects AS uuid[])) AND paid_until > :after"),
+        {"subjects": list(subjects), "after": after},
+    )
+    return tuple(StayKey(*row) for row in rows)
+
+
+def list_followers(
+    tx: Connection, subject: UUID, place_ids: Iterable[str], *, since: datetime, until: datetime
+) -> tuple[StayKey, ...]:
+    """Return the keys of a subject's stays at places that began in `(since, until)`."""
+    rows = tx.execute(
+        text(
+            f"{_STAYS} WHERE place_id = ANY (CAST(:places AS text[])) AND last_at > :since"
+            " AND subject = :subject AND first_at > :since AND first_at < :until"
+        ),
+        {"subject": subject, "places": list(place_ids), "since": since, "until": until},
+    )
+    return tuple(StayKey(*row) for row in rows)
+
+
 def list_at_place(
     tx: Connection, place_ids: Iterable[str], *, since: datetime, until: datetime
 ) -> tuple[StayKey, ...]:
