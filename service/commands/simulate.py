@@ -140,7 +140,8 @@ def _run(histories: Iterator[History], tariffs: tuple[bytes, bytes], of: int, pr
     with Progress(console=Console(stderr=True)) as shown:
         bar = shown.add_task("accounts", total=of)
         for step in verb(histories, tariffs, of=of, processes=processes):
-            shown.update(bar, completed=step.accounts, description=f"{step.taps:,} taps")
+            done = step.accounts if step.tally is None else of  # some accounts made no tap in these days
+            shown.update(bar, completed=done, description=f"{step.taps:,} taps")
             tally = step.tally or tally
     return tally
 

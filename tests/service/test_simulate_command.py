@@ -2,11 +2,17 @@
 
 import json
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from click.testing import CliRunner
 
+from fare.gtfs.load import pack
+from fare.gtfs.read import files_of
+from fare.rules.simulation import History
+from kernel.ids import FareAccountId
 from service.cli import main
+from service.commands.simulate import _run
 from service.simulation_page import page
 
 TARIFFS = Path(__file__).parents[1] / "fare" / "tariffs"
@@ -93,3 +99,10 @@ def test_a_draft_with_errors_is_refused(run, tmp_path):
     done = run(*offline(tmp_path), source=broken)
     assert done.exit_code == 1
     assert "errors" in done.output
+
+
+def test_the_bar_is_full_at_the_end_though_an_account_made_no_tap(capfd):
+    bundle = pack(files_of(TARIFFS / "mta"))
+    made = History(FareAccountId(UUID(int=1)), ())
+    _run(iter([made]), (bundle, bundle), of=3, processes=1)
+    assert "100%" in capfd.readouterr().err
