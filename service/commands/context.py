@@ -11,6 +11,7 @@ from uuid import UUID
 import click
 from pydantic import ValidationError
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from access import issue, link
 from access.keyring import Keyring
@@ -37,7 +38,10 @@ def settings() -> Settings:
 
 @contextlib.contextmanager
 def database(connections: int = 2) -> Iterator[Database]:
-    """Yield the service's database with so many connections at most; a click error when no address is set."""
+    """Yield the service's database with so many connections at most.
+
+    A click error where no address is set, or nobody answers there.
+    """
     chosen = settings()
     if not chosen.database_url:
         raise click.ClickException(
@@ -52,6 +56,11 @@ def database(connections: int = 2) -> Iterator[Database]:
     )
     try:
         yield opened
+    except OperationalError as error:
+        if error.statement is not None:
+            raise
+        why = str(error.orig).partition("\n")[0]  # no statement: there was no connection
+        raise click.ClickException(f"the database does not answer: {why}") from None
     finally:
         opened.dispose()
 

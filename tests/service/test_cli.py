@@ -107,6 +107,14 @@ def test_missing_database_is_one_line(run, monkeypatch):
     assert (code, "LIENTHONG_DATABASE_URL is not set" in said, "Traceback" in said) == (1, True, False)
 
 
+def test_a_database_that_does_not_answer_is_one_line(run, monkeypatch):
+    monkeypatch.setenv("LIENTHONG_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    context.settings.cache_clear()
+    code, said = run("user", "list")
+    assert (code, said.count("\n")) == (1, 1)
+    assert said.startswith("Error: the database does not answer: ")
+
+
 def test_wrong_setting_is_one_line(run, monkeypatch):
     monkeypatch.setenv("LIENTHONG_WORKERS", "many")
     context.settings.cache_clear()
