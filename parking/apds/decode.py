@@ -115,7 +115,7 @@ def _minutes(duration: str, at: str) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return format(value, "f") if isinstance(value, Decimal) else str(value)
+    return format(value.normalize(), "f") if isinstance(value, Decimal) else str(value)
 
 
 def _cells(given: Mapping[str, Any]) -> dict[str, str]:

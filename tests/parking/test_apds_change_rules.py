@@ -111,7 +111,7 @@ def lines(*values):
 def test_a_dearer_hour_is_priced_from_the_day_on():
     files = read_rate_dir(HANOI)
     collection = shown(files, TABLE, "dong-da-car")["rateLineCollections"][0]
-    dearer = [{**collection, "rateLines": lines(26_000, Decimal(36_000))}]
+    dearer = [{**collection, "rateLines": lines(26_000, Decimal("36000.0"))}]
     after, lost = changed(files, TABLE, "dong-da-car", {"rateLineCollections": dearer})
     assert lost == ()
     book = load_rates(after)
