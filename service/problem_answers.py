@@ -2,7 +2,7 @@
 
 from flask import Flask, Response, current_app, request
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
@@ -31,6 +31,15 @@ def install(app: Flask) -> None:
             ]
         )
         return on_domain_error(refused)
+
+    @app.errorhandler(DataError)
+    def on_unfit_text(error: DataError) -> Response:
+        # The driver itself refuses text with a NUL, which only a caller can have sent; a state is the server's word.
+        if getattr(error.orig, "sqlstate", None) is not None:
+            return on_crash(error)
+        return on_domain_error(
+            MalformedRequestError(errors=[{"at": "", "what": "Text cannot hold a NUL character."}])
+        )
 
     @app.errorhandler(HTTPException)
     def on_http_error(error: HTTPException) -> Response:

@@ -225,3 +225,14 @@ def test_a_till_that_was_never_added_is_unknown(client, shop, lan):
     opened = {"shift_id": str(uuid4()), "agent": "lan", "float": vnd(0)}
     assert problem(act(client, lan, "shifts", **opened)) == (404, "unknown-till")
     assert act(client, lan, "shifts", **opened | {"float": vnd(-1)}).status_code == 422
+
+
+def test_text_with_a_nul_is_malformed(client, shop, maker, lan):
+    owe_riders(shop)
+    shift = {"shift_id": str(uuid4()), "agent": "lan", "float": vnd(0)}
+    for answer in (
+        ask(client, maker, note="a\x00b"),
+        add(client, maker, till="a\x00b"),
+        act(client, lan, "shifts", till="a%00b", **shift),
+    ):
+        assert problem(answer) == (422, "malformed-request")
