@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -28,12 +28,20 @@ ISSUER: Final = 1
 RANDOM_UID: Final = 1
 """CardInfo's flag for a card that shows a UID of the moment."""
 _UID: Final = b"uid"
+_EARLIEST_ZONE: Final = timedelta(hours=12)
+"""How far behind UTC a place may be: a day that is over there is over everywhere."""
 
 
 class CardIssuedError(DomainError):
     """A card of this UID was issued before."""
 
     detail = "A card with this UID was issued already."
+
+
+class CardOutOfDateError(DomainError):
+    """A card was asked for whose last day is over."""
+
+    detail = "A card good until {expires_on} is out of date before anybody has it."
 
 
 class UnknownCardError(DomainError):
@@ -108,7 +116,8 @@ def issue_cards(
     now: datetime,
     serials: Sequence[int] | None = None,
 ) -> tuple[IssuedCard, ...]:
-    """Return the issued cards in the order asked, all or none; CardIssuedError when any UID is known or twice here.
+    """Return the issued cards in the order asked, all or none; CardIssuedError when any UID is known or twice here,
+    CardOutOfDateError when the last day of any is over everywhere.
 
     `serials` are ones that were drawn for these cards before. OneActiveError for an active one on an account whose
     active card or phone is another. A card whose taps came before its issue takes over the id that they were kept under, so they become billable.
@@ -117,6 +126,9 @@ def issue_cards(
     assert all(each.kind in EXCLUSIVE for each in asked), "what has no application is registered by its token"
     if not asked:
         return ()
+    for each in asked:
+        if each.expires_on < (now - _EARLIEST_ZONE).date():
+            raise CardOutOfDateError(expires_on=each.expires_on.isoformat())
     generation = keyring.issuing
     hashes = [uid_hash(keyring, each.uid) for each in asked]
     if len(set(hashes)) != len(hashes):

@@ -35,7 +35,7 @@ class UnknownRideError(DomainError):
 class RideNotMendedError(DomainError):
     """The ride may not be mended; `reason` is a code."""
 
-    detail = "The ride of tap {tap_id} is not mended: {reason}."
+    detail = "The ride of tap {tap_id} is not mended ({reason}): {says}."
 
 
 class CorrectionIdReusedError(DomainError):
@@ -88,7 +88,7 @@ def correct(
     tariff = books.version(header.tariff_version)
     for known in corrections.find(tx, account, tap_id=tap_id, correction_id=correction_id):
         if known.correction_id != correction_id:
-            raise RideNotMendedError(tap_id=str(tap_id), reason=NoCorrection.ALREADY.value)
+            raise _not_mended(tap_id, NoCorrection.ALREADY)
         if (known.tap_id, known.stop_id, known.left_at) != (tap_id, stop_id, left_at):
             raise CorrectionIdReusedError(correction_id=str(correction_id))
         charged = _charged(tx, account, header.service_day, tap_id, tariff.currency)
@@ -105,14 +105,18 @@ def correct(
         now=now,
     )
     if why is not None:
-        raise RideNotMendedError(tap_id=str(tap_id), reason=why.value)
+        raise _not_mended(tap_id, why)
     said = Said(account, tap_id, correction_id, day, stop_id, left_at, by, now)
     before = _charged(tx, account, header.service_day, tap_id, tariff.currency)
     corrections.insert(tx, said)
     done = billing.bill(tx, [(account, header.service_day)], books=books, now=now)
     if any(one.tap_id == str(tap_id) for one in done.exceptions):
-        raise RideNotMendedError(tap_id=str(tap_id), reason=NoCorrection.STOP.value)
+        raise _not_mended(tap_id, NoCorrection.STOP)
     return Mended(said, before, _charged(tx, account, header.service_day, tap_id, tariff.currency))
+
+
+def _not_mended(tap_id: UUID, why: NoCorrection) -> RideNotMendedError:
+    return RideNotMendedError(tap_id=str(tap_id), reason=why.value, says=why.says)
 
 
 def list_mendable(

@@ -54,7 +54,7 @@ class PassIdReusedError(DomainError):
 class GroupTooSmallError(DomainError):
     """The tariff sells this pass to groups of more members, and each member once."""
 
-    detail = "Pass {product_id} is sold to groups of at least {least}; {given} are named."
+    detail = "Pass {product_id} is sold to groups of at least {least}, once to each holder; {named} cards of {given} holders are named."
 
 
 class PaidBy(StrEnum):
@@ -243,7 +243,7 @@ def gift_passes(
     terms = tariff.sales.terms_of(product_id, tariff.local_date(now))
     least = max(terms.group_least if terms else 0, 1)
     if len(ids) < least or len(ids) != len(members):
-        raise GroupTooSmallError(product_id=product_id, least=least, given=len(ids))
+        raise GroupTooSmallError(product_id=product_id, least=least, given=len(ids), named=len(members))
     payer = chart.rider_stored_value(organiser, tariff.currency)
     sold: list[tuple[FareAccountId, HeldPass, Money, Entry | None]] = []
     for member in members:

@@ -88,7 +88,7 @@ def read(content: bytes) -> LegacyFile:
         if missing:
             errors.append({"line": 1, "why": f"lacks the columns {', '.join(sorted(missing))}"})
         else:
-            rows = list(enumerate(reader, 2))
+            rows = [(line, row) for line, row in enumerate(reader, 2) if _whole(row, line, errors)]
     except (UnicodeDecodeError, csv.Error) as error:
         errors.append({"line": 0, "why": str(error)})
     # Cards first: a balance may stand before its card.
@@ -106,6 +106,14 @@ def read(content: bytes) -> LegacyFile:
     if errors:
         raise LegacyFileError(count=len(errors), errors=errors[:_MOST_ERRORS])
     return LegacyFile(tuple(cards.values()), found, hashlib.sha256(content).digest())
+
+
+def _whole(row: Mapping[str | None, object], line: int, errors: list[dict[str, object]]) -> bool:
+    """Say whether a row has a cell for every column, and no more; csv marks what lacks or exceeds with None."""
+    if None in row or None in row.values():
+        errors.append({"line": line, "why": "it has fewer or more cells than the header"})
+        return False
+    return True
 
 
 def _take(
@@ -142,7 +150,10 @@ def _take(
             since, until = date.fromisoformat(row["valid_from"]), date.fromisoformat(row["valid_until"])
             if not row["product"] or since > until:
                 raise ValueError("a pass has a product, and begins before it ends")
-            card.passes.append(LegacyPass(row["product"], row["scope"], since, until, amount, line))
+            terms = (row["product"], row["scope"], since, until)
+            if terms in ((one.product, one.scope, one.valid_from, one.valid_until) for one in card.passes):
+                raise ValueError("the same pass twice")
+            card.passes.append(LegacyPass(*terms, amount, line))
     before = found[kind]
     found[kind] = Total(before.count + 1, before.amount + amount)
 

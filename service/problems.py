@@ -58,6 +58,7 @@ TABLE: Final[dict[str, Row]] = {
     # access
     "case-unknown": Row(404, "Case unknown"),
     "card-issued": Row(409, "Card issued already"),
+    "card-out-of-date": Row(422, "Card out of date"),
     "code-refused": Row(403, "Code not valid"),
     "deny-list-version": Row(409, "Deny list version"),
     "device-key-refused": Row(422, "Device key refused"),
@@ -194,6 +195,7 @@ TABLE: Final[dict[str, Row]] = {
     "goodwill-one-person": Row(403, "Two people needed"),
     # an outgoing scheme
     "legacy-file": Row(422, "File cannot be taken on"),
+    "legacy-file-taken-on": Row(409, "File taken on already"),
     "unknown-legacy-card": Row(404, "Old card unknown"),
     "legacy-card-moved": Row(409, "Old card moved"),
     # fare

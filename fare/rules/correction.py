@@ -27,6 +27,22 @@ class NoCorrection(StrEnum):
     STOP = "stop"  # not a stop of this line, or no fare to it is known
     TIME = "time"  # before the tap-on, after the time limit, or during another ride
 
+    @property
+    def says(self) -> str:
+        """Return the reason as the end of a sentence."""
+        return _SAYS[self]
+
+
+_SAYS: Final = {
+    NoCorrection.ALREADY: "it was mended before, and that is done once a ride",
+    NoCorrection.NOT_MISSING: "it has its tap-off, is still open, or never began",
+    NoCorrection.NO_RULE: "the tariff lets nobody mend it",
+    NoCorrection.TOO_LATE: "the days in which the tariff lets it be mended are over",
+    NoCorrection.TOO_MANY: "as many were mended this month as the tariff allows",
+    NoCorrection.STOP: "it cannot have ended there: that is no stop of its line, or no fare to it is known",
+    NoCorrection.TIME: "it cannot have ended then: not after the tap-on, beyond the time limit, to come, or during another ride",
+}
+
 
 def rule_of(ride: Ride, tariff: TariffBook) -> CorrectionRule | None:
     """Return the tariff's rule for a ride, or None."""

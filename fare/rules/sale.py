@@ -1,6 +1,6 @@
 """Which passes a tariff sells to whom, for what window, and what of one is given back. Pure: values in, values out."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -10,13 +10,14 @@ from uuid import UUID
 from fare.rules.adjust import WAITS_FOREVER, product_on, usable_until
 from fare.rules.facts import HeldPass
 from fare.rules.sales import PassTerms, RefundRule
-from fare.rules.tariff import PassProduct, TariffBook
+from fare.rules.tariff import PassProduct, Tariff, TariffBook
 from kernel.errors import DomainError
 from kernel.money import Money
 from kernel.service_day import service_day
 from kernel.wire.cardinfo import Concession
 
 MOST_AHEAD: Final = timedelta(days=92)
+_SHOWN: Final = 5
 
 
 class UnknownPassError(DomainError):
@@ -26,9 +27,9 @@ class UnknownPassError(DomainError):
 
 
 class PassScopeError(DomainError):
-    """A pass for one route or network needs to know which, and no other pass may name one."""
+    """A pass for one route or network needs to know which, and no other pass may name one; `fits` are those it may."""
 
-    detail = "Pass {product_id} is for {scope}: {given} does not fit."
+    detail = "Pass {product_id} is for {whole}: {given} does not fit, {which} does."
 
 
 class PassCategoryError(DomainError):
@@ -101,22 +102,42 @@ def check_sale(
     product = product_on(tariff.passes.get(product_id, ()), day)
     if product is None or not product.valid_from <= day <= product.valid_to:
         raise UnknownPassError(product_id=product_id, date=day.isoformat())
-    in_force = tariff.on(day)
-    if (product.scope in {"route", "network"}) != bool(scope):
-        raise PassScopeError(product_id=product_id, scope=product.scope, given=scope or "nothing")
-    known = {
-        "route": lambda: scope in in_force.routes and _inside(in_force.routes[scope].networks, product),
-        "network": lambda: (
-            _inside(frozenset({scope}), product)
-            and any(scope in route.networks for route in in_force.routes.values())
-        ),
-    }.get(product.scope)
-    if known is not None and not known():
-        raise PassScopeError(product_id=product_id, scope=product.scope, given=scope)
+    check_scope(product, scope, tariff.on(day))
     if not _may_buy(product, categories):
         assert product.category is not None, "a product of no category is for everybody"
         raise PassCategoryError(product_id=product_id, category=product.category.name)
     return product
+
+
+def scopes_of(product: PassProduct, in_force: Tariff) -> tuple[str, ...]:
+    """Return the routes or networks that a pass may be for; none where it is for all it covers."""
+    routes = in_force.routes.items()
+    if product.scope == "route":
+        return tuple(name for name, route in routes if _inside(route.networks, product))
+    if product.scope == "network":
+        served = {network for _, route in routes for network in route.networks}
+        return tuple(sorted(network for network in served if _inside(frozenset({network}), product)))
+    return ()
+
+
+def check_scope(product: PassProduct, scope: str, in_force: Tariff) -> None:
+    """Refuse with PassScopeError a pass for another route or network than it may be for, or for none of them."""
+    fits = scopes_of(product, in_force)
+    if scope not in (fits or ("",)):
+        raise PassScopeError(
+            product_id=product.product_id,
+            scope=product.scope,
+            whole=f"one {product.scope}" if fits else "all that it covers",
+            given=scope or "nothing",
+            fits=list(fits),
+            which=listed(fits) if fits else "no scope",
+        )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a sentence takes them: the first few, and how many there are."""
+    shown = ", ".join(names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown} or another of {len(names)}"
 
 
 def held_pass(

@@ -17,7 +17,7 @@ from kernel.money import VND, Money
 from kernel.service_day import day_window, local_date, service_day
 from ledger.move import given_in_month
 from ledger.rules.book_day import ZONE
-from service import audit, cards_cache
+from service import audit, cards_cache, looks
 from service.auth import principal, require_own, requires
 from service.errors import MalformedRequestError
 from service.jobs.debts import FAMILY
@@ -130,7 +130,8 @@ def list_links(fare_account_id: UUID) -> dict[str, Any]:
     """Return what was recorded about this account, in that order, and what it counts to now."""
     account = FareAccountId(fare_account_id)
     running = services()
-    with running.database.read() as tx:
+    with running.database.begin() as tx:
+        looks.by_another(tx, account, what="links", purpose="service desk")
         rows = link.list_links(tx, account)
         counts_to = link.current(tx, account, at=running.clock.now())
     return {
@@ -184,7 +185,8 @@ def get_family(fare_account_id: UUID, query: Month) -> dict[str, Any]:
     payer = require_own(fare_account_id)
     running = services()
     month = (query.month or local_date(running.clock.now(), ZONE)).replace(day=1)
-    with running.database.read() as tx:
+    with running.database.begin() as tx:
+        looks.by_another(tx, payer, what="family", purpose="service desk")
         members = family.members(tx, payer)
         given = given_in_month(tx, payer, kind=FAMILY, month=month)
     return {

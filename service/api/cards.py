@@ -21,7 +21,7 @@ from kernel.crypto.card_keys import UID_SIZE
 from kernel.ids import CardId, FareAccountId
 from kernel.money import Money
 from kernel.wire.cardinfo import Concession
-from service import cards_cache, riders
+from service import cards_cache, looks
 from service.auth import acting_for, principal, require_own, requires
 from service.errors import MalformedRequestError, NotAllowedError
 from service.jobs import cards as jobs
@@ -90,9 +90,7 @@ class ReturnAsked(Asked):
 @requires(Role.RIDER, *DESK, Role.AUDITOR)
 def get_card(serial: int) -> dict[str, Any]:
     """Return a card's state, why readers refuse it if they do, and what happened to it since its issue."""
-    running = services()
-    now = running.clock.now()
-    with running.database.begin() as tx:
+    with services().database.begin() as tx:
         card = _own(tx, serial)
         body = _shown(card) | {
             "denied": list(deny.reasons(tx, serial)),
@@ -101,16 +99,7 @@ def get_card(serial: int) -> dict[str, Any]:
                 for row in block.list_history(tx, CardId(card.card_id))
             ],
         }
-        if acting_for() is None:
-            riders.looked_at(
-                tx,
-                FareAccountId(card.fare_account_id),
-                by=principal().actor,
-                what="card",
-                purpose="card service",
-                now=now,
-                request_id=request_id(),
-            )
+        looks.by_another(tx, FareAccountId(card.fare_account_id), what="card", purpose="card service")
     return body
 
 

@@ -15,7 +15,7 @@ from fare.entitlement import Proven
 from fare.rules.attestation import MAX_BYTES, OfflineAttestations, keys_of
 from kernel.ids import FareAccountId
 from kernel.wire.cardinfo import Concession
-from service import cards_cache
+from service import cards_cache, looks
 from service.auth import principal, require_own, requires
 from service.jobs import concessions
 from service.jobs.concessions import Asked
@@ -77,8 +77,9 @@ def post_entitlement(fare_account_id: UUID, json_data: ProofBody) -> tuple[dict[
 def list_entitlements(fare_account_id: UUID) -> dict[str, Any]:
     """Return the account's entitlements: which, from when to when, on whose word; never whose they are."""
     account = require_own(fare_account_id)
-    with services().database.read() as tx:
+    with services().database.begin() as tx:
         rows = entitlement.list_proven(tx, account)
+        looks.by_another(tx, account, what="entitlements", purpose="service desk")
     return {
         "entitlements": [
             {

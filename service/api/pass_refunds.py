@@ -15,11 +15,10 @@ from fare.sell import Sold, TooLittle
 from fare.store.sales import Sale
 from kernel.ids import FareAccountId
 from kernel.money import Money
-from service import cards_cache, purses, riders
+from service import cards_cache, looks, purses
 from service.api.passes import Answer, PassAsked, actor_text, audited, in_tx
-from service.auth import principal, require_own, requires
+from service.auth import require_own, requires
 from service.errors import BalanceShortError
-from service.problems import request_id
 from service.services import services
 from service.staff import Role
 
@@ -50,18 +49,8 @@ class GiftAsked(PassAsked):
 def list_passes(fare_account_id: UUID) -> dict[str, Any]:
     """Return the rider's passes, those that end last first."""
     account = require_own(fare_account_id)
-    running = services()
-    with running.database.begin() as tx:
-        if principal().holds(frozenset({Role.AUDITOR})):
-            riders.looked_at(
-                tx,
-                account,
-                by=principal().actor,
-                what="passes",
-                purpose="audit",
-                now=running.clock.now(),
-                request_id=request_id(),
-            )
+    with services().database.begin() as tx:
+        looks.by_another(tx, account, what="passes", purpose="audit")
         found = sell.list_sold(tx, account)
     return {"passes": [_document(one) for one in found]}
 

@@ -119,7 +119,7 @@ def issue(
             actor=actor,
             action="access.issue_cards",
             subject_kind="cards",
-            subject_id=f"{issued[0].serial}-{issued[-1].serial}" if issued else "none",
+            subject_id=f"{issued[0].serial}-{issued[-1].serial}",
             now=now,
             detail={"count": len(issued), "operator": operator},
         )
@@ -170,20 +170,34 @@ def unblock(serial: int, reason: str, cause: str) -> None:
 @card.command()
 @click.argument("serial", type=click.IntRange(min=1))
 def show(serial: int) -> None:
-    """Show a card's state, its account, and why readers refuse it, if they do.
+    """Show a card's state, its account, why readers refuse it, if they do, and what happened to it.
+
+    That you looked stands in its holder's access log.
 
     \b
     Example: lienthong card show 4711
     """  # noqa: D301  (click reads \b)
+    from access import block as blocking
     from access import deny, issue
+    from kernel.ids import CardId, FareAccountId
     from service.commands import context
 
-    with context.database() as database, database.read() as tx:
+    with context.database() as database, database.begin() as tx:
         found = issue.get_card(tx, serial=serial)
         why = deny.reasons(tx, serial)
+        since = {row.reason: row for row in deny.list_history(tx, serial) if row.denied}
+        history = blocking.list_history(tx, CardId(found.card_id))
+        context.looked(tx, FareAccountId(found.fare_account_id), "card")
     click.echo(f"card {found.card_id}, serial {found.serial}, {found.state.value}, {found.concession.name}")
     click.echo(f"fare account {found.fare_account_id}, good until {found.expires_on}")
-    click.echo(f"denied: {', '.join(why)}" if why else "not denied")
+    for reason in why:
+        row = since[reason]
+        by = row.actor or "the program"
+        click.echo(f"denied: {reason} since {context.local(row.at)} by {by}: {row.cause}")
+    if not why:
+        click.echo("not denied")
+    for step in history:
+        click.echo(f"{context.local(step.at)}  {step.event} by {step.actor}: {step.reason}")
 
 
 def _checksum(asked: list[NewCard]) -> str:
@@ -192,6 +206,8 @@ def _checksum(asked: list[NewCard]) -> str:
 
 
 def _check_totals(asked: list[NewCard], expected: int | None, checksum: str | None) -> None:
+    if not asked:
+        raise click.ClickException("the file asks for no card")
     uids = [each.uid for each in asked]
     if len(set(uids)) != len(uids):
         twice = next(uid for number, uid in enumerate(uids) if uid in uids[:number])
@@ -219,12 +235,20 @@ def _one(uid: str, concession: str, expiry: object, operator: str) -> NewCard:
 
 
 def _rows(path: Path, operator: str) -> Iterator[NewCard]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        if reader.fieldnames != COLUMNS:
-            raise click.ClickException(f"{path}: the first line must be {','.join(COLUMNS)}")
-        for number, row in enumerate(reader, 2):
-            yield checked(row, operator, f"{path}, line {number}")
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            if next(reader, None) != COLUMNS:
+                raise click.ClickException(f"{path}: the first line must be {','.join(COLUMNS)}")
+            for cells in reader:
+                if not cells:
+                    continue
+                where = f"{path}, line {reader.line_num}"
+                if len(cells) != len(COLUMNS):
+                    raise click.ClickException(f"{where}: it has {len(cells)} cells, not {len(COLUMNS)}")
+                yield checked(dict(zip(COLUMNS, cells, strict=True)), operator, where)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise click.ClickException(f"{path}: {error}") from None
 
 
 def checked(row: dict[str, str], operator: str, where: str) -> NewCard:
@@ -234,7 +258,7 @@ def checked(row: dict[str, str], operator: str, where: str) -> NewCard:
         concession = Concession[row["concession"].upper()]
     except KeyError:
         raise click.ClickException(f"{where}: concession must be one of {', '.join(CONCESSIONS)}") from None
-    except (ValueError, TypeError, AttributeError) as error:
+    except ValueError as error:
         raise click.ClickException(f"{where}: {error}") from None
     if len(uid) != UID_SIZE:
         raise click.ClickException(f"{where}: a UID has {2 * UID_SIZE} hexadecimal digits")

@@ -33,7 +33,7 @@ def list_actions(serial: int) -> None:
         rows = actions.list_of_card(tx, CardId(issue.get_card(tx, serial=serial).card_id))
     for row in rows:
         click.echo(
-            f"{row.action_id}  {row.action}  {row.outcome or 'waiting'}  until {row.until_at:%Y-%m-%d %H:%M}"
+            f"{row.action_id}  {row.action}  {row.outcome or 'waiting'}  until {context.local(row.until_at)}"
             f"  by {row.actor}: {row.cause}"
         )
     click.echo(f"{len(rows)} actions")

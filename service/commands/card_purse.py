@@ -24,7 +24,7 @@ def show(serial: int) -> None:
     with context.database() as database, database.begin() as tx:
         card = issue.get_card(tx, serial=serial)
         found = purse.view(tx, card, keyring=context.keyring(), now=context.clock().now())
-    proven = f"as of {found.proven_at:%Y-%m-%d %H:%M} UTC" if found.proven_at else "never used"
+    proven = f"as of {context.local(found.proven_at)}" if found.proven_at else "never used"
     click.echo(f"purse    {found.purse:>12,} VND ({proven})")
     click.echo(f"account  {found.stored:>12,} VND")
     click.echo(f"waiting  {found.waiting:>12,} VND to be loaded")

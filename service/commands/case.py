@@ -32,7 +32,7 @@ def list_(kind: str | None, limit: int) -> None:
     for each in found:
         row = each.case
         click.echo(
-            f"{row.case_id}  {row.opened_at:%Y-%m-%d %H:%M}  {row.kind:<18}  {each.pieces:>4}  {row.subject}"
+            f"{row.case_id}  {context.local(row.opened_at)}  {row.kind:<18}  {each.pieces:>4}  {row.subject}"
         )
     click.echo(f"{len(found)} cases")
 
@@ -50,14 +50,14 @@ def show(case_id: UUID) -> None:
 
     with context.database() as database, database.read() as tx:
         found = review.get_case(tx, case_id)
-    click.echo(f"{found.case.kind}, opened {found.case.opened_at:%Y-%m-%d %H:%M}: {found.case.subject}")
+    click.echo(f"{found.case.kind}, opened {context.local(found.case.opened_at)}: {found.case.subject}")
     if found.card is not None:
         denied = f"denied: {', '.join(found.denied_for)}" if found.denied_for else "not denied"
         click.echo(f"card serial {found.card.serial}, {found.card.state.value}, {denied}")
     for piece in found.pieces:
-        click.echo(f"    {piece.received_at:%Y-%m-%d %H:%M} {piece.evidence} from device {piece.device_id}")
+        click.echo(f"    {context.local(piece.received_at)} {piece.evidence} from device {piece.device_id}")
     if found.closed_at is not None:
-        click.echo(f"closed {found.closed_at:%Y-%m-%d %H:%M} by {found.closed_by}: {found.outcome}")
+        click.echo(f"closed {context.local(found.closed_at)} by {found.closed_by}: {found.outcome}")
 
 
 @case.command()

@@ -18,6 +18,8 @@ from access.keyring import Keyring
 from fare.publish import Shelf
 from kernel.clock import Clock, clock_from
 from kernel.ids import FareAccountId, uuid7
+from ledger.rules.book_day import ZONE
+from service import riders
 from service.audit import Actor, ActorKind
 from service.database import Database
 from service.keystore import keyring_of
@@ -93,9 +95,19 @@ def minted(given: UUID | None) -> UUID:
     return made
 
 
+def local(at: datetime) -> str:
+    """Return an instant as the city's wall clock shows it, to the minute: desks read no UTC."""
+    return f"{at.astimezone(ZONE):%Y-%m-%d %H:%M}"
+
+
 def account_of(tx: Connection, serial: int, now: datetime) -> FareAccountId:
     """Return the account that a card counts to now; UnknownCardError."""
     return link.current(tx, FareAccountId(issue.get_card(tx, serial=serial).fare_account_id), at=now)
+
+
+def looked(tx: Connection, account: FareAccountId, what: str, purpose: str = "service desk") -> None:
+    """Note in the rider's access log who looks at what at the command line, and why."""
+    riders.looked_at(tx, account, by=actor(), what=what, purpose=purpose, now=clock().now())
 
 
 def actor() -> Actor:

@@ -167,16 +167,18 @@ def _health(operator: str | None) -> tuple[Health, ...]:
 
 
 def _print(found: Health) -> None:
+    from service.commands import context
+
     each, said = found.device, found.said
     wrong = "  ! " + ", ".join(found.alarms) if found.alarms else ""
     click.echo(
         f"{each.device_id}  {each.state.value:<9}  {each.kind.value:<9}  {each.operator_id:<18}  {each.name}{wrong}"
     )
     if said is not None:
-        oldest = f" since {said.oldest_unsent_at:%Y-%m-%d %H:%M}" if said.oldest_unsent_at else ""
+        oldest = f" since {context.local(said.oldest_unsent_at)}" if said.oldest_unsent_at else ""
         why = f" ({', '.join(said.why)})" if said.why else ""
         click.echo(
-            f"    {said.received_at:%Y-%m-%d %H:%M} {said.state}{why}: record {said.sequence}, "
+            f"    {context.local(said.received_at)} {said.state}{why}: record {said.sequence}, "
             f"{said.unsent} unsent{oldest}, tariff {said.tariff_version or '-'}, deny list {said.deny_version}"
         )
     for journal in found.journals:
@@ -208,7 +210,7 @@ def missing(days: int, limit: int) -> None:
         names = {each.device_id: each.name for each in enrol.list_devices(tx)}
     for each in found:
         holder = names.get(each.held_by, f"{each.held_by}, which is no device of ours")
-        click.echo(f"card {each.card_id} tap {each.counter}, before {each.before:%Y-%m-%d %H:%M}: {holder}")
+        click.echo(f"card {each.card_id} tap {each.counter}, before {context.local(each.before)}: {holder}")
     click.echo(f"{len(found)} taps missing")
 
 

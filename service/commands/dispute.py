@@ -58,7 +58,7 @@ def list_disputes(overdue: bool, as_json: bool) -> None:
     for row in rows:
         late = "  OVERDUE" if now > row.answer_by else ""
         click.echo(
-            f"{row.answer_by.date()}  {row.owner_id}  {row.dispute_id}  {row.state}"
+            f"{context.local(row.answer_by)}  {row.owner_id}  {row.dispute_id}  {row.state}"
             f"  {row.disputed_minor:,} {row.currency}{late}"
         )
     click.echo(f"{len(rows)} unanswered")
@@ -106,7 +106,9 @@ def raise_one(
         )
         if not made.again:
             _audit(tx, "dispute.raised", made, now)
-    click.echo(f"dispute {made.row.dispute_id} on account {account}: answer by {made.row.answer_by.date()}")
+    click.echo(
+        f"dispute {made.row.dispute_id} on account {account}: answer by {context.local(made.row.answer_by)}"
+    )
 
 
 @dispute.command()
@@ -123,25 +125,26 @@ def show(account: UUID, dispute_id: UUID) -> None:
     """  # noqa: D301  (click reads \b)
     from kernel.ids import FareAccountId
     from ledger import dispute as verbs
-    from service import riders
 
     now, owner = context.clock().now(), FareAccountId(account)
     with context.database() as database, database.begin() as tx:
         found = verbs.get_dispute(tx, owner, dispute_id)
         purpose = f"dispute {dispute_id}"
-        riders.looked_at(tx, owner, by=context.actor(), what="charge", purpose=purpose, now=now)
+        context.looked(tx, owner, "charge", purpose)
     late = "  OVERDUE" if found.overdue(now) else ""
-    click.echo(f"{found.state.value}, answer by {found.row.answer_by.date()}{late}: {found.row.reason}")
+    click.echo(
+        f"{found.state.value}, answer by {context.local(found.row.answer_by)}{late}: {found.row.reason}"
+    )
     for what, rows in (("charge", found.charge.lines), ("since", found.charge.corrections)):
         for row in rows:
             click.echo(
-                f"  {what:8} {row.posted_at:%Y-%m-%d %H:%M}  {row.kind:20} {row.amount:>12,} {row.currency}"
+                f"  {what:8} {context.local(row.posted_at)}  {row.kind:20} {row.amount:>12,} {row.currency}"
                 f"  {row.narrative}"
             )
     click.echo(f"  left     {found.charge.left} of {found.charge.charged} ({found.charge.cause})")
     for step in found.steps:
         given = "" if step.refunded_minor is None else f"  {step.refunded_minor:,} {found.row.currency}"
-        click.echo(f"  step     {step.at:%Y-%m-%d %H:%M}  {step.event} by {step.actor}{given}  {step.note}")
+        click.echo(f"  step     {context.local(step.at)}  {step.event} by {step.actor}{given}  {step.note}")
 
 
 @dispute.command()

@@ -1,8 +1,11 @@
 """`lienthong legacy`: take an outgoing scheme's cards on; `lienthong card dormant`."""
 
 import json
+import os
+import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -14,6 +17,8 @@ from service.commands import context
 from service.jobs import legacy as job
 from service.legacy_file import LegacyFileError
 from service.store.legacy import list_dormant
+
+_SCHEME: Final = "[a-z0-9][a-z0-9-]{0,39}"
 
 
 @click.group()
@@ -32,6 +37,8 @@ def import_file(file: Path, scheme: str, dry_run: bool) -> None:
     Example:
       lienthong legacy import old-cards.csv --scheme old-card --dry-run
     """  # noqa: D301  (click reads \b)
+    if re.fullmatch(_SCHEME, scheme) is None:
+        raise click.BadParameter("small letters, digits and hyphens, as in old-card", param_hint="--scheme")
     try:
         read = legacy_file.read(file.read_bytes())
         for kind, total in read.totals.items():
@@ -63,6 +70,8 @@ def import_file(file: Path, scheme: str, dry_run: bool) -> None:
             click.echo(f"{file}:{one['line']}: {one['why']}", err=True)
         raise
     click.echo(f"{cards} cards and {passes} passes are new")
+    if before := len(read.cards) - cards:
+        click.echo(f"{before} cards were taken on before and stay as they are")
 
 
 @legacy.command()
@@ -107,6 +116,7 @@ def claim(number: str, scheme: str, uid: str, expiry: click.DateTime, out: Path)
         }
         json.dump([shown], target, indent=1)
         target.flush()
+        os.fsync(target.fileno())
     click.echo(f"card {made.serial} on account {made.fare_account_id}; personalisation data in {out}")
 
 

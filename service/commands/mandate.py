@@ -13,7 +13,7 @@ from kernel.ids import FareAccountId
 from kernel.money import VND, Money
 from ledger import mandate as verbs
 from ledger.rules.mandate import Mandate, MandateId
-from service import audit, riders
+from service import audit
 from service.commands import context
 from service.commands.courier import courier_of, courier_options
 from service.jobs import mandates as job
@@ -105,8 +105,7 @@ def list_mandates(serial: int) -> None:
     """  # noqa: D301  (click reads \b)
     with context.database() as database, database.begin() as tx:
         rider = FareAccountId(issue.get_card(tx, serial=serial).fare_account_id)
-        now = context.clock().now()
-        riders.looked_at(tx, rider, by=context.actor(), what="mandates", purpose="service desk", now=now)
+        context.looked(tx, rider, "mandates")
         found = verbs.list_of(tx, rider)
     for one in found:
         click.echo(

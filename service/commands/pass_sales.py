@@ -1,5 +1,7 @@
 """`lienthong passes sell|renew|gift`: passes for cash at a till, from the balance, or for a payment by VietQR."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,7 +13,7 @@ from sqlalchemy import Connection
 from fare import refund_pass, sell
 from fare.rules.sale import check_start
 from fare.rules.tariff import TariffBook
-from fare.sell import Buying, PaidBy, Sold, TooLittle
+from fare.sell import Buying, PaidBy, PassScopeError, Sold, TooLittle
 from kernel.ids import FareAccountId
 from kernel.money import Money
 from ledger.till_sale import sell_for_cash
@@ -46,7 +48,9 @@ class Paying:
 @click.command("sell")
 @SERIAL
 @click.argument("product")
-@click.option("--scope", default="", help="The route or network, where the pass is for one.")
+@click.option(
+    "--scope", default="", help="The route or network, where the pass is for one (`passes on-sale`)."
+)
 @PAY
 @TILL
 @click.option("--starts", type=click.DateTime(["%Y-%m-%dT%H:%M"]), help="Local time; default now.")
@@ -67,7 +71,7 @@ def sell_one(
     """  # noqa: D301  (click reads \b)
     now = context.clock().now()
     paying = _paying(pay, till, yes=yes, draw=draw)
-    with context.database() as database:
+    with _scope_named(), context.database() as database:
         with database.begin() as tx:
             book = context.shelf().books(tx).current()
             starts_at = starts.replace(tzinfo=book.zone) if starts else None
@@ -112,7 +116,9 @@ def renew(
 @SERIAL
 @click.argument("product")
 @click.argument("members", type=click.IntRange(min=1), nargs=-1, required=True)
-@click.option("--scope", default="", help="The route or network, where the pass is for one.")
+@click.option(
+    "--scope", default="", help="The route or network, where the pass is for one (`passes on-sale`)."
+)
 @YES
 @click.option("--id", "gift_id", type=click.UUID, help="The gift's id, to repeat a call.")
 def gift(
@@ -128,7 +134,7 @@ def gift(
     minted = context.minted(gift_id)
     if not yes:
         click.confirm(f"Buy {len(members)} passes from the balance of card {serial}?", abort=True)
-    with context.database() as database, database.begin() as tx:
+    with _scope_named(), context.database() as database, database.begin() as tx:
         organiser = context.account_of(tx, serial, now)
         given = sell.gift_passes(
             tx,
@@ -162,6 +168,16 @@ def audited(tx: Connection, action: str, subject: UUID, now: datetime, detail: d
         now=now,
         detail=detail,
     )
+
+
+@contextlib.contextmanager
+def _scope_named() -> Iterator[None]:
+    """Add to a refused scope by which option it is said."""
+    try:
+        yield
+    except PassScopeError as error:
+        how = "Name it with --scope." if error.fields["fits"] else "Leave --scope out."
+        raise click.ClickException(f"{error} {how}") from error
 
 
 def _paying(pay: str | None, till: str, *, yes: bool, draw: bool, renews: UUID | None = None) -> Paying:

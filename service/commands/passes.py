@@ -7,7 +7,7 @@ from uuid import UUID
 import click
 
 from fare import refund_pass, sell
-from fare.rules.sale import NoRefund
+from fare.rules.sale import NoRefund, listed, scopes_of
 from fare.store.sales import Sale
 from service import purses, riders
 from service.commands import context, pass_sales
@@ -28,15 +28,16 @@ def on_sale(serial: int) -> None:
     Example:
       lienthong passes on-sale 17
     """  # noqa: D301  (click reads \b)
+    now = context.clock().now()
     with context.database() as database, database.begin() as tx:
         book = context.shelf().books(tx).current()
-        found = sell.list_on_sale(
-            tx, context.account_of(tx, serial, context.clock().now()), book, context.clock().now()
-        )
+        found = sell.list_on_sale(tx, context.account_of(tx, serial, now), book, now)
+        fits = {one.product: scopes_of(one.product, book.on(book.local_date(now))) for one in found}
     for one in found:
         mark = " " if one.for_you else "-"
-        click.echo(f"{mark} {one.product.product_id:34} {one.product.price!s:>14}  {one.product.name}")
-    click.echo("- is for other holders")
+        which = f"  --scope {listed(fits[one.product])}" if fits[one.product] else ""
+        click.echo(f"{mark} {one.product.product_id:34} {one.product.price!s:>14}  {one.product.name}{which}")
+    click.echo("- is for other holders; --scope names the one route or network of a pass for one")
 
 
 @passes.command("list")
@@ -51,14 +52,7 @@ def list_passes(serial: int, as_json: bool) -> None:
     """  # noqa: D301  (click reads \b)
     with context.database() as database, database.begin() as tx:
         account = context.account_of(tx, serial, context.clock().now())
-        riders.looked_at(
-            tx,
-            account,
-            by=context.actor(),
-            what="passes",
-            purpose="service desk",
-            now=context.clock().now(),
-        )
+        context.looked(tx, account, "passes")
         found = sell.list_sold(tx, account)
     if as_json:
         click.echo(json.dumps([_document(one) for one in found], indent=2))
@@ -68,8 +62,8 @@ def list_passes(serial: int, as_json: bool) -> None:
     for one in found:
         end = f"  given back: {one.refunded}" if one.refunded is not None else ""
         click.echo(
-            f"{one.held.pass_id}  {one.held.product_id}  {one.held.valid_from.date()} to"
-            f" {one.held.valid_until.date()}  {one.price}  {one.paid_by}{end}"
+            f"{one.held.pass_id}  {one.held.product_id}{_of(one.held.scope)}  {context.local(one.held.valid_from)} to"
+            f" {context.local(one.held.valid_until)}  {one.price}  {one.paid_by}{end}"
         )
 
 
@@ -131,6 +125,10 @@ def rider_code(serial: int) -> None:
             now=context.clock().now(),
         )
     click.echo(f"{code[:5]}-{code[5:]}  (once, within {riders.CODE_DAYS} days)")
+
+
+def _of(scope: str) -> str:
+    return f" of {scope}" if scope else ""
 
 
 def _document(one: Sale) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def access(serial: int) -> None:
     with context.database() as database, database.read() as tx:
         rows = riders.list_looks(tx, context.account_of(tx, serial, context.clock().now()))
     for row in rows:
-        click.echo(f"{row.at:%Y-%m-%d %H:%M}  {row.actor_kind}:{row.actor_id}  {row.what}  {row.purpose}")
+        click.echo(f"{context.local(row.at)}  {row.actor_kind}:{row.actor_id}  {row.what}  {row.purpose}")
     click.echo(f"{len(rows)} looks")
 
 
@@ -59,11 +59,15 @@ def list_notices(serial: int, lang: str) -> None:
     """  # noqa: D301  (click reads \b)
     from service.jobs import notices
 
-    with context.database() as database, database.read() as tx:
-        rows = notices.list_notices(tx, context.account_of(tx, serial, context.clock().now()))
+    with context.database() as database, database.begin() as tx:
+        account = context.account_of(tx, serial, context.clock().now())
+        context.looked(tx, account, "notices")
+        rows = notices.list_notices(tx, account)
         found = [notices.document(row) for row in rows]
     for one in found:
-        click.echo(f"{one['made_at']}  {one['kind']}  {one[lang]['title']}: {one[lang]['text']}")
+        click.echo(
+            f"{context.local(datetime.fromisoformat(one['made_at']))}  {one['kind']}  {one[lang]['title']}: {one[lang]['text']}"
+        )
     click.echo(f"{len(found)} notices")
 
 
@@ -92,20 +96,18 @@ def incomplete(serial: int) -> None:
     Example: lienthong rider incomplete 17
     """  # noqa: D301  (click reads \b)
     from fare import correct
-    from service import riders
 
     now = context.clock().now()
     with context.database() as database, database.begin() as tx:
         account = context.account_of(tx, serial, now)
         books = context.shelf().books(tx)
         rows = correct.list_mendable(tx, account, books=books, now=now)
-        riders.looked_at(tx, account, by=context.actor(), what="rides", purpose="service desk", now=now)
-    zone = books.current().zone
+        context.looked(tx, account, "rides")
     for one in rows:
         ride = one.ride
         click.echo(
-            f"{ride.tap_id}  {ride.started_at.astimezone(zone):%Y-%m-%d %H:%M}  {ride.route_id} {ride.from_stop_id}"
-            f"  {one.charged}  until {one.until.astimezone(zone):%Y-%m-%d %H:%M}"
+            f"{ride.tap_id}  {context.local(ride.started_at)}  {ride.route_id} {ride.from_stop_id}"
+            f"  {one.charged}  until {context.local(one.until)}"
         )
     if any(one.rule_status == "unknown" for one in rows):
         click.echo("the limits are unknown, the tariff's owner must decide", err=True)
@@ -154,8 +156,10 @@ def entitlements(serial: int) -> None:
     from fare import entitlement
     from kernel.wire.cardinfo import Concession
 
-    with context.database() as database, database.read() as tx:
-        rows = entitlement.list_proven(tx, context.account_of(tx, serial, context.clock().now()))
+    with context.database() as database, database.begin() as tx:
+        account = context.account_of(tx, serial, context.clock().now())
+        context.looked(tx, account, "entitlements")
+        rows = entitlement.list_proven(tx, account)
     for row in rows:
         ended = f"  ended {row.last_day}" if row.last_day else ""
         click.echo(
@@ -249,8 +253,10 @@ def list_media(serial: int, as_json: bool) -> None:
     from access import link
 
     now = context.clock().now()
-    with context.database() as database, database.read() as tx:
-        rows = link.list_media(tx, (context.account_of(tx, serial, now),), at=now)
+    with context.database() as database, database.begin() as tx:
+        account = context.account_of(tx, serial, now)
+        context.looked(tx, account, "media")
+        rows = link.list_media(tx, (account,), at=now)
     found = [
         {"serial": r.serial, "kind": r.kind.value, "state": r.state.value, "until": r.expires_on.isoformat()}
         for r in rows

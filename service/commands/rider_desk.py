@@ -62,7 +62,7 @@ def register(serial: int, kind: str, token: str, until: datetime) -> None:
             )
     click.echo(f"medium {made.card.serial}: {kind}, {made.card.state.value}")
     if made.until is not None:
-        click.echo(f"{b64encode(made.certificate).decode()}  until {made.until:%Y-%m-%d %H:%M}")
+        click.echo(f"{b64encode(made.certificate).decode()}  until {context.local(made.until)}")
 
 
 @click.command("family")
@@ -83,8 +83,9 @@ def show_family(serial: int, month: datetime | None) -> None:
 
     now = context.clock().now()
     first = (month.date() if month else local_date(now, ZONE)).replace(day=1)
-    with context.database() as database, database.read() as tx:
+    with context.database() as database, database.begin() as tx:
         payer = context.account_of(tx, serial, now)
+        context.looked(tx, payer, "family")
         members = family.members(tx, payer)
         given = given_in_month(tx, payer, kind=FAMILY, month=first)
     for member, terms in members.items():
@@ -108,7 +109,6 @@ def inspect_card(serial: int, place: str) -> None:
     from access.issue import UnknownCardError
     from fare.inspect import inspect
     from kernel.ids import CardId, FareAccountId
-    from service import riders
 
     now = context.clock().now()
     with context.database() as database, database.begin() as tx:
@@ -121,7 +121,7 @@ def inspect_card(serial: int, place: str) -> None:
         account = FareAccountId(card.fare_account_id)
         told = inspect(tx, account, CardId(card.card_id), books=books, now=now)
         purpose = f"inspection at {place}"
-        riders.looked_at(tx, account, by=context.actor(), what="inspection", purpose=purpose, now=now)
+        context.looked(tx, account, "inspection", purpose)
     tapped = f"tapped on {told.vehicle}" if told.tapped else "not tapped"
     click.echo(f"{tapped}, {'pass held' if told.has_pass else 'no pass'}")
 

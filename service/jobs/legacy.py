@@ -15,6 +15,8 @@ from sqlalchemy import Connection
 from access import issue, take_on
 from access.issue import IssuedCard, NewCard
 from access.keyring import Keyring
+from fare.rules.adjust import product_on
+from fare.rules.sale import PassScopeError, check_scope
 from fare.rules.tariff import TariffBook
 from fare.take_on import OldPass, take_on_passes
 from kernel.errors import DomainError
@@ -30,11 +32,17 @@ from ledger.rules.entry import Entry, Line, Refused
 from service import audit
 from service.audit import Actor
 from service.database import Database
-from service.legacy_file import LegacyCard, LegacyFile, LegacyFileError
+from service.legacy_file import LegacyCard, LegacyFile, LegacyFileError, LegacyPass
 from service.store import legacy as store
 from service.store.legacy import TakenOn
 
 PORTION: Final = 500
+
+
+class LegacyFileTakenOnError(DomainError):
+    """The same file was taken on under another scheme's name: its money would be booked twice."""
+
+    detail = "This file was taken on before, as scheme {scheme}."
 
 
 class UnknownLegacyCardError(DomainError):
@@ -60,12 +68,12 @@ class Portion:
 
 
 def check_products(file: LegacyFile, tariff: TariffBook) -> None:
-    """Refuse a file with a pass that the tariff does not know: LegacyFileError."""
+    """Refuse a file with a pass that the tariff does not know, or for a scope it has not: LegacyFileError."""
     errors: list[dict[str, object]] = [
-        {"line": one.line, "why": f"the tariff knows no pass “{one.product}”"}
+        {"line": one.line, "why": why}
         for card in file.cards
         for one in card.passes
-        if one.product not in tariff.passes
+        if (why := _unknown(one, tariff))
     ]
     if errors:
         raise LegacyFileError(count=len(errors), errors=errors[:200])
@@ -81,12 +89,17 @@ def run(
     by: Actor,
     now: datetime,
 ) -> Iterator[Portion]:
-    """Yield a portion as each is committed. LegacyFileError, before anything is written, for an unknown pass."""
+    """Yield a portion as each is committed. Before anything is written: LegacyFileError for an
+    unknown pass, LegacyFileTakenOnError.
+    """
     check_products(file, tariff)
     batch_id = uuid8("legacy import", scheme, file.sha256)
     totals = {kind: [total.count, total.amount.minor] for kind, total in file.totals.items()}
 
     def begin(tx: Connection) -> datetime | None:
+        other = store.find_other(tx, file.sha256, scheme)
+        if other is not None:
+            raise LegacyFileTakenOnError(scheme=other)
         return store.begin(
             tx,
             batch_id,
@@ -123,6 +136,17 @@ def run(
         )
 
     database.run(end)
+
+
+def _unknown(one: LegacyPass, tariff: TariffBook) -> str:
+    product = product_on(tariff.passes.get(one.product, ()), one.valid_from)
+    if product is None:
+        return f"the tariff knows no pass “{one.product}”"
+    try:
+        check_scope(product, one.scope, tariff.on(one.valid_from))
+    except PassScopeError as error:
+        return str(error)
+    return ""
 
 
 def claim(

@@ -68,6 +68,17 @@ def begin(
     return found
 
 
+def find_other(tx: Connection, sha256: bytes, scheme: str) -> str | None:
+    """Return another scheme that a file of this content was taken on under, or None."""
+    found: str | None = tx.execute(
+        text(
+            "SELECT scheme FROM legacy_import WHERE sha256 = :sha AND scheme <> :scheme ORDER BY begun_at LIMIT 1"
+        ),
+        {"sha": sha256, "scheme": scheme},
+    ).scalar_one_or_none()
+    return found
+
+
 def end(tx: Connection, batch_id: UUID, now: datetime) -> None:
     """Write that an import is finished."""
     tx.execute(

@@ -63,7 +63,9 @@ def test_cards_are_issued_in_bulk_with_their_keys_and_accounts(lienthong, tmp_pa
         ("04000000000002,KING,2030-12-31", "concession must be one of"),
         ("04000000000002,NORMAL,soon", "line 3"),
         ("04000000000002,NORMAL,2500-01-01", "2020"),
-        ("04000000000002", "line 3"),
+        ("04000000000002", "line 3: it has 1 cells, not 3"),
+        ("04000000000002,NORMAL,2030-12-31,more", "line 3: it has 4 cells, not 3"),
+        ("04000000000002,NORMAL,2020-12-31", "A card good until 2020-12-31 is out of date"),
         ("04000000000001,NORMAL,2030-12-31", "in the file twice"),
     ],
 )
@@ -76,6 +78,22 @@ def test_a_bad_line_issues_nothing_and_leaves_no_file(lienthong, tmp_path, datab
     assert not out.exists()
     with database.engine.begin() as tx:
         assert tx.execute(text("SELECT count(*) FROM card")).scalar_one() == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"\xff\xfe\x00", "utf-8"),
+        (b"", "the first line must be"),
+        (b"uid,concession,expiry\n", "asks for no card"),
+        (b'uid,concession,expiry\n"04', "unexpected end"),
+    ],
+)
+def test_what_is_no_file_of_cards_is_one_line(lienthong, tmp_path, content, says):
+    source = tmp_path / "cards.csv"
+    source.write_bytes(content)
+    told = lienthong("card", "issue", "--bulk", source, "--dry-run", fails=True)
+    assert (says in told, told.count("\n")) == (True, 1), told
 
 
 def test_personalisation_data_is_never_overwritten(lienthong, tmp_path):

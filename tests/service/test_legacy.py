@@ -13,7 +13,7 @@ from ledger.rules import chart
 from service import legacy_file
 from service.audit import ActorKind
 from service.jobs import legacy as job
-from service.jobs.legacy import LegacyCardMovedError, UnknownLegacyCardError
+from service.jobs.legacy import LegacyCardMovedError, LegacyFileTakenOnError, UnknownLegacyCardError
 from service.legacy_file import COLUMNS, LegacyFileError, read
 from service.services import EXTENSION
 from service.store.legacy import list_dormant
@@ -200,3 +200,48 @@ def test_actor_and_totals_stand_in_the_trail(shop):
     assert line[0] == ActorKind.COMMAND.value
     assert line[1]["balance"] == [1, Money(15_000, VND).minor]
     assert legacy_file.KINDS == ("card", "balance", "pass")
+
+
+@pytest.mark.parametrize("line", ["card", "control", "card,0001", "card,0001,NORMAL,,,,,,,,more"])
+def test_a_row_with_fewer_or_more_cells_than_the_header_is_named(line):
+    with pytest.raises(LegacyFileError) as refused:
+        read(text_of(*GOOD) + b"\n" + line.encode())
+    assert refused.value.fields["errors"] == [
+        {"line": len(GOOD) + 2, "why": "it has fewer or more cells than the header"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        ("bus_month_all_routes_priority,,", "bus_month_one_route_priority,,", "is for one route"),
+        ("bus_month_all_routes_priority,,", "bus_month_one_route_priority,2A,", "2A does not fit"),
+        ("bus_month_all_routes_priority,,", "bus_month_all_routes_priority,01,", "no scope does"),
+    ],
+)
+def test_a_pass_for_a_route_that_it_cannot_be_for_writes_nothing(shop, before, after, why):
+    with pytest.raises(LegacyFileError) as refused:
+        take_on(shop, text_of(*(one.replace(before, after) for one in GOOD)))
+    (error,) = refused.value.fields["errors"]
+    assert (error["line"], why in error["why"]) == (5, True), error
+    assert rows(shop) == (0, 0, 0)
+
+
+def test_the_same_pass_twice_writes_nothing(shop):
+    lines = [*GOOD[:4], GOOD[3], *GOOD[4:6], "control,,pass,,,,,,120000,2"]
+    with pytest.raises(LegacyFileError) as refused:
+        take_on(shop, text_of(*lines))
+    assert {"line": 6, "why": "the same pass twice"} in refused.value.fields["errors"]
+
+
+def test_the_same_file_under_another_schemes_name_is_not_paid_again(shop):
+    take_on(shop, text_of(*GOOD))
+    with shop.running.database.begin() as tx:
+        tariff = shop.running.shelf.books(tx).current()
+    again = job.run(
+        shop.running.database, read(text_of(*GOOD)), scheme="odl", tariff=tariff,
+        keyring=shop.running.keyring, by=TEST, now=shop.now,
+    )  # fmt: skip
+    with pytest.raises(LegacyFileTakenOnError, match="as scheme old"):
+        next(again)
+    assert shop.balance(chart.legacy_clearing("odl")) == 0

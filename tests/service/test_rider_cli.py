@@ -12,6 +12,7 @@ from fare.rules.attestation import Verified, sign
 from kernel.crypto.ed25519 import SigningKey
 from kernel.wire.cardinfo import Concession
 from kernel.wire.tap import Purpose
+from ledger.rules.book_day import ZONE
 from service.commands import context
 from tests.service.test_selling_cli import run, shop  # noqa: F401  (fixtures)
 from tests.simulation import World, sim_card
@@ -58,10 +59,29 @@ def test_a_ride_is_mended_from_the_desk_within_the_tariffs_limits(run, shop, car
     assert shop.purse(card) == 100_000 - MAXIMUM
     assert run(*word).startswith(f"0 {MAXIMUM:,} VND -> {HOP:,} VND")
     assert shop.purse(card) == 100_000 - HOP
-    assert run(*word).startswith("1 "), "once a ride"
+    again = run(*word)
+    assert again.startswith("1 ")
+    assert "is not mended (already): it was mended before, and that is done once a ride." in again
     assert "0 rides" in run("rider", "incomplete", str(card.serial))
     looks = run("rider", "access", str(card.serial))
     assert looks.count("service desk") == 2
+    assert looks.startswith(f"0 {shop.now.astimezone(ZONE):%Y-%m-%d %H:%M}  "), "by the city's clock"
+
+
+@pytest.mark.parametrize("what", ["entitlements", "family", "media", "notices"])
+def test_a_desks_look_is_in_the_holders_list(run, shop, card, what):  # noqa: F811
+    assert run("rider", what, str(card.serial)).startswith("0 ")
+    assert f"command:mai  {what}  service desk" in run("rider", "access", str(card.serial))
+
+
+def test_a_desk_that_asks_about_a_card_is_told_since_when_and_who(run, shop, card):  # noqa: F811
+    run("card", "block", str(card.serial), "--reason", "lost", "--cause", "by telephone")
+    told, at = run("card", "show", str(card.serial)), f"{shop.now.astimezone(ZONE):%Y-%m-%d %H:%M}"
+    assert f"denied: lost since {at} by command:mai: " in told
+    assert f"{at}  reported_lost by command:mai: by telephone" in told
+    assert "command:mai  card  service desk" in run("rider", "access", str(card.serial))
+    run("card", "unblock", str(card.serial), "--reason", "lost", "--cause", "found")
+    assert "not denied" in run("card", "show", str(card.serial))
 
 
 def test_a_dispute_is_raised_shown_taken_and_answered_by_another(run, shop, card, ridden):  # noqa: F811
@@ -217,6 +237,8 @@ def test_passes_are_renewed_and_gifted(run, shop, card):  # noqa: F811
     gift = ("passes", "gift", str(card.serial), "bus_month_all_routes_group", *(str(c.serial) for c in group))
     assert run(*gift, "--yes").startswith("1 "), "the balance does not pay for it"
     shop.load(card, 1_000_000)
+    twice = run(*gift, str(group[0].serial), "--yes")
+    assert "at least 2, once to each holder; 3 cards of 2 holders are named" in twice
     told = run(*gift, "--yes")
     assert "2 passes" in told, told
     assert shop.purse(card) < 1_100_000

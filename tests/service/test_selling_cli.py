@@ -1,6 +1,7 @@
 """The office's commands: tills, codes, batches, disputes, notices, an old scheme's file."""
 
 import json
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -8,6 +9,7 @@ from click.testing import CliRunner
 
 from access.issue import get_card
 from ledger.rules import chart
+from ledger.rules.book_day import ZONE
 from service.cli import main
 from service.commands import context
 from service.services import EXTENSION
@@ -99,6 +101,31 @@ def test_a_pass_is_bought_from_the_balance_once_it_is_confirmed(run, shop):
     assert {one["paid_by"] for one in listed(run, card)} == {"balance"}
 
 
+def test_a_refused_scope_says_what_fits_and_by_which_option(run, shop):
+    card = shop.card(500_000)
+    sell = ("passes", "sell", str(card.serial), "--pay", "balance", "--yes")
+    nothing = run(*sell, "metro_day")
+    assert "for one network: nothing does not fit, metro_2a, metro_31 does. Name it with --scope." in nothing
+    assert "one route: 999 does not fit, 01, 02, 03A" in run(
+        *sell, "bus_month_one_route_normal", "--scope", "999"
+    )
+    everything = run(*sell, "bus_month_all_routes_normal", "--scope", "01")
+    assert "for all that it covers: 01 does not fit, no scope does. Leave --scope out." in everything
+    assert "--scope metro_2a, metro_31" in run("passes", "on-sale", str(card.serial))
+    assert shop.purse(card) == 500_000
+
+
+def test_passes_are_listed_by_the_citys_clock(run, shop):
+    card = shop.card(500_000)
+    run("passes", "sell", str(card.serial), "metro_day", "--scope", "metro_2a", "--pay", "balance", "--yes")
+    begins = shop.now.astimezone(ZONE)
+    told = run("passes", "list", str(card.serial))
+    assert (
+        f"metro_day of metro_2a  {begins:%Y-%m-%d %H:%M} to {begins + timedelta(days=1):%Y-%m-%d} 04:00"
+        in told
+    )
+
+
 def test_a_payment_by_vietqr_buys_the_pass_that_was_ordered_at_the_desk(run, shop, client):
     card, minted = shop.card(), "019a3f0e-6a1c-7b5e-9d7e-2f7f4b1c0a12"
     order = (
@@ -166,7 +193,9 @@ def test_an_old_scheme_is_taken_on_and_its_dormant_money_listed(run, shop, tmp_p
     asked = ("legacy", "import", str(file), "--scheme", "old")
     assert "nothing was written" in run(*asked, "--dry-run")
     assert "2 cards and 1 passes are new" in run(*asked)
-    assert "0 cards and 0 passes are new" in run(*asked)
+    assert "0 cards and 0 passes are new\n2 cards were taken on before and stay as they are" in run(*asked)
+    assert "small letters" in run("legacy", "import", str(file), "--scheme", "Old card")
+    assert "taken on before, as scheme old" in run("legacy", "import", str(file), "--scheme", "older")
     (one,) = json.loads(run("card", "dormant", "--json")[2:])
     assert (one["balance"]["minor"], one["last_used_on"]) == (15_000, "2024-01-05")
     card = tmp_path / "card.json"
