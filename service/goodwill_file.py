@@ -5,7 +5,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -81,7 +81,11 @@ def person(by: Actor) -> str:
     return f"{by.kind.value}:{by.actor_id}"
 
 
-def _line(tx: Connection, row: dict[str, str], number: int, now: datetime) -> GoodwillLine:
+def _line(tx: Connection, row: dict[Any, Any], number: int, now: datetime) -> GoodwillLine:
+    if None in row or None in row.values():  # what csv makes of a row of another length
+        raise ValueError("it has fewer or more cells than the header")
+    if not row["card_serial"].strip().isdecimal():
+        raise ValueError(f"no card's serial: “{row['card_serial']}”")
     card = issue.get_card(tx, serial=int(row["card_serial"]))
     account = link.current(tx, FareAccountId(card.fare_account_id), at=now)
     return GoodwillLine(account, Money.parse(row["amount"].strip(), VND), number)

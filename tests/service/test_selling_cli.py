@@ -183,8 +183,12 @@ def test_goodwill_takes_two_people(run, shop, tmp_path):
     assert "undone" in run("goodwill", "sign", batch, by="mai")
     assert shop.purse(card) == 0
     assert batch in run("goodwill", "list")
-    file.write_text("card_serial,amount\n1,x\n")
-    assert f"{file}:2" in run(*asked)
+    file.write_text("card_serial,amount\n1,x\n1\nx,5\n1,5,7\n")
+    told = run(*asked)
+    assert f"{file}:2" in told
+    assert f"{file}:3: it has fewer or more cells than the header" in told
+    assert f"{file}:4: no card's serial: “x”" in told
+    assert f"{file}:5: it has fewer" in told
 
 
 def test_an_old_scheme_is_taken_on_and_its_dormant_money_listed(run, shop, tmp_path):
