@@ -41,7 +41,7 @@ class CardIssuedError(DomainError):
 class CardOutOfDateError(DomainError):
     """A card was asked for whose last day is over."""
 
-    detail = "A card good until {expires_on} is out of date before anybody has it."
+    detail = "What is good until {expires_on} is out of date before anybody has it."
 
 
 class UnknownCardError(DomainError):
@@ -88,6 +88,12 @@ def uid_hash(keyring: Keyring, uid: bytes) -> bytes:
     return keyring.lookup(_UID, uid)
 
 
+def check_last_day(expires_on: date, now: datetime) -> None:
+    """Refuse with CardOutOfDateError a medium whose last day is over everywhere."""
+    if expires_on < (now - _EARLIEST_ZONE).date():
+        raise CardOutOfDateError(expires_on=expires_on.isoformat())
+
+
 def stray_id(hashed: bytes) -> CardId:
     """Return the id under which taps of a card that was never issued here are kept."""
     return CardId(uuid8("stray card", hashed))
@@ -127,8 +133,7 @@ def issue_cards(
     if not asked:
         return ()
     for each in asked:
-        if each.expires_on < (now - _EARLIEST_ZONE).date():
-            raise CardOutOfDateError(expires_on=each.expires_on.isoformat())
+        check_last_day(each.expires_on, now)
     generation = keyring.issuing
     hashes = [uid_hash(keyring, each.uid) for each in asked]
     if len(set(hashes)) != len(hashes):

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from access import deny
 from access.deny import DenyReason
-from access.issue import CardIssuedError
+from access.issue import CardIssuedError, check_last_day
 from access.keyring import Keyring
 from access.rules.medium import MediumKind, MediumState
 from access.rules.qr import CERTIFIED, Certificate
@@ -59,7 +59,7 @@ def register(
 
     For QR the token is the phone's 32-byte public key. The same token on the same account again answers the same, with
     a fresh certificate, unless the medium is blocked or found to be shared or forged. The account is locked by the
-    caller. BadTokenError; CardIssuedError for another's token.
+    caller. BadTokenError; CardIssuedError for another's token; CardOutOfDateError.
     """
     if kind is MediumKind.QR:
         why = "" if len(token) == 32 else "a public key has 32 bytes"
@@ -70,6 +70,7 @@ def register(
     hashed = keyring.lookup(_KINDS[kind], token)
     known = cards.find_by_uid_hash(tx, hashed)
     if known is None:
+        check_last_day(expires_on, now)
         (serial,) = cards.next_serials(tx, 1)
         known = Card(
             uuid7(now),

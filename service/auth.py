@@ -21,11 +21,11 @@ from service.audit import Actor, ActorKind
 from service.device_auth import SigningDevice
 from service.errors import (
     FormExpiredError,
-    NotAllowedError,
     NotAuthenticatedError,
     NotYoursError,
     OtherOperatorError,
     RiderSignInError,
+    not_allowed,
 )
 from service.services import services
 from service.staff import Grant, Role
@@ -178,7 +178,7 @@ def enforce() -> None:
             if caller is None:
                 raise NotAuthenticatedError
             if not caller.holds(marker.roles):
-                raise NotAllowedError(roles=sorted(marker.roles))
+                raise not_allowed(marker.roles)
             if caller.is_for_nobody(marker.roles) and not marker.app_server:
                 raise RiderSignInError
             # Before any body is read; the views ask once more by `require_own`.

@@ -1,5 +1,7 @@
 """What the service itself refuses, whichever house the caller wanted."""
 
+from collections.abc import Iterable
+
 from kernel.errors import DomainError
 
 
@@ -12,7 +14,13 @@ class NotAuthenticatedError(DomainError):
 class NotAllowedError(DomainError):
     """The caller is known and may not do this."""
 
-    detail = "Your role does not allow this; it takes one of: {roles}."
+    detail = "Your role does not allow this; it takes {which}."
+
+
+def not_allowed(roles: Iterable[str]) -> NotAllowedError:
+    """Return the refusal that names these roles, in words and as a list."""
+    names = sorted(str(role) for role in roles)
+    return NotAllowedError(roles=names, which=" or ".join(names))
 
 
 class OtherOperatorError(DomainError):

@@ -23,7 +23,7 @@ from kernel.money import Money
 from kernel.wire.cardinfo import Concession
 from service import cards_cache, looks
 from service.auth import acting_for, principal, require_own, requires
-from service.errors import MalformedRequestError, NotAllowedError
+from service.errors import MalformedRequestError, not_allowed
 from service.jobs import cards as jobs
 from service.problems import request_id
 from service.services import services
@@ -111,7 +111,7 @@ def post_event(serial: int, json_data: StepAsked) -> dict[str, Any]:
     running = services()
     now = running.clock.now()
     if acting_for() is not None and json_data.event not in OWN:
-        raise NotAllowedError(roles=sorted(DESK))
+        raise not_allowed(DESK)
 
     def work(tx: Connection) -> jobs.Changed:
         _own(tx, serial)

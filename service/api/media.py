@@ -18,7 +18,7 @@ from access.tokens import BadTokenError, Registered
 from kernel.ids import FareAccountId
 from service import audit, cards_cache
 from service.auth import acting_for, principal, require_own, requires
-from service.errors import NotAllowedError
+from service.errors import not_allowed
 from service.problems import request_id
 from service.services import services
 from service.staff import Role
@@ -44,7 +44,7 @@ def post_medium(fare_account_id: UUID, json_data: MediumBody) -> dict[str, Any]:
     """Register a medium, or renew a phone's certificate; riders their own phone's QR key, a desk the others."""
     account = require_own(fare_account_id)
     if acting_for() is not None and json_data.kind is not MediumKind.QR:
-        raise NotAllowedError(roles=sorted(DESK))
+        raise not_allowed(DESK)
     running = services()
     now = running.clock.now()
     kind, token = json_data.kind, _token(json_data)

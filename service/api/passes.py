@@ -19,7 +19,7 @@ from ledger import topup
 from service import audit, cards_cache, purses
 from service.api.topups import shown as shown_topup
 from service.auth import principal, require_own, requires
-from service.errors import BalanceShortError, NotAllowedError
+from service.errors import BalanceShortError, not_allowed
 from service.pass_orders import Wanted, order
 from service.problems import request_id
 from service.services import services
@@ -216,7 +216,7 @@ def _sell(
 
 def _only(role: Role) -> None:
     if not principal().holds(frozenset({role})):
-        raise NotAllowedError(roles=[role.value])
+        raise not_allowed((role,))
 
 
 def _buying(pay: str, renews: UUID | None = None) -> Buying:

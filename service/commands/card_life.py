@@ -205,6 +205,10 @@ def link(
         with database.begin() as tx:
             account = FareAccountId(issue.get_card(tx, serial=serial).fare_account_id)
             other = FareAccountId(issue.get_card(tx, serial=into).fare_account_id)
+            if account == other and not part:
+                raise click.UsageError(
+                    "both are media of one account; --part is how it counts by itself again"
+                )
             book = shelf.books(tx).current()
             day = since.date() if since else service_day(now, book.day_starts, book.zone)
             begins = day_window(day, book.day_starts, book.zone).start

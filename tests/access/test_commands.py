@@ -65,7 +65,7 @@ def test_cards_are_issued_in_bulk_with_their_keys_and_accounts(lienthong, tmp_pa
         ("04000000000002,NORMAL,2500-01-01", "2020"),
         ("04000000000002", "line 3: it has 1 cells, not 3"),
         ("04000000000002,NORMAL,2030-12-31,more", "line 3: it has 4 cells, not 3"),
-        ("04000000000002,NORMAL,2020-12-31", "A card good until 2020-12-31 is out of date"),
+        ("04000000000002,NORMAL,2020-12-31", "What is good until 2020-12-31 is out of date"),
         ("04000000000001,NORMAL,2030-12-31", "in the file twice"),
     ],
 )

@@ -203,6 +203,13 @@ def test_media_are_registered_and_listed(run, shop, card):  # noqa: F811
         "rider", "register", str(card.serial), "--kind", "qr", "--token", phone, "--until", "2030-01-01"
     )
     assert again.split()[2] == made.split()[2]
+    other = SigningKey.generate().public.raw.hex()
+    late = ("rider", "register", str(card.serial), "--kind", "qr", "--token", other, "--until", "2020-01-01")
+    assert "good until 2020-01-01 is out of date" in run(*late)
+    assert made.rstrip()[-16:] == f"{shop.now.astimezone(ZONE) + timedelta(days=7):%Y-%m-%d %H:%M}"
+    itself = run("card", "link", str(card.serial), str(card.serial), "--cause", "a slip")
+    assert itself.startswith("2 ")
+    assert "both are media of one account" in itself, "it would part the account"
     number = b"079123456789".hex()
     bad = run(
         "rider", "register", str(card.serial), "--kind", "citizen", "--token", number, "--until", "2030-01-01"
