@@ -91,7 +91,8 @@ class ReturnAsked(Asked):
 def get_card(serial: int) -> dict[str, Any]:
     """Return a card's state, why readers refuse it if they do, and what happened to it since its issue."""
     with services().database.begin() as tx:
-        card = _own(tx, serial)
+        card = issue.get_card(tx, serial=serial)
+        account = require_own(card.fare_account_id)
         body = _shown(card) | {
             "denied": list(deny.reasons(tx, serial)),
             "history": [
@@ -99,7 +100,7 @@ def get_card(serial: int) -> dict[str, Any]:
                 for row in block.list_history(tx, CardId(card.card_id))
             ],
         }
-        looks.by_another(tx, FareAccountId(card.fare_account_id), what="card", purpose="card service")
+        looks.by_another(tx, account, what="card", purpose="card service")
     return body
 
 
