@@ -165,7 +165,8 @@ def retire(
     journals = heads.list_heads(tx, (device_id,)).get(device_id, [])
     stored = {each.journal_id: each.sequence for each in journals}
     said = heartbeats.list_latest(tx, (device_id,)).get(device_id)
-    if not lost and not drained(said, stored, waiting=any(each.waiting for each in journals)):
+    waiting, unheard = any(each.waiting for each in journals), device.state is DeviceState.SUSPENDED
+    if not lost and not drained(said, stored, waiting=waiting, unheard=unheard):
         raise DeviceNotDrainedError(device_id=str(device_id), unsent=said.unsent if said else None)
     told = f"{reason} (given up: its journal was not drained)" if lost else reason
     change_state(tx, device_id, DeviceEvent.RETIRED, reason=told, actor=actor, now=now)

@@ -118,10 +118,13 @@ def watch(config: Config) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: over.set())
     screen, clock = Screen(config.device.name), clock_from(config.clock)
+    last = ""
     for event in follow(config.lamp.events, rest=lambda: not over.wait(0.1)):
         if event is not None:
             screen.hear(event)
         else:
             drawn = screen.draw(clock.now(), place=config.device.place, colour=sys.stdout.isatty())
-            print(f"\x1b[2J\x1b[H{drawn}" if sys.stdout.isatty() else drawn, flush=True)
+            if drawn != last:
+                print(f"\x1b[2J\x1b[H{drawn}" if sys.stdout.isatty() else drawn, flush=True)
+            last = drawn
     return 0

@@ -169,16 +169,19 @@ def alarms(said: Said | None, known: Known, now: datetime) -> tuple[Alarm, ...]:
     return tuple(alarm for alarm in Alarm if alarm in found)
 
 
-def drained(said: Said | None, stored: Mapping[UUID, int], *, waiting: bool) -> bool:
+def drained(said: Said | None, stored: Mapping[UUID, int], *, waiting: bool, unheard: bool) -> bool:
     """Return whether everything a device ever recorded is stored here without a gap.
 
     `stored` is the chained head of each of its journals. A device that never spoke and never delivered has nothing;
-    one that delivered but never said how far its journal goes may hold more.
+    one that delivered but never said how far its journal goes may hold more. So may one that is `unheard`, its uploads and
+    heartbeats being refused: its last word is of before, and it may have gone on.
     """
     if waiting:
         return False
     if said is None:
         return not any(stored.values())
+    if unheard:
+        return False
     if said.unsent:
         return False
     return said.sequence == 0 or (

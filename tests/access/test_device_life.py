@@ -185,6 +185,23 @@ def test_a_device_retires_once_its_journal_is_drained(world):
         retire(world, reader)
 
 
+def test_what_was_suspended_may_have_gone_on_since_its_last_word(world):
+    reader, card = world.reader(), world.card()
+    reader.tap(card)
+    take(world, reader.upload())
+    speak(world, reader)
+    for event in (DeviceEvent.SUSPENDED, DeviceEvent.REINSTATED):
+        enrol.change_state(world.tx, reader.device_id, event, reason="x", actor="mai", now=world.now)
+        if event is DeviceEvent.SUSPENDED:
+            reader.tap(card)  # its heartbeats and uploads are refused: it taps on, and nobody hears of it
+            with pytest.raises(DeviceNotDrainedError):
+                retire(world, reader)
+    take(world, reader.upload())
+    speak(world, reader)
+    retire(world, reader)
+    assert of(world, reader).device.state is DeviceState.RETIRED
+
+
 def test_what_never_said_how_much_it_holds_is_not_drained_but_may_be_given_up(world):
     reader, card = world.reader(), world.card()
     reader.tap(card)

@@ -123,4 +123,5 @@ def test_several_alarms_come_in_one_order():
     ],
 )
 def test_a_journal_is_drained_when_all_it_ever_held_is_here(said, stored, waiting, empty):
-    assert drained(said, stored, waiting=waiting) is empty
+    assert drained(said, stored, waiting=waiting, unheard=False) is empty
+    assert drained(said, stored, waiting=waiting, unheard=True) is (empty and said is None)
