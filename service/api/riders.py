@@ -114,8 +114,10 @@ def list_data_access(fare_account_id: UUID) -> dict[str, Any]:
 def list_notices(fare_account_id: UUID) -> dict[str, Any]:
     """Return up to a hundred notices to the rider, the newest first, in Vietnamese and English."""
     account = require_own(fare_account_id)
-    with services().database.read() as tx:
-        return {"notices": [notices.document(row) for row in notices.list_notices(tx, account)]}
+    running = services()
+    with running.database.read() as tx:
+        found = notices.list_notices(tx, account, now=running.clock.now())
+    return {"notices": [notices.document(row) for row in found]}
 
 
 @blueprint.get("/me")

@@ -62,7 +62,7 @@ def list_notices(serial: int, lang: str) -> None:
     with context.database() as database, database.begin() as tx:
         account = context.account_of(tx, serial, context.clock().now())
         context.looked(tx, account, "notices")
-        rows = notices.list_notices(tx, account)
+        rows = notices.list_notices(tx, account, now=context.clock().now())
         found = [notices.document(row) for row in rows]
     for one in found:
         click.echo(

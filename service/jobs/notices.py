@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from access import link
 from kernel.ids import FareAccountId, uuid8
 from kernel.money import Money
 from kernel.service_day import local_date
@@ -91,9 +92,13 @@ def document(row: NoticeRow) -> dict[str, Any]:
     }
 
 
-def list_notices(tx: Connection, account: FareAccountId, *, limit: int = 100) -> tuple[NoticeRow, ...]:
-    """Return an account's notices, the newest first."""
-    return store.list_of(tx, account, limit=limit)
+def list_notices(
+    tx: Connection, account: FareAccountId, *, now: datetime, limit: int = 100
+) -> tuple[NoticeRow, ...]:
+    """Return the notices of an account and of those that count to it now, the newest first."""
+    found = link.counting(tx, (account,))
+    counted = {home for home in found.homes_of({account}) if found.account(home, now) == account}
+    return store.list_of(tx, counted | {account}, limit=limit)
 
 
 def _deliver_some(tx: Connection, courier: Courier, now: datetime) -> tuple[int, int]:

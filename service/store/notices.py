@@ -1,7 +1,7 @@
 """SQL of notices to riders: what to tell is found in the houses' facts, kept in an outbox, and marked when sent."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -83,14 +83,14 @@ def put_off(tx: Connection, row: NoticeRow, due_at: datetime) -> None:
     )
 
 
-def list_of(tx: Connection, account: FareAccountId, *, limit: int) -> tuple[NoticeRow, ...]:
-    """Return an account's notices, the newest first."""
+def list_of(tx: Connection, accounts: Collection[FareAccountId], *, limit: int) -> tuple[NoticeRow, ...]:
+    """Return these accounts' notices, the newest first."""
     rows = tx.execute(
         text(
-            f"SELECT {_COLUMNS} FROM rider_notice WHERE fare_account_id = :account"
+            f"SELECT {_COLUMNS} FROM rider_notice WHERE fare_account_id = ANY (CAST(:accounts AS uuid[]))"
             " ORDER BY made_at DESC, notice_id LIMIT :limit"
         ),
-        {"account": account, "limit": limit},
+        {"accounts": list(accounts), "limit": limit},
     )
     return tuple(_row(row) for row in rows)
 

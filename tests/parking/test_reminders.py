@@ -23,10 +23,10 @@ def collect(app):
 
 
 @pytest.fixture
-def told(app):
+def told(app, now):
     def _told(account):
         with app.extensions[EXTENSION].database.read() as tx:
-            return [job.document(row) for row in job.list_notices(tx, account)]
+            return [job.document(row) for row in job.list_notices(tx, account, now=now)]
 
     return _told
 

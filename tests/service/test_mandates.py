@@ -99,7 +99,7 @@ def test_a_failure_is_told_once(client, running, shop, tmp_path: Path) -> None:
         made = running.database.run(lambda tx: notices.collect(tx, limits=limits, now=Later().now()))
         assert made["mandate_failed"] == expected
     with running.database.read() as tx:
-        (row,) = notices.list_notices(tx, card.fare_account_id)
+        (row,) = notices.list_notices(tx, card.fare_account_id, now=Later().now())
     assert (
         notices.document(row)["en"]["text"] == "100,000 VND could not be collected. It will be tried again."
     )

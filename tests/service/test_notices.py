@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from access import deny
+from access import deny, link
 from access.deny import DenyReason
 from kernel.money import VND, Money
 from service.couriers import SIGNATURE, FileCourier, UndeliveredError, WebhookCourier
@@ -75,6 +75,21 @@ def test_a_stopped_card_is_told_once(client, shop):
     assert (one["kind"], one["facts"]["card"]) == ("denial", card.serial)
     assert "nạp tiền" in one["vi"]["text"]
     assert "top-up" in one["en"]["text"]
+
+
+def test_what_is_told_of_a_linked_card_is_told_to_its_holder(client, shop):
+    phone, card = shop.card(), shop.card()
+    shop.running.clock.advance(timedelta(minutes=1))
+    stop(shop, phone)
+    assert collect(shop)["denial"] == 1
+    assert told(shop, client, card) == []
+    with shop.running.database.begin() as tx:
+        link.record(
+            tx, link_id=uuid4(), account=phone.fare_account_id, into=card.fare_account_id,
+            effective_from=shop.now, reason="one rider", actor="desk", now=shop.now,
+        )  # fmt: skip
+    (one,) = told(shop, client, card)
+    assert one["facts"]["card"] == phone.serial
 
 
 @pytest.mark.parametrize(
