@@ -15,7 +15,9 @@ from pydantic.alias_generators import to_camel
 from parking.apds.editions import ElementKind
 from service.api.apds_words import Name
 
-Cell = Annotated[str, Field(max_length=500)] | int | Decimal | None
+# Bounded, for "1E+999999999" is a number of a thousand million digits.
+Number = Annotated[Decimal, Field(max_digits=18, decimal_places=6)]
+Cell = Annotated[str, Field(max_length=500)] | int | Number | None
 Cells = dict[str, Cell]
 MANY: Final = 1_000
 
@@ -84,7 +86,7 @@ class Price(Change):
     """An amount in a currency."""
 
     currency_type: Annotated[str, Field(pattern="^[A-Z]{3}$")]
-    currency_value: Decimal
+    currency_value: Number
 
 
 class OurSpecification(Ours):
@@ -104,8 +106,8 @@ class Spaces(Change):
 class Coordinates(Change):
     """A point of WGS 84: x is the longitude, y the latitude."""
 
-    x: Decimal
-    y: Decimal
+    x: Number
+    y: Number
 
 
 class PlacePoint(Change):
@@ -143,8 +145,8 @@ class RateLineChange(Change):
 
     sequence: Annotated[int, Field(ge=0)]
     rate_line_type: Name
-    value: Decimal
-    max_value: Decimal | None = None
+    value: Number
+    max_value: Number | None = None
     duration_start: Name | None = None
     duration_end: Name | None = None
     increment_period: Name | None = None
@@ -155,8 +157,8 @@ class CollectionChange(Change):
     """Lines that hold together."""
 
     applicable_currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
-    min_value_collection: Decimal | None = None
-    max_value_collection: Decimal | None = None
+    min_value_collection: Number | None = None
+    max_value_collection: Number | None = None
     rate_lines: Annotated[list[RateLineChange], Field(max_length=MANY)] = Field(default_factory=list)
     lienthong: Cells = Field(default_factory=dict)
 
@@ -204,7 +206,7 @@ class EligibilityChange(Change):
 class RateDiscount(Change):
     """What a right takes off a price, in per cent."""
 
-    discount_rate: Decimal
+    discount_rate: Number
 
 
 class RateEligibility(Change):

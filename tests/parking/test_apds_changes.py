@@ -242,6 +242,12 @@ def test_an_operator_does_not_give_its_place_away_or_price_the_citys(call):
         ("/rates/dong-da-car", {"rateLineCollections": []}, (422, "rate-files-invalid")),
         ("/rates/dong-da-car", {"rateLineCollections": [{"rateLines": [{"sequence": "one"}]}]},
          (422, "malformed-request")),
+        ("/rates/dong-da-car", {"rateLineCollections": [{"rateLines": [
+            {"sequence": 1, "rateLineType": "flatRate", "value": "1E+999999999"}]}]}, (422, "malformed-request")),
+        ("/rights/specs/hoan-kiem-12-month",
+         {"id": "hoan-kiem-12-month",
+          "lienthong": {"price": {"currencyType": "VND", "currencyValue": "1E+999999999"}}},
+         (422, "malformed-request")),
         ("/rates/dong-da-car", {"lienthong": {"effective_at": "2020-01-01T00:00:00+07:00"}},
          (422, "backdated-rates")),
         ("/rates/dong-da-car", {"version": 7}, (409, "stale-version")),
