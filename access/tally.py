@@ -15,9 +15,8 @@ class Tally:
     """One operator's records.
 
     `proven`: the card's own MAC stands behind them, each card transaction once. `coded`: a QR's signature or a voucher
-    does, each code once. `torn_proven`: committed
-    although the rider saw no green, as the card's next tap showed. `torn_open`: torn, and neither shown so yet
-    nor recovered.
+    does, each code once. `torn_proven`: committed although the rider saw no green, as the card's next tap showed, each
+    card transaction once however often one reader tried it. `torn_open`: torn, and neither shown so yet nor recovered.
     `refused`: turned away before the card committed. `in_exception`: waiting for a person.
     """
 

@@ -18,6 +18,10 @@ WITH counted AS (
                WHERE x.card_id = t.card_id AND x.counter = t.counter AND x.tap_id = t.tap_id)
              AND NOT EXISTS (
                SELECT FROM tap_claim r WHERE r.card_id = t.card_id AND r.counter = t.counter) AS proven_torn,
+           t.phase = 2 AND EXISTS (
+               SELECT FROM tap_torn x JOIN tap_torn y ON y.card_id = x.card_id AND y.counter = x.counter
+                AND y.tmv = x.tmv AND y.tap_id < x.tap_id
+               WHERE x.card_id = t.card_id AND x.counter = t.counter AND x.tap_id = t.tap_id) AS tried_before,
            EXISTS (
                SELECT FROM tap_claim r WHERE r.card_id = t.card_id AND r.counter = t.counter) AS claimed,
            t.mac_valid AND EXISTS (
@@ -29,7 +33,7 @@ WITH counted AS (
 SELECT operator_id, count(*) AS records,
        count(*) FILTER (WHERE mac_valid AND NOT displaced AND counter <= :last) AS proven,
        count(*) FILTER (WHERE mac_valid AND NOT displaced AND counter > :last) AS coded,
-       count(*) FILTER (WHERE proven_torn) AS torn_proven,
+       count(*) FILTER (WHERE proven_torn AND NOT tried_before) AS torn_proven,
        count(*) FILTER (WHERE phase = 2 AND NOT proven_torn AND NOT claimed) AS torn_open,
        count(*) FILTER (WHERE phase = 4) AS refused,
        count(*) FILTER (WHERE exception <> '' OR displaced) AS in_exception

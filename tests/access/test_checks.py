@@ -9,7 +9,9 @@ from sqlalchemy import text
 from access import deny
 from access.cases import CaseKind
 from access.deny import DenyReason
+from access.tally import tally
 from access.taps import list_missing
+from kernel.service_day import Window
 from kernel.wire.tap import Phase, record_hash
 from kernel.wire.upload import Verdict
 from tests.access.looking import count, open_kinds, queued, take, taps_of, verdicts
@@ -171,6 +173,20 @@ def test_a_torn_tap_is_proven_by_the_cards_next_tap_anywhere(world, proof_first)
     assert len(taken[1].touched) == (1 if proof_first else 2)
     assert taken[1].taps[0].proven_torn is proof_first
     assert open_kinds(world) == []
+
+
+@pytest.mark.parametrize("cuts", [1, 2, 3])
+def test_a_card_cut_off_again_and_again_at_one_reader_committed_once(world, cuts):
+    """Without a time in what the card signs, every try at one reader has the same MAC: one transaction, one count."""
+    one, two, card = world.reader("bus-01"), world.reader("bus-02"), world.card()
+    for left in reversed(range(cuts)):
+        one.tap(card, phase=Phase.TORN, committed=left == 0)
+    two.tap(card)
+    for upload in (one.upload(), two.upload()):
+        take(world, upload)
+    (row,) = tally(world.tx, Window(world.now - timedelta(days=1), world.now + timedelta(days=1)))
+    assert (row.records, row.proven, row.torn_proven, row.torn_open) == (cuts + 1, 1, 1, 0)
+    assert row.committed == card.tmc == 2
 
 
 def test_a_torn_tap_that_never_committed_is_not_proven(world):
