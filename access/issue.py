@@ -167,7 +167,7 @@ def issue_cards(
         raise CardIssuedError
     waiting = [row.serial for row in rows if row.state is MediumState.ISSUED]
     deny.deny(tx, waiting, reason=DenyReason.NOT_ACTIVE, cause="issued", now=now)
-    return tuple(_issued(row, each) for row, each in zip(rows, asked, strict=True))
+    return tuple(as_issued(row, each) for row, each in zip(rows, asked, strict=True))
 
 
 def _check_alone(tx: Connection, asked: Sequence[NewCard], now: datetime) -> None:
@@ -198,6 +198,27 @@ def _vault(
         account for each, account in zip(asked, accounts, strict=True) if each.random_uid or each.stored_value
     }
     return unwrapped(keyring, cards.list_data_keys(tx, owners) if owners else {})
+
+
+def as_issued(row: Card, asked: NewCard) -> IssuedCard:
+    """Return what this card is to hold, which was issued as it was asked for here."""
+    info = CardInfo(
+        issuer=ISSUER,
+        serial=row.serial,
+        product=PRODUCT_PURSE if asked.stored_value else PRODUCT_ACCOUNT,
+        concession=asked.concession,
+        expires_on=asked.expires_on,
+        key_generation=row.key_generation,
+        flags=RANDOM_UID if asked.random_uid else 0,
+    )
+    return IssuedCard(
+        card_id=CardId(row.card_id),
+        fare_account_id=FareAccountId(row.fare_account_id),
+        serial=row.serial,
+        key_generation=row.key_generation,
+        uid=asked.uid,
+        info=encode(info),
+    )
 
 
 def personalisation(keyring: Keyring, issued: IssuedCard) -> dict[str, object]:
@@ -265,23 +286,3 @@ def list_cards(tx: Connection, ids: Iterable[UUID]) -> tuple[Card, ...]:
 def list_versions(tx: Connection, ids: Iterable[FareAccountId]) -> dict[FareAccountId, int]:
     """Return the accounts' row versions as stored."""
     return {FareAccountId(account): version for account, version in cards.list_versions(tx, ids).items()}
-
-
-def _issued(row: Card, asked: NewCard) -> IssuedCard:
-    info = CardInfo(
-        issuer=ISSUER,
-        serial=row.serial,
-        product=PRODUCT_PURSE if asked.stored_value else PRODUCT_ACCOUNT,
-        concession=asked.concession,
-        expires_on=asked.expires_on,
-        key_generation=row.key_generation,
-        flags=RANDOM_UID if asked.random_uid else 0,
-    )
-    return IssuedCard(
-        card_id=CardId(row.card_id),
-        fare_account_id=FareAccountId(row.fare_account_id),
-        serial=row.serial,
-        key_generation=row.key_generation,
-        uid=asked.uid,
-        info=encode(info),
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -54,7 +54,8 @@ def replace_card(
         if known.event != MediumEvent.REPLACED.value:
             raise block.EventIdReusedError(event_id=str(event_id))
         new = issue.get_card(tx, serial=int(known.detail[_SERIAL]))
-        if new.uid_hash != issue.uid_hash(keyring, asked.uid):
+        kept = asked.random_uid or asked.stored_value
+        if new.uid_hash != issue.uid_hash(keyring, asked.uid) or (new.uid_sealed is not None) is not kept:
             raise block.EventIdReusedError(event_id=str(event_id))
         return Replaced(old, new, None)
     (serial,) = cards.next_serials(tx, 1)
@@ -72,16 +73,11 @@ def replace_card(
         tx,
         keyring=keyring,
         asked=(
-            NewCard(
-                uid=asked.uid,
-                concession=asked.concession,
-                expires_on=asked.expires_on,
-                operator_id=asked.operator_id,
-                kind=asked.kind,
+            replace(
+                asked,
                 active=asked.active
                 and old.state in {MediumState.ACTIVE, MediumState.LOST, MediumState.EXPIRED},
                 fare_account_id=FareAccountId(old.fare_account_id),
-                random_uid=asked.random_uid,
             ),
         ),
         now=now,

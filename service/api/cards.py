@@ -69,6 +69,7 @@ class ReplacementAsked(Asked):
     uid: Annotated[str, Field(pattern="^[0-9a-fA-F]{14}$")]
     expires_on: Annotated[date, Field(ge=date(2020, 1, 1), lt=date(2199, 1, 1))]
     kind: MediumKind = MediumKind.TRANSIT
+    stored_value: bool = False
 
 
 class Amount(BaseModel):
@@ -149,7 +150,13 @@ def post_replacement(serial: int, json_data: ReplacementAsked) -> tuple[dict[str
 
     def work(tx: Connection) -> tuple[Replaced, frozenset[FareAccountId]]:
         concession = Concession(issue.get_card(tx, serial=serial).concession)
-        asked = NewCard(uid=uid, concession=concession, expires_on=json_data.expires_on, kind=json_data.kind)
+        asked = NewCard(
+            uid=uid,
+            concession=concession,
+            expires_on=json_data.expires_on,
+            kind=json_data.kind,
+            stored_value=json_data.stored_value,
+        )
         return jobs.replace(
             tx,
             serial,

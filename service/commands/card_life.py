@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ def activate(serial: int, cause: str) -> None:
 @click.argument("serial", type=SERIAL)
 @click.option("--uid", required=True, help="The new card's UID, 14 hexadecimal digits.")
 @click.option("--expiry", type=_DATE, required=True, help="The last day the new card is good for.")
+@click.option("--stored-value", is_flag=True, help="The new card has a purse that pays by itself.")
 @_CAUSE
 @_ID
 @click.option(
@@ -49,58 +51,51 @@ def activate(serial: int, cause: str) -> None:
     required=True,
     help="Where the new card's personalisation data goes, readable by you only. Never overwritten.",
 )
-def replace(serial: int, uid: str, expiry: datetime, cause: str, event_id: UUID | None, out: Path) -> None:
+def replace(
+    serial: int,
+    uid: str,
+    expiry: datetime,
+    stored_value: bool,
+    cause: str,
+    event_id: UUID | None,
+    out: Path,
+) -> None:
     """Put another card on the same account: balance, passes and history stay, this one is denied for good.
 
     \b
     Example: lienthong card replace 4711 --uid 04112233445566 --expiry 2031-12-31 --cause lost --out new.json
     """  # noqa: D301  (click reads \b)
-    from access.issue import IssuedCard, get_card, personalisation
-    from kernel.ids import CardId, FareAccountId, uuid7
-    from kernel.wire.cardinfo import CardInfo, encode
+    from access.issue import as_issued, get_card, personalisation
     from service.commands import context
     from service.commands.card import checked
     from service.jobs import cards as jobs
 
     ring, now, actor = context.keyring(), context.clock().now(), context.actor()
+    minted = context.minted(event_id)
     with context.database() as database:
         with database.read() as tx:
             concession = get_card(tx, serial=serial).concession
-        asked = checked({"uid": uid, "concession": concession.name, "expiry": str(expiry)[:10]}, "", "--uid")
+        row = {"uid": uid, "concession": concession.name, "expiry": str(expiry)[:10]}
+        asked = dataclasses.replace(checked(row, "", "--uid"), stored_value=stored_value)
         with private_file(out) as file, database.begin() as tx:
             done, accounts = jobs.replace(
                 tx,
                 serial,
                 asked,
                 keyring=ring,
-                event_id=event_id or uuid7(now),
+                event_id=minted,
                 reason=cause,
                 by=actor,
                 now=now,
             )
             new = done.new
-            info = CardInfo(
-                issuer=1,
-                serial=new.serial,
-                product=1,
-                concession=new.concession,
-                expires_on=new.expires_on,
-                key_generation=new.key_generation,
-            )
-            made = done.made or IssuedCard(
-                card_id=CardId(new.card_id),
-                fare_account_id=FareAccountId(new.fare_account_id),
-                serial=new.serial,
-                key_generation=new.key_generation,
-                uid=asked.uid,
-                info=encode(info),
-            )
-            row = {
+            made = done.made or as_issued(new, asked)
+            told = {
                 **personalisation(ring, made),
                 "card_id": str(new.card_id),
                 "fare_account_id": str(new.fare_account_id),
             }
-            json.dump([row], file, indent=1)
+            json.dump([told], file, indent=1)
             file.flush()
             os.fsync(file.fileno())
         _refresh(database, accounts, now)
@@ -120,7 +115,6 @@ def return_(serial: int, confirm: int | None, cause: str, event_id: UUID | None)
     \b
     Example: lienthong card return 4711 --cause 'leaves the city' --confirm 41375
     """  # noqa: D301  (click reads \b)
-    from kernel.ids import uuid7
     from kernel.money import VND, Money
     from service.commands import context
     from service.jobs import cards as jobs
@@ -132,12 +126,13 @@ def return_(serial: int, confirm: int | None, cause: str, event_id: UUID | None)
                 amount = jobs.quote_return(tx, serial, now=now)
             click.echo(f"card {serial}: {amount} would be paid out; repeat with --confirm {amount.minor}")
             return
+        minted = context.minted(event_id)
         with database.begin() as tx:
             done = jobs.return_card(
                 tx,
                 serial,
                 confirmed=Money(confirm, VND),
-                event_id=event_id or uuid7(now),
+                event_id=minted,
                 reason=cause,
                 by=actor,
                 now=now,
@@ -193,13 +188,13 @@ def link(
     """  # noqa: D301  (click reads \b)
     from access import issue
     from fare.publish import Shelf
-    from kernel.ids import FareAccountId, uuid7
+    from kernel.ids import FareAccountId
     from kernel.service_day import day_window, service_day
     from service import audit
     from service.commands import context
     from service.jobs.link_accounts import LinkAsked, link_accounts
 
-    now, actor = context.clock().now(), context.actor()
+    now, actor, link_id = context.clock().now(), context.actor(), context.minted(event_id)
     shelf = Shelf(context.keyring().bundle_key.public)
     with context.database() as database:
         with database.begin() as tx:
@@ -215,7 +210,7 @@ def link(
             done = link_accounts(
                 tx,
                 LinkAsked(
-                    link_id=event_id or uuid7(now),
+                    link_id=link_id,
                     account=account,
                     into=account if part else other,
                     effective_from=begins,

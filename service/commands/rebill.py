@@ -53,15 +53,14 @@ def announce(
     """  # noqa: D301  (click reads \b)
     from fare import rerun
     from fare.publish import Shelf
-    from kernel.ids import uuid7
     from service import audit
     from service.commands import context
 
-    now, by = context.clock().now(), context.actor()
+    now, by, minted = context.clock().now(), context.actor(), context.minted(run_id)
     with context.database() as database, database.begin() as tx:
         made = rerun.announce(
             tx,
-            run_id=run_id or uuid7(now),
+            run_id=minted,
             tariff_version=version,
             first_day=first.date(),
             last_day=last.date(),

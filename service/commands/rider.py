@@ -131,12 +131,13 @@ def mend(serial: int, tap: UUID, stop: str, left_at: datetime, dry_run: bool, ev
     from service.jobs.mend_ride import PreviewError, Word, mend_ride
 
     now = context.clock().now()
+    made = uuid7(now) if dry_run else context.minted(event_id)
     with context.database() as database:
         try:
             with database.begin() as tx:
                 books = context.shelf().books(tx)
                 left = left_at.replace(tzinfo=books.current().zone)
-                word = Word(correction_id=event_id or uuid7(now), tap_id=tap, stop_id=stop, left_at=left)
+                word = Word(correction_id=made, tap_id=tap, stop_id=stop, left_at=left)
                 account, by = context.account_of(tx, serial, now), context.actor()
                 mended = mend_ride(tx, account, word, books=books, by=by, now=now, preview=dry_run)
         except PreviewError as seen:
@@ -184,8 +185,9 @@ def prove(serial: int, proof: Path, event_id: UUID | None) -> None:
     from service.jobs import concessions
 
     port = OfflineAttestations(keys_of(context.settings().identity_verifiers))
+    minted = context.minted(event_id)
     with context.database() as database, database.begin() as tx:
-        asked = _asked(context.account_of(tx, serial, context.clock().now()), event_id)
+        asked = _asked(context.account_of(tx, serial, context.clock().now()), minted)
         text = proof.read_text("utf-8")
         made, entries = concessions.prove(tx, asked, text, service=port, keyring=context.keyring())
     fact = made.entitlement
@@ -226,18 +228,17 @@ def payer(serial: int, payer: int | None, nobody: bool, limit: int, event_id: UU
     \b
     Example: lienthong rider payer 17 --by 12 --limit 300000
     """  # noqa: D301  (click reads \b)
-    from kernel.ids import uuid7
     from service.jobs.payers import set_payer
 
     if (payer is None) != nobody:
         raise click.UsageError("give either --by or --nobody")
-    now = context.clock().now()
+    now, made = context.clock().now(), context.minted(event_id)
     with context.database() as database, database.begin() as tx:
         member = context.account_of(tx, serial, now)
         pays = None if payer is None else context.account_of(tx, payer, now)
         new = set_payer(
-            tx, member, pays, wallet_id=event_id or uuid7(now), month_limit_minor=limit, by=context.actor(), now=now
-        )  # fmt: skip
+            tx, member, pays, wallet_id=made, month_limit_minor=limit, by=context.actor(), now=now
+        )
     click.echo("recorded" if new else "recorded before")
 
 
@@ -268,16 +269,14 @@ def list_media(serial: int, as_json: bool) -> None:
         click.echo(f"{one['serial']:>9}  {one['kind']:8}  {one['state']:9}  until {one['until']}")
 
 
-def _asked(account: FareAccountId, event_id: UUID | None) -> Asked:
-    from kernel.ids import uuid7
+def _asked(account: FareAccountId, entitlement_id: UUID) -> Asked:
     from service.jobs.concessions import Asked
 
-    now = context.clock().now()
     return Asked(
         account=account,
-        entitlement_id=event_id or uuid7(now),
+        entitlement_id=entitlement_id,
         by=context.actor(),
-        now=now,
+        now=context.clock().now(),
         shelf=context.shelf(),
         late_days=context.settings().late_days,
     )

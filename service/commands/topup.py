@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from access import issue
-from kernel.ids import FareAccountId, uuid7
+from kernel.ids import FareAccountId
 from kernel.money import VND, Money
 from ledger import suspense
 from ledger import topup as verbs
@@ -41,7 +41,7 @@ def ask(serial: int, amount: int, topup_id: UUID | None, draw: bool, as_json: bo
       lienthong topup ask 17 50000 --draw
     """  # noqa: D301  (click reads \b)
     settings, now = context.settings(), context.clock().now()
-    minted = IntentId(topup_id or uuid7(now))
+    minted = IntentId(context.minted(topup_id))
     with context.database() as database, database.begin() as tx:
         card = issue.get_card(tx, serial=serial)
         issue.lock_accounts(tx, (FareAccountId(card.fare_account_id),))

@@ -1,11 +1,13 @@
 """`lienthong device` and `lienthong card` as a person types them."""
 
 import json
+import re
 import stat
 
 import pytest
 from click.testing import CliRunner
 
+from kernel.wire.cardinfo import PRODUCT_PURSE, decode
 from service.cli import main
 from service.commands import context
 
@@ -141,6 +143,65 @@ def test_a_card_is_replaced_and_the_new_one_handed_in(lienthong, tmp_path):
     assert "nothing" not in lienthong("card", "return", new["serial"], "--cause", "leaves", "--confirm", 0)
     assert "denied: returned" in lienthong("card", "show", new["serial"])
     assert "0 cards expired" in lienthong("card", "expire")
+
+
+def test_a_stored_value_card_may_take_a_cards_place(lienthong, tmp_path):
+    lienthong(
+        "card", "issue", "--uid", "04112233445566", "--expiry", "2030-12-31", "--out", tmp_path / "a.json"
+    )
+    serial = json.loads((tmp_path / "a.json").read_text())[0]["serial"]
+    call = (
+        "card", "replace", serial, "--uid", "04112233445567", "--expiry", "2031-12-31", "--cause", "worn out",
+        "--id", "01937f3e-0000-7000-8000-000000000002", "--out",
+    )  # fmt: skip
+    lienthong(*call, tmp_path / "b.json", "--stored-value")
+    lienthong(*call, tmp_path / "c.json", "--stored-value")
+    new, again = (json.loads((tmp_path / name).read_text())[0] for name in ("b.json", "c.json"))
+    assert new == again
+    assert (new["purse"], decode(bytes.fromhex(new["info"])).product) == (0, PRODUCT_PURSE)
+    assert "0 VND (never used)" in lienthong("card", "purse", new["serial"])
+    lienthong(*call, tmp_path / "d.json", fails=True)  # the same id asks for another card
+    assert not (tmp_path / "d.json").exists()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        (
+            "card",
+            "replace",
+            999,
+            "--uid",
+            "04112233445567",
+            "--expiry",
+            "2031-12-31",
+            "--cause",
+            "c",
+            "--out",
+            "o",
+        ),
+        ("card", "return", 999, "--confirm", "0", "--cause", "c"),
+        ("card", "link", 999, 998, "--cause", "c"),
+        ("rider", "payer", 999, "--nobody"),
+        (
+            "rebill",
+            "announce",
+            "--tariff",
+            "t",
+            "--from",
+            "2026-11-01",
+            "--to",
+            "2026-11-02",
+            "--reason",
+            "r",
+        ),
+        ("topup", "ask", 999, "10000"),
+    ],
+    ids=lambda call: " ".join(call[:2]),
+)
+def test_an_id_is_told_before_anything_is_done(lienthong, call):
+    """Whoever is cut off can repeat the call with it, even where the first one was refused."""
+    assert re.match("id [0-9a-f-]{36}\n", lienthong(*call, fails=True))
 
 
 def test_a_card_is_blocked_shown_and_unblocked(lienthong, tmp_path):
