@@ -4,11 +4,37 @@ from collections.abc import Callable
 from datetime import date, datetime
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import Connection
 
 from access.keyring import Keyring
 from kernel.wire.cardinfo import Concession
+from service.cli import main
+from service.commands import context
 from tests.simulation import SimCard, World, sim_card
+
+
+@pytest.fixture
+def lienthong(database, redis_url, tmp_path, monkeypatch, now):
+    """What a command prints; `fails` where it must not end with 0."""
+    for name, value in {
+        "DATABASE_URL": database.url,
+        "REDIS_URL": redis_url,
+        "KEYRING_FILE": str(tmp_path / "keyring"),
+        "KEK_FILE": str(tmp_path / "kek"),
+        "CLOCK": f"fixed:{now.isoformat()}",
+    }.items():
+        monkeypatch.setenv(f"LIENTHONG_{name}", value)
+    context.settings.cache_clear()
+
+    def run(*arguments, fails=False):
+        done = CliRunner().invoke(main, [str(each) for each in arguments])
+        assert (done.exit_code != 0) is fails, done.output
+        return done.output
+
+    run("keys", "init")
+    yield run
+    context.settings.cache_clear()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`lienthong device` and `lienthong card` as a person types them."""
+"""`lienthong card` and `lienthong case` as a person types them."""
 
 import json
 import re
@@ -9,29 +9,6 @@ from click.testing import CliRunner
 
 from kernel.wire.cardinfo import PRODUCT_PURSE, decode
 from service.cli import main
-from service.commands import context
-
-
-@pytest.fixture
-def lienthong(database, redis_url, tmp_path, monkeypatch, now):
-    for name, value in {
-        "DATABASE_URL": database.url,
-        "REDIS_URL": redis_url,
-        "KEYRING_FILE": str(tmp_path / "keyring"),
-        "KEK_FILE": str(tmp_path / "kek"),
-        "CLOCK": f"fixed:{now.isoformat()}",
-    }.items():
-        monkeypatch.setenv(f"LIENTHONG_{name}", value)
-    context.settings.cache_clear()
-
-    def run(*arguments, fails=False):
-        done = CliRunner().invoke(main, [str(each) for each in arguments])
-        assert (done.exit_code != 0) is fails, done.output
-        return done.output
-
-    run("keys", "init")
-    yield run
-    context.settings.cache_clear()
 
 
 def cards_csv(tmp_path, *rows):
@@ -171,14 +148,7 @@ def test_a_stored_value_card_may_take_a_cards_place(lienthong, tmp_path):
             "card",
             "replace",
             999,
-            "--uid",
-            "04112233445567",
-            "--expiry",
-            "2031-12-31",
-            "--cause",
-            "c",
-            "--out",
-            "o",
+            *["--uid", "04112233445567", "--expiry", "2031-12-31", "--cause", "c", "--out", "o"],
         ),
         ("card", "return", 999, "--confirm", "0", "--cause", "c"),
         ("card", "link", 999, 998, "--cause", "c"),
@@ -186,14 +156,7 @@ def test_a_stored_value_card_may_take_a_cards_place(lienthong, tmp_path):
         (
             "rebill",
             "announce",
-            "--tariff",
-            "t",
-            "--from",
-            "2026-11-01",
-            "--to",
-            "2026-11-02",
-            "--reason",
-            "r",
+            *["--tariff", "t", "--from", "2026-11-01", "--to", "2026-11-02", "--reason", "r"],
         ),
         ("topup", "ask", 999, "10000"),
     ],
@@ -215,99 +178,6 @@ def test_a_card_is_blocked_shown_and_unblocked(lienthong, tmp_path):
     assert "is active" in lienthong("card", "unblock", serial, "--reason", "lost")
     assert "not denied" in lienthong("card", "show", serial)
     assert "no such card" in lienthong("card", "show", 999_999, fails=True)
-
-
-def test_a_code_is_printed_first_and_devices_are_listed(lienthong, tmp_path, database, now):
-    from access import enrol
-    from access.keyring import Keyring, load_kek
-    from kernel.crypto.ed25519 import SigningKey
-    from kernel.crypto.sealing import box_public, new_box_key
-
-    said = lienthong("device", "code", "bus-01", "--kind", "bus", "--operator", "transerco", "--place", "29B")
-    ring = Keyring.load(tmp_path / "keyring", load_kek(tmp_path / "kek"))
-    with database.engine.begin() as tx:
-        joined = enrol.enrol(
-            tx,
-            keyring=ring,
-            code=said.split()[0],
-            public_key=SigningKey.generate().public.raw,
-            box_key=box_public(new_box_key()),
-            now=now,
-        )
-    assert "bus-01" in lienthong("device", "list")
-    assert "0 devices" in lienthong("device", "list", "--operator", "nobody")
-    assert "is suspended" in lienthong("device", "suspend", joined.device_id, "--reason", "stolen")
-    assert "cannot be suspended" in lienthong(
-        "device", "suspend", joined.device_id, "--reason", "x", fails=True
-    )
-    assert "is active" in lienthong("device", "reinstate", joined.device_id, "--reason", "found")
-    assert "no device" in lienthong("device", "retire", ring_id(), "--reason", "x", fails=True)
-
-
-def joined_by_hand(lienthong):
-    from base64 import b64encode
-
-    from kernel.crypto.ed25519 import SigningKey
-    from kernel.crypto.sealing import box_public, new_box_key
-
-    said = lienthong("device", "code", "bus-02", "--kind", "bus", "--operator", "transerco")
-    keys = (SigningKey.generate().public.raw, box_public(new_box_key()))
-    public_key, box_key = (b64encode(key).decode() for key in keys)
-    arguments = (said.split()[0], "--public-key", public_key, "--box-key", box_key)
-    assert "base64" in lienthong("device", "enrol", "x", "--public-key", "*", "--box-key", "*", fails=True)
-    joined = json.loads(lienthong("device", "enrol", *arguments))
-    assert lienthong("device", "enrol", *arguments) == json.dumps(joined) + "\n"
-    return joined["device_id"]
-
-
-def test_a_device_is_enrolled_by_hand_asked_for_a_key_and_retired(lienthong, database):
-    from sqlalchemy import text
-
-    device = joined_by_hand(lienthong)
-    assert "no alarms" in lienthong("device", "alarms"), "it may not have spoken yet"
-    assert "new key at its next heartbeat" in lienthong("device", "rotate", device, "--reason", "yearly")
-    assert "is retired" in lienthong("device", "retire", device, "--reason", "sold")
-    assert "cannot be rotated" in lienthong("device", "rotate", device, "--reason", "x", fails=True)
-    with database.engine.begin() as tx:
-        rows = tx.execute(
-            text("SELECT action FROM audit_trail WHERE subject_id = :id ORDER BY at, audit_id"),
-            {"id": device},
-        )
-        assert sorted(rows.scalars()) == [
-            "access.device.retired",
-            "access.device.rotation_asked",
-            "access.enrol",
-            "access.enrol",
-        ]
-
-
-def test_alarms_end_with_1_for_monitoring(lienthong, monkeypatch, now):
-    from datetime import timedelta
-
-    device = joined_by_hand(lienthong)
-    monkeypatch.setenv("LIENTHONG_CLOCK", f"fixed:{(now + timedelta(hours=1)).isoformat()}")
-    context.settings.cache_clear()
-    said = lienthong("device", "alarms", fails=True)
-    assert f"{device}  active" in said
-    assert "1  never-heard" in said
-    assert "! never-heard" in lienthong("device", "list")
-
-
-def test_a_key_generation_is_issued_from_once_readers_hold_it(lienthong, tmp_path):
-    device = joined_by_hand(lienthong)
-    assert "generation 2 is prepared; new cards still get 1" in lienthong("keys", "rotate")
-    assert "1 readers do not hold generation 2 yet, e.g. bus-02" in lienthong(
-        "keys", "issue-from", 2, fails=True
-    )
-    issue = ("card", "issue", "--expiry", "2030-12-31")
-    lienthong(*issue, "--uid", "04112233445566", "--out", tmp_path / "one.json")
-    assert "new cards get generation 2" in lienthong("keys", "issue-from", 2, "--force")
-    lienthong(*issue, "--uid", "04112233445577", "--out", tmp_path / "two.json")
-    made = [json.loads((tmp_path / name).read_text())[0]["generation"] for name in ("one.json", "two.json")]
-    assert made == [1, 2]
-    assert "no card keys of generation 9" in lienthong("keys", "issue-from", 9, "--force", fails=True)
-    lienthong("device", "retire", device, "--reason", "sold")
-    assert "new cards get generation 1" in lienthong("keys", "issue-from", 1)
 
 
 def test_the_review_list_is_empty_and_says_so(lienthong):
