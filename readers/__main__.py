@@ -17,9 +17,11 @@ from readers.config import Config, load_config
 from readers.errors import FieldLostError, JournalError, ReaderError
 from readers.identity import load_identity
 from readers.mark import load_mark
+from readers.parsing import parse_json
 from readers.records import JournalReader, verify_chain
 from readers.server import Server
 from readers.states import diagram
+from readers.validator import is_word
 
 _ABOUT = """A validator, a metro gate or a car-park gate: reads cards, decides offline, keeps evidence, sends it.
 
@@ -198,6 +200,9 @@ def _stop(config: Config, said: dict[str, str]) -> int:
     path = config.device.position
     if path is None:
         raise ReaderError(f"{config.file}: device.position names no file to write to")
+    for name, value in said.items():
+        if not is_word(value):
+            raise ReaderError(f"--{name.replace('_', '-')}: must be a text of at most 64 bytes")
     line = {"at": clock_from(config.clock).now().isoformat(), **said}
     try:
         with path.open("a", encoding="utf-8") as file:
@@ -225,7 +230,7 @@ def _scan(config: Config, text: str) -> int:
 def _status(config: Config, *, as_json: bool) -> int:
     identity = load_identity(config.state_dir)
     try:
-        said = json.loads((config.state_dir / "status.json").read_bytes())
+        said = parse_json((config.state_dir / "status.json").read_bytes())
     except (OSError, ValueError):
         said = {}
     mark = load_mark(config.state_dir)

@@ -13,7 +13,6 @@ Keys are opened in memory only; on disk the bundle stays as it came, and the den
 from __future__ import annotations
 
 import binascii
-import json
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -31,6 +30,7 @@ from kernel.errors import DomainError
 from readers import denials
 from readers.errors import BundleError, ServerError
 from readers.identity import Identity, write_private
+from readers.parsing import parse_json
 from readers.server import Server
 from readers.terms import NO_TERMS, PurseTerms, count, name, purse_terms
 
@@ -87,7 +87,7 @@ def open_bundle(envelope: bytes, identity: Identity, held: DenyList | None = Non
         if document["device_id"] != str(identity.device_id):
             raise BundleError("the bundle is meant for another device")
         actions = ActionList.decode(_base64(document["actions"])) if "actions" in document else _NO_ACTIONS
-        keys = json.loads(open_box(identity.keys.box, _base64(document["keys"])))
+        keys = parse_json(open_box(identity.keys.box, _base64(document["keys"])))
         return Bundle(
             version=count(document["version"]),
             made_at=_instant(document["made_at"]),
@@ -168,14 +168,14 @@ def age(bundle: Bundle, clock: Clock) -> timedelta:
 
 def _document(envelope: bytes, identity: Identity) -> dict[str, Any]:
     try:
-        wrapped = json.loads(envelope)
+        wrapped = parse_json(envelope)
         content, signature = _base64(wrapped["bundle"]), _base64(wrapped["signature"])
     except (ValueError, KeyError, TypeError) as error:
         raise BundleError("the bundle has no signed content") from error
     if not identity.bundle_key.verify(CONTEXT, content, signature):
         raise BundleError("the bundle is not signed by the server this reader was enrolled with")
     try:
-        document = json.loads(content)
+        document = parse_json(content)
     except ValueError as error:
         raise BundleError("the bundle's signed content is not JSON") from error
     if not isinstance(document, dict):

@@ -150,7 +150,7 @@ def load_config(file: Path) -> Config:
         raw = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{file}: is not TOML: {error}") from error
     tables = {
         n: Table(file, n, raw)

@@ -84,8 +84,7 @@ class Table:
     def url(self, key: str) -> str:
         """Return an address without its last slash."""
         value = self.text(key, limit=2048).rstrip("/")
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        if not _is_address(value):
             raise self._wrong(key, f"must look like https://host:port, not {value!r}")
         return value
 
@@ -94,7 +93,7 @@ class Table:
         value = self.text(key, default)
         try:
             return ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise self._wrong(key, f"is no time zone name: {value!r}") from error
 
     def close(self) -> None:
@@ -102,3 +101,13 @@ class Table:
         if self._raw:
             key = min(self._raw)
             raise self._wrong(key, "is not a setting of this table; see docs/readers.md")
+
+
+def _is_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        # Asked for, a port out of range is a ValueError.
+        named = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        return False
+    return bool(named) and not parts.query and not parts.fragment

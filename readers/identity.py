@@ -14,6 +14,7 @@ from uuid import UUID
 from kernel.crypto.ed25519 import SigningKey, VerifyKey
 from kernel.crypto.sealing import box_public, new_box_key
 from readers.errors import EnrolmentError, ReaderError
+from readers.parsing import parse_json
 
 FILE: Final = "device.json"
 PENDING: Final = "device-pending.json"
@@ -98,7 +99,7 @@ def _written(keys: Keys) -> dict[str, str]:
 
 def _read(path: Path) -> dict[str, str] | None:
     try:
-        raw = json.loads(path.read_bytes())
+        raw = parse_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except OSError as error:

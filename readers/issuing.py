@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from kernel.wire import cardinfo
 from readers.antenna import Field
 from readers.card import CardChannel, CardError
 from readers.errors import ConfigError
+from readers.parsing import parse_json
 from readers.station import personalise
 
 
@@ -28,7 +28,7 @@ class Order:
 def read_orders(path: Path) -> dict[bytes, Order]:
     """Return the cards of a personalisation file by UID; ConfigError names what is wrong with it."""
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
+        rows = parse_json(path.read_text(encoding="utf-8"))
         orders = [
             Order(
                 int(row["serial"]),

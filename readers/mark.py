@@ -12,6 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from readers.identity import write_private
+from readers.parsing import parse_json
 from readers.records import Head
 
 FILE: Final = "journal.mark"
@@ -29,7 +30,7 @@ class Mark:
 def load_mark(state_dir: Path) -> Mark | None:
     """Return the note, or None where there is none or it is unreadable."""
     try:
-        raw = json.loads((state_dir / FILE).read_bytes())
+        raw = parse_json((state_dir / FILE).read_bytes())
         head = Head(int(raw["sequence"]), bytes.fromhex(raw["hash"]))
         return Mark(UUID(raw["journal_id"]), head, int(raw["shown"]))
     except (OSError, ValueError, KeyError, TypeError):

@@ -16,6 +16,7 @@ from kernel.crypto.ed25519 import SigningKey
 from kernel.wire.rotation import CONTEXT, PATH, offer_message
 from readers.errors import ServerError
 from readers.identity import Identity, Keys, save_identity, write_private
+from readers.parsing import parse_json
 from readers.server import Server
 
 FILE: Final = "device-next.json"
@@ -41,7 +42,7 @@ def rotate(server: Server, identity: Identity, state_dir: Path) -> Identity:
 def _next_key(state_dir: Path) -> SigningKey:
     try:
         return SigningKey.from_bytes(
-            bytes.fromhex(json.loads((state_dir / FILE).read_bytes())["signing_key"])
+            bytes.fromhex(parse_json((state_dir / FILE).read_bytes())["signing_key"])
         )
     except (OSError, ValueError, KeyError, TypeError):
         # None yet, or unreadable: whatever was offered of it before is never used, and ends with the next that is.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import ssl
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 from kernel.clock import Clock, stopwatch
 from kernel.crypto.ed25519 import SigningKey
 from readers.errors import ServerError
+from readers.parsing import parse_json
 from readers.signing import signed_headers
 
 LARGEST_ANSWER: Final = 32 * 1024 * 1024
@@ -34,14 +34,14 @@ class Reply:
     def json(self) -> Any:
         """Return the body as JSON; ServerError where it is none."""
         try:
-            return json.loads(self.body)
+            return parse_json(self.body)
         except ValueError as error:
             raise ServerError(f"the server answered {self.status} with something that is not JSON") from error
 
     def problem(self) -> str:
         """Return the server's own words for a refusal, shortened, or its status."""
         try:
-            said = json.loads(self.body)
+            said = parse_json(self.body)
             words = str(said.get("detail") or said.get("title") or "")
         except (ValueError, AttributeError):
             words = ""
@@ -56,7 +56,7 @@ class Reply:
         """Return the server's clock as it stood when it answered, to the second."""
         try:
             return parsedate_to_datetime(self.headers["date"]).astimezone(UTC)
-        except (KeyError, ValueError, TypeError):
+        except (KeyError, ValueError, TypeError, OverflowError):
             return None
 
 

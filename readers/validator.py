@@ -6,7 +6,6 @@ The duty file is JSON lines, one stretch a line, in ascending `from`:
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from typing import Any, Final
 from kernel.wire.tap import Purpose
 from readers.config import PURPOSES, DeviceConfig
 from readers.errors import ConfigError
+from readers.parsing import parse_json
 
 _TEXTS: Final = ("place", "stop_id", "route_id", "trip_id", "vehicle_class")
 _LONGEST: Final = 64
@@ -88,7 +88,7 @@ class DutyBook:
     def _row(self, path: Path, number: int, line: str) -> tuple[datetime, Situation]:
         where = f"{path}, line {number}"
         try:
-            raw: dict[str, Any] = json.loads(line)
+            raw: dict[str, Any] = parse_json(line)
             start = datetime.fromisoformat(raw.pop("from"))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ConfigError(f"{where}: needs an object with `from` as an ISO instant ({error})") from error
@@ -98,7 +98,7 @@ class DutyBook:
         for name in _TEXTS:
             value = raw.pop(name, None)
             if value is not None:
-                if not isinstance(value, str) or len(value.encode()) > _LONGEST or "\x00" in value:
+                if not is_word(value):
                     raise ConfigError(f"{where}: `{name}` must be a text of at most {_LONGEST} bytes")
                 fields[name] = value
         direction = raw.pop("direction", 0)
@@ -106,7 +106,7 @@ class DutyBook:
             raise ConfigError(f"{where}: `direction` must be 0 or 1")
         purpose = raw.pop("purpose", self._device.purpose.name)
         allowed = {each.name for each in PURPOSES[self._device.kind]}
-        if purpose not in allowed:
+        if not isinstance(purpose, str) or purpose not in allowed:
             raise ConfigError(f"{where}: `purpose` must be one of {', '.join(sorted(allowed))}")
         if raw:
             raise ConfigError(f"{where}: `{min(raw)}` is not a field of a duty row")
@@ -155,19 +155,26 @@ class PositionFeed:
         return replace(stretch, **self._last[1])
 
 
+def is_word(value: object) -> bool:
+    """Return whether a record can hold it: a text of at most 64 bytes, without NUL or half a surrogate pair."""
+    if not isinstance(value, str) or "\x00" in value:
+        return False
+    try:
+        return len(value.encode()) <= _LONGEST
+    except UnicodeEncodeError:
+        return False
+
+
 def _position(line: bytes) -> tuple[datetime, dict[str, Any]] | None:
     try:
-        raw = json.loads(line)
+        raw = parse_json(line)
         at = datetime.fromisoformat(raw["at"])
     except (ValueError, TypeError, KeyError):
         return None
     said = {name: raw[name] for name in ("stop_id", "route_id", "trip_id") if name in raw}
     if at.tzinfo is None or "stop_id" not in said:
         return None
-    if any(
-        not isinstance(value, str) or len(value.encode()) > _LONGEST or "\x00" in value
-        for value in said.values()
-    ):
+    if not all(map(is_word, said.values())):
         return None
     if raw.get("direction") in (0, 1) and type(raw["direction"]) is int:
         said["direction"] = raw["direction"]

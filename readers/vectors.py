@@ -28,6 +28,7 @@ from kernel.crypto.ev2 import (
 )
 from readers.card import native
 from readers.errors import ReaderError
+from readers.parsing import parse_json
 
 Inputs = Mapping[str, Any]
 Answers = dict[str, object]
@@ -80,7 +81,7 @@ class Checked:
 def read_vectors(path: Path) -> list[Mapping[str, Any]]:
     """Return the vectors of a file; VectorError."""
     try:
-        found = json.loads(path.read_bytes())
+        found = parse_json(path.read_bytes())
     except OSError as error:
         raise VectorError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:

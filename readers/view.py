@@ -5,7 +5,6 @@ Follows the event file (`lamp.events`), so that it runs beside the daemon and ma
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import threading
@@ -18,6 +17,7 @@ from typing import Any, Final
 from kernel.clock import clock_from
 from readers.config import Config
 from readers.errors import ReaderError
+from readers.parsing import parse_json
 
 _COLOURS: Final = {"green": "42;30", "amber": "43;30", "red": "41;97"}
 _WIDTH: Final = 48
@@ -99,7 +99,7 @@ def follow(path: Path, *, rest: Callable[[], bool]) -> Iterator[Mapping[str, Any
         *lines, tail = (tail + new).split(b"\n")
         for line in lines[-200:] if first else lines:
             try:
-                event = json.loads(line)
+                event = parse_json(line)
             except ValueError:
                 continue
             if isinstance(event, dict):

@@ -57,6 +57,14 @@ def test_a_good_bundle_is_opened():
     assert b"A" * 16 not in repr(bundle).encode(), "keys never show"
 
 
+@pytest.mark.parametrize("raw", [b"[" * 100_000, b"{}", b"null", b"\xff", b""])
+def test_bytes_that_are_no_bundle_are_refused(tmp_path, raw):
+    config = enrolled(tmp_path)
+    (config.state_dir / FILE).write_bytes(raw)
+    with pytest.raises(BundleError, match="no signed content"):
+        load_bundle(config.state_dir, IDENTITY)
+
+
 def test_a_deny_list_may_come_as_a_list():
     assert open_bundle(envelope(deny=[3, 9]), IDENTITY).denied.denies(9)
 

@@ -53,6 +53,34 @@ def test_a_dripping_or_endless_answer_is_given_up():
         thread.join(timeout=5)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"[" * 100_000,
+        b"HTTP/1.1 500 Oh\r\nContent-Length: 100000\r\n\r\n" + b"[" * 100_000,
+        b"HTTP/1.1 200 OK\r\nDate: Fri, 31 Dec 9999 23:59:59 -2359\r\nContent-Length: 1\r\n\r\nx",
+        b"HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 +99999999999\r\nContent-Length: 1\r\n\r\nx",
+    ],
+)
+def test_an_answer_that_is_nonsense_ends_no_thread(answer):
+    def serve(listener):
+        peer, _ = listener.accept()
+        with peer:
+            peer.recv(65536)
+            peer.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        server = Server(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout_s=2, clock=FixedClock(NOW))
+        reply = server.get(PATH)
+        assert reply.problem()
+        with pytest.raises(ServerError, match="not JSON"):
+            reply.json()
+        thread.join(timeout=5)
+        server.close()
+
+
 def test_replay_sends_everything_kept_and_charges_nothing_twice(office, journal):
     server = Server(office.url, timeout_s=2, clock=FixedClock(NOW))
     fill(journal, 7)

@@ -47,6 +47,7 @@ def test_the_vehicles_word_overrides_the_duty_while_it_is_fresh(tmp_path):
 @pytest.mark.parametrize(
     "line",
     ["{\n", "[]\n", "null\n", '{"at": 5, "stop_id": "x"}\n', '{"at": "2026-11-18T02:00:00"}\n', "\xff\n",
+     "[" * 3_000 + "\n", said(stop_id="\ud800"),
      {"at": NOW.isoformat()}, said(stop_id=5), said(stop_id="x" * 65), said(stop_id="\x00"),
      {**said(stop_id="x"), "at": "2026-11-18T02:00:00"}, '{"at": "2026-11-18T02:00:00+00:00", "stop_id": "half'],
 )  # fmt: skip
@@ -73,6 +74,10 @@ def test_the_driver_says_where_we_are(tmp_path, capsys):
     assert main(["stop", "--config", str(config), "--stop-id", "26-09", "--trip-id", "26-06"]) == 0
     here = DutyBook(load_config(config).device).at(NOW)
     assert (here.stop_id, here.trip_id, here.route_id) == ("26-09", "26-06", "26")
+    capsys.readouterr()
+    for nonsense in ("\udcff", "x" * 65):
+        assert main(["stop", "--config", str(config), "--stop-id", nonsense]) == 1
+        assert "--stop-id: must be a text of at most 64 bytes" in capsys.readouterr().err
 
 
 def handheld(tmp_path):
