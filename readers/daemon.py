@@ -166,7 +166,7 @@ class Daemon:
             bundle=self._bundle,
             acted=kept.begun,
         )
-        remember(self.desk.codes, kept.journal.recent(self.clock.now() - LIVES), self.desk)
+        remember(self.desk.codes, kept.journal.recent(self.time.now() - LIVES), self.desk)
         self._uplink.follow(
             self.config.journal.path, journal_id=kept.journal.journal_id, chained_up_to=kept.acknowledged
         )

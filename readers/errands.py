@@ -19,8 +19,6 @@ from readers.server import Reply, Server
 
 HEARTBEAT_PATH: Final = "/v1/devices/heartbeats"
 _FIRST_RETRY_S: Final = 0.25
-_NO_ENDPOINT: Final = frozenset({404, 405, 501})
-_NO_ENDPOINT_REST_S: Final = 3600.0
 
 
 class Errands(threading.Thread):
@@ -51,14 +49,14 @@ class Errands(threading.Thread):
         self._bundle_at = 0.0
         self._bundle_pause = _FIRST_RETRY_S
         self._heartbeat_at = stopwatch() + settings.heartbeat_every_s
-        self._post_at = 0.0
         self._whole = False
         self.problem = ""
 
     def take_bundle(self) -> Bundle | None:
         """Return a bundle that arrived since the last call, else None."""
-        fresh, self._fresh = self._fresh, None
+        # Cleared first: one that arrives meanwhile is announced, whether it is taken here or not.
         self.arrived.clear()
+        fresh, self._fresh = self._fresh, None
         return fresh
 
     def beat_soon(self) -> None:
@@ -112,17 +110,13 @@ class Errands(threading.Thread):
     def _beat(self) -> None:
         report = self._report()
         self._noted("heartbeat", report)
-        if stopwatch() < self._post_at:
-            return
         try:
             reply = self._server.post(
                 HEARTBEAT_PATH, json.dumps(report, default=_plain).encode(), signed=True
             )
         except ServerError:
             return
-        if reply.status in _NO_ENDPOINT:
-            self._post_at = stopwatch() + _NO_ENDPOINT_REST_S
-        elif reply.status == 200:
+        if reply.status == 200:
             self._obey(reply)
 
     def _obey(self, reply: Reply) -> None:

@@ -39,6 +39,7 @@ class Keeper:
     def __init__(self, config: Config, *, device_id: UUID, clock: Clock) -> None:
         self._config, self._device_id, self._clock = config, device_id, clock
         self._marked = 0
+        self._journal_id: UUID | None = None
         self.shown = 0
 
     def open(
@@ -68,10 +69,12 @@ class Keeper:
             mark = Mark(journal.journal_id, journal.base, 0)
             self._save(mark)
         self._marked = max(journal.base.sequence, mark.acknowledged.sequence)
-        self.shown = mark.shown
+        # Of the journal that was open before this process knows more than the note.
+        self.shown = max(mark.shown, self.shown if journal.journal_id == self._journal_id else 0)
+        self._journal_id = journal.journal_id
         taps = journal.recent(self._clock.now() - passback)
         latest = taps[-1].tapped_at if taps else None
-        memory = Memory.of(taps, last_shown=mark.shown)
+        memory = Memory.of(taps, last_shown=self.shown)
         return Kept(journal, self._marked, memory, latest, begun(journal.recent(_EVER)))
 
     def acknowledge(self, journal: Journal, chained_up_to: int, *, passback: timedelta) -> None:

@@ -35,6 +35,7 @@ class BackOffice:
         self.bundle_paths: list[str] = []
         self.enrolments: list[dict] = []
         self.heartbeats: list[dict] = []
+        self.heartbeat_faults: list[int] = []
         self.deaf_above = 10**9
         self.asked: list[dict] = []
         self.vouch: Callable[[dict], tuple[int, object]] = lambda _: (503, {"title": "not here"})
@@ -87,6 +88,9 @@ class BackOffice:
             self.reply(handler, 201, {"device_id": str(DEVICE), "bundle_key": bundle_key})
             return
         if handler.path == "/v1/devices/heartbeats":
+            if self.heartbeat_faults:
+                self.reply(handler, self.heartbeat_faults.pop(0), b"<html>")
+                return
             self.heartbeats.append(json.loads(body))
             self.reply(handler, 200, {"rotate_key": self.rotate_key})
             return
