@@ -281,12 +281,19 @@ def list_proven(tx: Connection, keys: Iterable[tuple[UUID, int]]) -> tuple[Prove
 
 
 def list_newest_proven(tx: Connection, card_id: UUID, *, limit: int) -> tuple[SealedTap, ...]:
-    """Return the card's last taps that carry a valid MAC, by its counter, the newest first."""
+    """Return the card's last taps that it vouches for, by its counter, the newest first.
+
+    Such a tap carries a valid MAC, or was torn and the card's next one read its MAC from file 0F.
+    """
     rows = tx.execute(
         text(
-            "SELECT t.tap_id, t.record_hash, t.sealed_under, t.sealed FROM tap_claim c"
+            "SELECT t.tap_id, t.record_hash, t.sealed_under, t.sealed FROM ("
+            "  SELECT card_id, counter, tap_id FROM tap_claim WHERE card_id = :card"
+            "  UNION ALL SELECT x.card_id, x.counter, x.tap_id FROM tap_torn x WHERE x.card_id = :card"
+            "   AND EXISTS (SELECT FROM tap_claim n WHERE n.card_id = x.card_id AND n.counter = x.counter + 1"
+            "    AND n.prior_tmv = x.tmv)) AS c"
             " JOIN tap t ON t.card_id = c.card_id AND t.tap_id = c.tap_id"
-            " WHERE c.card_id = :card ORDER BY c.counter DESC LIMIT :limit"
+            " ORDER BY c.counter DESC LIMIT :limit"
         ),
         {"card": card_id, "limit": limit},
     )
