@@ -133,7 +133,8 @@ def _unbilled(found: Found) -> TapStory:
     tap, reason = found.tap, found.stopped
     if reason:
         status = Status.EXCEPTION
-    elif not is_fare_tap(tap):
+    elif not is_fare_tap(tap) or tap.phase is Phase.TORN:
+        # A torn tap that its card proved is in no bill where another record tells the same transaction.
         turned = tap.phase in {Phase.REFUSED, Phase.TORN}
         status = Status.NOTHING if turned else Status.NO_FARE
         reason = "refused" if tap.phase is Phase.REFUSED else "torn" if turned else tap.purpose.name.lower()

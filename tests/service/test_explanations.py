@@ -147,6 +147,22 @@ def test_a_tap_without_a_charge_says_why(ask, client, world, change, status, rea
     assert told["en"]
 
 
+@pytest.mark.parametrize("recovered", [True, False])
+def test_a_transaction_that_several_records_tell_waits_for_nothing(ask, client, world, recovered):
+    """Torn, and torn again or recovered, and proven by the next tap: one of them is in the bill, the others say why not."""
+    tries = [world.on.tap(world.one, phase=Phase.TORN, committed=False) for _ in range(2)]
+    torn = world.on.tap(world.one, phase=Phase.TORN)
+    if recovered:
+        world.on.recover(torn, world.one)
+    world.off.tap(world.one)
+    send(client, world.off)
+    send(client, world.on)
+    for record in (*tries, torn):
+        told = explained(ask, record)
+        assert (told["status"], told["charged_minor"]) in {("nothing", 0), ("priced", 0)}
+        assert told["reason"] == ("torn" if told["status"] == "nothing" else "")
+
+
 def test_who_names_an_account_sees_only_that_one(ask, client, world):
     on = world.on.tap(world.one)
     send(client, world.on)
