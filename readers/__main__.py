@@ -10,15 +10,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kernel.clock import clock_from, from_micros
+from kernel.clock import clock_from
 from kernel.errors import DomainError
-from kernel.wire.tap import decode_tap, record_hash
+from readers import kept
 from readers.config import Config, load_config
-from readers.errors import FieldLostError, JournalError, ReaderError
-from readers.identity import load_identity
-from readers.mark import load_mark
-from readers.parsing import parse_json
-from readers.records import JournalReader, verify_chain
+from readers.errors import FieldLostError, ReaderError
+from readers.identity import locked
 from readers.server import Server
 from readers.states import diagram
 from readers.validator import is_word
@@ -129,10 +126,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             case "enrol":
                 return _enrol(config, options.code, replace=options.replace)
             case "status":
-                return _status(config, as_json=options.json)
+                return kept.status(config, as_json=options.json)
             case "journal":
                 path = options.journal or config.journal.path
-                return _journal(path, options.last, as_json=options.json, verify=options.verify)
+                return kept.journal(path, options.last, as_json=options.json, verify=options.verify)
             case "stop":
                 said = {"stop_id": options.stop_id, "route_id": options.route_id, "trip_id": options.trip_id}
                 return _stop(config, {name: value for name, value in said.items() if value is not None})
@@ -145,7 +142,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             case "personalise":
                 return _personalise(config, options.cards, options.wait)
             case _:
-                return _replay(config, options.journal or config.journal.path)
+                return kept.resend(config, options.journal or config.journal.path)
     except BrokenPipeError:
         return 0
     except (ReaderError, DomainError) as error:
@@ -178,7 +175,15 @@ def _enrol(config: Config, code: str, *, replace: bool) -> int:
     from readers.enrolment import enrol
 
     server = Server(config.server.url, timeout_s=config.server.timeout_s, clock=clock_from(config.clock))
-    identity = enrol(server, state_dir=config.state_dir, code=code, name=config.device.name, replace=replace)
+    # A running reader would write its old keys back when it is told to rotate them.
+    held = locked(config.state_dir)
+    try:
+        identity = enrol(
+            server, state_dir=config.state_dir, code=code, name=config.device.name, replace=replace
+        )
+    finally:
+        os.close(held)
+        server.close()
     print(f"enrolled as device {identity.device_id}; now: python -m readers run --config {config.file}")
     return 0
 
@@ -224,94 +229,6 @@ def _scan(config: Config, text: str) -> int:
         raise ReaderError(f"{path}: {error.strerror}: is the reader running?") from error
     with os.fdopen(port, "wb", buffering=0) as pipe:
         pipe.write(line.encode() + b"\n")
-    return 0
-
-
-def _status(config: Config, *, as_json: bool) -> int:
-    identity = load_identity(config.state_dir)
-    try:
-        said = parse_json((config.state_dir / "status.json").read_bytes())
-    except (OSError, ValueError):
-        said = {}
-    mark = load_mark(config.state_dir)
-    try:
-        reader = JournalReader(config.journal.path)
-    except JournalError as error:
-        found: dict[str, object] = {"journal": str(error)}
-    else:
-        known = mark.acknowledged.sequence if mark and mark.journal_id == reader.journal_id else 0
-        unsent, oldest = reader.count_after(max(known, reader.base()))
-        found = {
-            "journal_id": str(reader.journal_id),
-            "sequence": reader.last(),
-            "unsent": unsent,
-            "oldest_unsent": from_micros(oldest).isoformat() if oldest is not None else None,
-        }
-        reader.close()
-    report = {
-        "device_id": str(identity.device_id),
-        "name": config.device.name,
-        **found,
-        "last_heartbeat": said,
-    }
-    if as_json:
-        print(json.dumps(report, ensure_ascii=False))
-    else:
-        for name, value in report.items():
-            print(f"{name:15} {json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value}")
-    return 0
-
-
-def _journal(path: Path, last: int, *, as_json: bool, verify: bool) -> int:
-    reader = JournalReader(path)
-    try:
-        records = reader.after(max(reader.base(), reader.last() - last), limit=last)
-        for _, body in records:
-            tap = decode_tap(body)
-            row = {
-                "sequence": tap.sequence,
-                "tapped_at": tap.tapped_at.isoformat(timespec="seconds"),
-                "phase": tap.phase.name,
-                "purpose": tap.purpose.name,
-                "card": tap.card_serial,
-                "counter": tap.tmc,
-                "place": tap.place,
-                "stop": tap.stop_id,
-                "route": tap.route_id,
-                "reason": tap.reason,
-                "hash": record_hash(body).hex(),
-            }
-            if as_json:
-                print(json.dumps(row, ensure_ascii=False))
-            else:
-                row["hash"] = record_hash(body).hex()[:12]
-                print("  ".join(str(value) or "-" for value in row.values()))
-        if verify:
-            head = verify_chain(reader.bodies())
-            print(
-                f"chain whole from {reader.base() + 1} to {head.sequence}, head {head.hash.hex()}",
-                file=sys.stderr,
-            )
-    finally:
-        reader.close()
-    return 0
-
-
-def _replay(config: Config, path: Path) -> int:
-    from readers.replay import replay
-
-    identity = load_identity(config.state_dir)
-    server = Server(config.server.url, timeout_s=config.server.timeout_s, clock=clock_from(config.clock))
-    done = replay(
-        path,
-        identity=identity,
-        server=server,
-        batch=config.server.batch,
-        progress=lambda sent: print(f"\r{sent} sent", end="", file=sys.stderr),
-    )
-    print("\r", end="", file=sys.stderr)
-    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(done.verdicts.items())) or "none"
-    print(f"{done.sent} records sent: {verdicts}; the server has the chain up to {done.chained_up_to}")
     return 0
 
 

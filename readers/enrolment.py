@@ -11,7 +11,7 @@ from uuid import UUID
 
 from kernel.crypto.ed25519 import VerifyKey
 from readers.errors import EnrolmentError
-from readers.identity import FILE, Identity, pending_keys, save_identity
+from readers.identity import FILE, Identity, keep_former, pending_keys, save_identity
 from readers.server import Server
 
 PATH: Final = "/v1/devices/enrol"
@@ -45,5 +45,6 @@ def enrol(server: Server, *, state_dir: Path, code: str, name: str, replace: boo
         )
     except (KeyError, TypeError, ValueError, binascii.Error) as error:
         raise EnrolmentError(f"the server's answer to the enrolment is malformed: {error}") from error
+    keep_former(state_dir)
     save_identity(state_dir, identity)
     return identity

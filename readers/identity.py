@@ -18,6 +18,7 @@ from readers.parsing import parse_json
 
 FILE: Final = "device.json"
 PENDING: Final = "device-pending.json"
+_FORMER: Final = "device-{}.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,32 @@ class Identity:
 def load_identity(state_dir: Path) -> Identity:
     """Return the device's identity; EnrolmentError says how to get one."""
     path = state_dir / FILE
-    raw = _read(path)
-    if raw is None:
+    found = _identity(path)
+    if found is None:
         raise EnrolmentError(
             f"{path}: this reader is not enrolled; run `python -m readers enrol --code CODE`"
         )
+    return found
+
+
+def find_identity(state_dir: Path, device_id: UUID) -> Identity:
+    """Return the identity as which this reader was that device before it was enrolled anew, else the one it has."""
+    return _identity(state_dir / _FORMER.format(device_id)) or load_identity(state_dir)
+
+
+def keep_former(state_dir: Path) -> None:
+    """Keep the identity that is about to be replaced, where it can be read: nobody else can sign what it left unsent."""
+    try:
+        former = load_identity(state_dir)
+    except EnrolmentError:
+        return
+    write_private(state_dir / _FORMER.format(former.device_id), _content(former))
+
+
+def _identity(path: Path) -> Identity | None:
+    raw = _read(path)
+    if raw is None:
+        return None
     try:
         return Identity(UUID(raw["device_id"]), _keys(raw), VerifyKey(bytes.fromhex(raw["bundle_key"])))
     except (KeyError, ValueError, TypeError) as error:
@@ -65,12 +87,16 @@ def load_identity(state_dir: Path) -> Identity:
 
 def save_identity(state_dir: Path, identity: Identity) -> None:
     """Write the identity, readable by its owner only, and forget the pending keys."""
+    write_private(state_dir / FILE, _content(identity))
+    (state_dir / PENDING).unlink(missing_ok=True)
+
+
+def _content(identity: Identity) -> bytes:
     content = _written(identity.keys) | {
         "device_id": str(identity.device_id),
         "bundle_key": identity.bundle_key.raw.hex(),
     }
-    write_private(state_dir / FILE, json.dumps(content).encode())
-    (state_dir / PENDING).unlink(missing_ok=True)
+    return json.dumps(content).encode()
 
 
 def pending_keys(state_dir: Path) -> Keys:

@@ -34,6 +34,7 @@ class BackOffice:
         self.bundle_headers: list[dict[str, str]] = []
         self.bundle_paths: list[str] = []
         self.enrolments: list[dict] = []
+        self.next_device = DEVICE
         self.heartbeats: list[dict] = []
         self.heartbeat_faults: list[int] = []
         self.deaf_above = 10**9
@@ -85,7 +86,7 @@ class BackOffice:
                 self.reply(handler, 403, {"detail": "The one-time code is not valid."})
                 return
             bundle_key = b64encode(SERVER_KEY.public.raw).decode()
-            self.reply(handler, 201, {"device_id": str(DEVICE), "bundle_key": bundle_key})
+            self.reply(handler, 201, {"device_id": str(self.next_device), "bundle_key": bundle_key})
             return
         if handler.path == "/v1/devices/heartbeats":
             if self.heartbeat_faults:

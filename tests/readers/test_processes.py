@@ -6,20 +6,26 @@ import signal
 import stat
 import subprocess
 import sys
+from uuid import uuid4
 
 import pytest
 
 from kernel.crypto.card_keys import card_key
 from kernel.wire import cardinfo
 from kernel.wire.tap import Phase, decode_tap
+from readers.__main__ import main
 from readers.config import load_config
+from readers.identity import load_identity, locked
+from readers.journal import open_or_replace
 from tests.readers.kit import (
     AUTH_MASTERS,
     DEVICE,
     NOW,
     TMAC_MASTERS,
     enrolled,
+    fill,
     info_of,
+    open_journal,
     proven,
     uid_of,
     wait_until,
@@ -77,6 +83,52 @@ def test_bad_input_is_one_clear_line(tmp_path):
         assert said.returncode == 1
         assert why in said.stderr
         assert len(said.stderr.splitlines()) == 1
+
+
+def test_replay_prints_one_line_where_nobody_looks(tmp_path, office, capsys):
+    config = enrolled(tmp_path, url=office.url)
+    journal = open_journal(config.journal.path)
+    fill(journal, 7)
+    journal.close()
+    config.file.write_text(config.file.read_text().replace("linger_ms = 5", "linger_ms = 5\nbatch = 3"))
+    assert main(["replay", "--config", str(config.file)]) == 0
+    said = capsys.readouterr()
+    assert said.out == "7 records sent: 7 accepted; the server has the chain up to 7\n"
+    assert said.err == ""
+
+
+def test_no_identity_is_replaced_under_a_running_reader(tmp_path, office, capsys):
+    config = enrolled(tmp_path, url=office.url)
+    before = (config.state_dir / "device.json").read_bytes()
+    held = locked(config.state_dir)
+    assert main(["enrol", "--config", str(config.file), "--code", "GOOD", "--replace"]) == 1
+    assert "another reader runs on this folder" in capsys.readouterr().err
+    assert (config.state_dir / "device.json").read_bytes() == before
+    assert office.enrolments == []
+    os.close(held)
+
+
+def test_what_a_replaced_device_left_unsent_can_still_be_sent(tmp_path, office, capsys):
+    """Its journal is set aside at the next start; its keys are kept beside, since nobody else can sign it."""
+    config = enrolled(tmp_path, url=office.url)
+    journal = open_journal(config.journal.path)
+    fill(journal, 3)
+    journal.close()
+    office.next_device = uuid4()
+    assert main(["enrol", "--config", str(config.file), "--code", "GOOD", "--replace"]) == 0
+    assert load_identity(config.state_dir).device_id == office.next_device
+    former = config.state_dir / f"device-{DEVICE}.json"
+    assert stat.S_IMODE(former.stat().st_mode) == 0o600
+    fresh, why = open_or_replace(config.journal.path, device_id=office.next_device, now=NOW)
+    fresh.close()
+    assert "another device" in why
+    (aside,) = config.state_dir.glob("journal-*.sqlite")
+    capsys.readouterr()
+    assert main(["replay", "--config", str(config.file), "--journal", str(aside)]) == 0
+    assert "3 accepted" in capsys.readouterr().out
+    former.unlink()
+    assert main(["replay", "--config", str(config.file), "--journal", str(aside)]) == 1
+    assert "which alone can sign it" in capsys.readouterr().err
 
 
 def card_row(serial):
