@@ -78,6 +78,7 @@ def pytest_configure_node(node) -> None:
 
 
 def pytest_configure(config) -> None:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_base()))  # of every `tmp_path`
     _urls.update(getattr(config, "workerinput", {}).get("lienthong", {}))
 
 
