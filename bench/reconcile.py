@@ -3,10 +3,12 @@
 The bank's lines come in nearly the books' order. Of a thousand, a few are twins, lost their reference and are found
 by the QR's, have another amount, or are on one side alone. Ours looks for every rule, writes a row a pair and queues
 the rest with reasons; the baseline only counts the rows of a full join on reference and amount.
+RECONCILE_MOVEMENTS=N measures another size than a million.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 from sqlalchemy import Engine, create_engine, text
@@ -50,24 +52,26 @@ _AGAIN: Final = (
 
 def run(stage: Stage) -> list[Result]:
     """Return one result: movements a second, as a cost against the plain join's."""
+    movements = int(os.environ.get("RECONCILE_MOVEMENTS") or MOVEMENTS)
     owner = create_engine(stage.servers.owner_url)
     try:
         with owner.begin() as tx:
             for side, without, jitter in (("ledger", 5, 1), ("bank", 6, 997)):
                 tx.execute(
                     text(_FILL),
-                    {"now": NOW, "count": MOVEMENTS, "side": side, "without": without, "jitter": jitter},
+                    {"now": NOW, "count": movements, "side": side, "without": without, "jitter": jitter},
                 )
         with owner.connect().execution_options(isolation_level="AUTOCOMMIT") as tx:
             tx.execute(text("VACUUM ANALYZE ledger_recon_item"))
         speeds = race(
-            {"ours": lambda: _ours(owner), "join": lambda: _join(owner)}, rounds=min(stage.rounds, 5)
+            {"ours": lambda: _ours(owner, movements), "join": lambda: _join(owner, movements)},
+            rounds=min(stage.rounds, 5),
         )
     finally:
         owner.dispose()
     return [
         judged(
-            f"ledger.reconcile_{MOVEMENTS}",
+            f"ledger.reconcile_{movements}",
             "movements/s a side",
             speeds["ours"],
             speeds["join"],
@@ -77,7 +81,7 @@ def run(stage: Stage) -> list[Result]:
     ]
 
 
-def _ours(engine: Engine) -> Work:
+def _ours(engine: Engine, movements: int) -> Work:
     with engine.begin() as tx:
         for statement in _AGAIN:
             tx.execute(text(statement))
@@ -86,7 +90,7 @@ def _ours(engine: Engine) -> Work:
         for step in reconcile.steps()[:-1]:  # bookings post to the ledger, which has its own bench
             with engine.begin() as tx:
                 step(tx, NOW, _quiet)
-        return MOVEMENTS
+        return movements
 
     return work
 
@@ -95,11 +99,11 @@ def _quiet(_: reconcile.Step) -> None:
     """Hear no progress."""
 
 
-def _join(engine: Engine) -> Work:
+def _join(engine: Engine, movements: int) -> Work:
     def work() -> int:
         with engine.begin() as tx:
             found: int = tx.execute(text(_JOIN)).scalar_one()
-        assert found >= MOVEMENTS, "one row a pair, and what is on one side alone"
-        return MOVEMENTS
+        assert found >= movements, "one row a pair, and what is on one side alone"
+        return movements
 
     return work

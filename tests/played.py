@@ -6,6 +6,7 @@ from pathlib import Path
 
 import fare
 from fare.publish import publish
+from kernel.wire.cardinfo import Concession
 from ledger import terms
 from service.jobs.settle_day import settle_day
 from service.services import EXTENSION
@@ -38,6 +39,23 @@ def play_a_day(app, keyring, now) -> int:
     for _ in settle_day(services.database, DAY, signer=keyring.bundle_key, now=services.clock.now):
         pass
     return taps
+
+
+def play_a_funded_day(app, keyring, now) -> None:
+    """Ride the day, with a senior whose 10,000 VND the city owes transerco, and settle it."""
+    services = app.extensions[EXTENSION]
+    ride_a_day(app, keyring, now)
+    with services.database.begin() as tx:
+        city = World(tx, keyring, now)
+        reader, senior = city.reader("second"), city.card(9, concession=Concession.FREE_SENIOR)
+        version = services.shelf.books(tx).newest
+    reader.facts = {"tariff_version": version, "route_id": "26"}
+    reader.tap(senior)
+    body = json.dumps(reader.upload().to_json())
+    answer = app.test_client().post("/v1/taps", data=body, content_type="application/json")
+    assert answer.status_code == 200, answer.text
+    sign_terms(app, "transerco", now)
+    list(settle_day(services.database, DAY, signer=keyring.bundle_key, now=services.clock.now))
 
 
 def sign_terms(app, operator: str, now, **changed) -> None:

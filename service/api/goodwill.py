@@ -5,13 +5,15 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from apiflask import APIBlueprint
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 from sqlalchemy import Connection
 
 from ledger import goodwill
 from ledger.goodwill import Batch
-from ledger.rules.goodwill import GoodwillEvent
+from ledger.rules.goodwill import GoodwillEvent, GoodwillState
 from service import goodwill_file
+from service.api.bodies import Body, Instant, StepBody
+from service.api.ledger_documents import MoneyBody
 from service.auth import principal, requires
 from service.services import services
 from service.staff import Role
@@ -63,9 +65,42 @@ _EVENTS: Final = {
 }
 
 
+class BatchBody(Body):
+    """A batch as it stands; `kept` are riders who had spent it when it was taken back."""
+
+    batch_id: UUID
+    reason: str
+    state: GoodwillState
+    lines: int
+    total: MoneyBody
+    made_by: str
+    made_at: Instant
+    kept: list[UUID]
+    steps: list[StepBody]
+
+
+class BatchesBody(Body):
+    """The newest first."""
+
+    batches: list[BatchBody]
+
+
+class DryRunBody(Body):
+    """What a file comes to; nothing was written."""
+
+    dry_run: bool
+    lines: int
+    total: MoneyBody
+
+
+class ProposedBody(RootModel[BatchBody | DryRunBody]):
+    """A batch that waits for a second person; with `dry_run`, what its file comes to."""
+
+
 @blueprint.post("")
 @requires(Role.FINANCE_MAKER)
 @blueprint.input(BatchAsked, location="json")
+@blueprint.output(ProposedBody, status_code=201)
 def create_batch(json_data: BatchAsked) -> tuple[dict[str, Any], int]:
     """Propose a batch: nothing is booked before a second person signs. A dry run answers the totals."""
     running = services()
@@ -84,6 +119,7 @@ def create_batch(json_data: BatchAsked) -> tuple[dict[str, Any], int]:
 
 @blueprint.get("")
 @requires(Role.FINANCE_MAKER, Role.FINANCE_CHECKER, Role.AUDITOR)
+@blueprint.output(BatchesBody)
 def list_batches() -> dict[str, Any]:
     """Return the newest hundred batches."""
     with services().database.read() as tx:
@@ -92,6 +128,7 @@ def list_batches() -> dict[str, Any]:
 
 @blueprint.get("/<uuid:batch_id>")
 @requires(Role.FINANCE_MAKER, Role.FINANCE_CHECKER, Role.AUDITOR)
+@blueprint.output(BatchBody)
 def get_batch(batch_id: UUID) -> dict[str, Any]:
     """Return a batch with its steps."""
     with services().database.read() as tx:
@@ -101,6 +138,7 @@ def get_batch(batch_id: UUID) -> dict[str, Any]:
 @blueprint.post("/<uuid:batch_id>/sign")
 @requires(Role.FINANCE_CHECKER)
 @blueprint.input(BatchSigned, location="json")
+@blueprint.output(BatchBody)
 def sign_batch(batch_id: UUID, json_data: BatchSigned) -> dict[str, Any]:
     """Sign as the second person, never the one who asked: approving posts every line, once."""
     return _decided(batch_id, _EVENTS[json_data.decision], json_data.note)
@@ -109,6 +147,7 @@ def sign_batch(batch_id: UUID, json_data: BatchSigned) -> dict[str, Any]:
 @blueprint.post("/<uuid:batch_id>/undo")
 @requires(Role.FINANCE_MAKER)
 @blueprint.input(UndoAsked, location="json")
+@blueprint.output(BatchBody)
 def ask_undo(batch_id: UUID, json_data: UndoAsked) -> dict[str, Any]:
     """Ask that a posted batch be taken back; a second person signs that too."""
     return _decided(batch_id, GoodwillEvent.UNDO_ASKED, json_data.note)

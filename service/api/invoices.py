@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from kernel.ids import OperatorId
 from ledger import invoice
 from ledger.rules.invoice import Invoice, InvoiceState, Series, TaxRate
+from service.api.bodies import Body, Instant, StepBody
+from service.api.ledger_documents import MoneyBody
 from service.auth import principal, require_operator, requires, scope
 from service.jobs import invoices as job
 from service.services import services
@@ -54,8 +56,58 @@ class CancelAsked(BaseModel):
     reason: Annotated[str, Field(min_length=3, max_length=200)]
 
 
+class InvoiceBody(Body):
+    """An invoice; `tax` is the part of the total that is tax, `facts` what the document says besides."""
+
+    invoice_id: UUID
+    operator_id: str
+    name: str
+    symbol: str
+    number: int
+    house: str
+    subject_id: UUID
+    revision: int
+    replaces: UUID | None
+    issued_on: date
+    happened_at: Instant
+    title: str
+    plate: str | None
+    facts: dict[str, str]
+    total: MoneyBody
+    tax: MoneyBody
+    tax_rate: TaxRate
+    state: InvoiceState
+
+
+class InvoiceStepsBody(InvoiceBody):
+    """An invoice and what happened to it."""
+
+    steps: list[StepBody]
+
+
+class SeriesBody(Body):
+    """A series and the number that its next invoice gets."""
+
+    operator_id: str
+    symbol: str
+    next_number: int
+
+
+class InvoicesOfBody(Body):
+    """Every invoice about one ride, stay or pass, oldest first."""
+
+    invoices: list[InvoiceBody]
+
+
+class InvoicesBody(InvoicesOfBody):
+    """Invoices by operator and number, and the series of their operators."""
+
+    series: list[SeriesBody]
+
+
 @blueprint.get("")
 @requires(*_READERS)
+@blueprint.output(InvoicesBody)
 def list_invoices() -> dict[str, Any]:
     """Return up to 1,000 invoices by operator and number; `?day=`, `?state=` and `?operator=` limit them.
 
@@ -83,6 +135,7 @@ def list_invoices() -> dict[str, Any]:
 
 @blueprint.get("/<uuid:invoice_id>")
 @requires(*_READERS)
+@blueprint.output(InvoiceStepsBody)
 def get_invoice(invoice_id: UUID) -> dict[str, Any]:
     """Return an invoice and what happened to it."""
     with services().database.read() as tx:
@@ -98,6 +151,7 @@ def get_invoice(invoice_id: UUID) -> dict[str, Any]:
 
 @blueprint.get("/of/<uuid:subject_id>")
 @requires(*_READERS)
+@blueprint.output(InvoicesOfBody)
 def list_of_subject(subject_id: UUID) -> dict[str, Any]:
     """Return every invoice about a ride (the id of its first tap), a stay, or a pass (the entry that paid for it, or the right), oldest first."""
     with services().database.read() as tx:
@@ -109,6 +163,7 @@ def list_of_subject(subject_id: UUID) -> dict[str, Any]:
 @blueprint.post("/series")
 @requires(Role.FINANCE_MAKER, Role.ADMINISTRATOR)
 @blueprint.input(SeriesAsked, location="json")
+@blueprint.output(SeriesBody, status_code=201)
 def open_series(json_data: SeriesAsked) -> tuple[dict[str, Any], int]:
     """Open a series at number 1; opening it again with the same facts answers it as it stands."""
     asked = Series(**json_data.model_dump() | {"operator_id": OperatorId(json_data.operator_id)})
@@ -126,6 +181,7 @@ def open_series(json_data: SeriesAsked) -> tuple[dict[str, Any], int]:
 @blueprint.post("/<uuid:invoice_id>/amend")
 @requires(Role.FINANCE_MAKER)
 @blueprint.input(AmendAsked, location="json")
+@blueprint.output(InvoiceBody)
 def amend(invoice_id: UUID, json_data: AmendAsked) -> dict[str, Any]:
     """Replace an invoice with a wrong plate or wording by a new one that names it, and return the new one."""
     made = services().database.run(
@@ -144,6 +200,7 @@ def amend(invoice_id: UUID, json_data: AmendAsked) -> dict[str, Any]:
 @blueprint.post("/<uuid:invoice_id>/cancel")
 @requires(Role.FINANCE_MAKER)
 @blueprint.input(CancelAsked, location="json")
+@blueprint.output(InvoiceBody)
 def cancel(invoice_id: UUID, json_data: CancelAsked) -> dict[str, Any]:
     """Cancel an invoice; its number is never used again."""
     made = services().database.run(

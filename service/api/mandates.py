@@ -13,8 +13,10 @@ from access import issue
 from kernel.ids import FareAccountId
 from kernel.money import Money
 from ledger import mandate as verbs
-from ledger.rules.mandate import Mandate, MandateId
+from ledger.rules.mandate import Mandate, MandateId, MandateState
 from service import audit
+from service.api.bodies import Body, Instant
+from service.api.ledger_documents import MoneyBody
 from service.api.topups import Amount
 from service.auth import principal, require_own, requires
 from service.problems import request_id
@@ -36,9 +38,28 @@ class MandateGiven(BaseModel):
     a_month: Amount
 
 
+class MandateBody(Body):
+    """A mandate as it stands; `failures` are those in a row."""
+
+    mandate_id: UUID
+    state: MandateState
+    below: MoneyBody
+    amount: MoneyBody
+    a_month: MoneyBody
+    failures: int
+    given_at: Instant
+
+
+class MandatesBody(Body):
+    """An account's mandates, oldest first."""
+
+    mandates: list[MandateBody]
+
+
 @blueprint.post("/<uuid:fare_account_id>/mandates")
 @requires(Role.RIDER)
 @blueprint.input(MandateGiven, location="json")
+@blueprint.output(MandateBody, status_code=201)
 def give_mandate(
     fare_account_id: UUID, json_data: MandateGiven
 ) -> tuple[dict[str, Any], int, dict[str, str]]:
@@ -68,6 +89,7 @@ def give_mandate(
 
 @blueprint.get("/<uuid:fare_account_id>/mandates")
 @requires(Role.RIDER)
+@blueprint.output(MandatesBody)
 def list_mandates(fare_account_id: UUID) -> dict[str, Any]:
     """Return the account's mandates, oldest first."""
     running = services()
@@ -78,6 +100,7 @@ def list_mandates(fare_account_id: UUID) -> dict[str, Any]:
 
 @blueprint.post("/<uuid:fare_account_id>/mandates/<uuid:mandate_id>/revoke")
 @requires(Role.RIDER)
+@blueprint.output(MandateBody)
 def revoke_mandate(fare_account_id: UUID, mandate_id: UUID) -> dict[str, Any]:
     """End a mandate for good; again changes nothing."""
     return _change(require_own(fare_account_id), mandate_id, "revoke")
@@ -85,6 +108,7 @@ def revoke_mandate(fare_account_id: UUID, mandate_id: UUID) -> dict[str, Any]:
 
 @blueprint.post("/<uuid:fare_account_id>/mandates/<uuid:mandate_id>/resume")
 @requires(Role.RIDER)
+@blueprint.output(MandateBody)
 def resume_mandate(fare_account_id: UUID, mandate_id: UUID) -> dict[str, Any]:
     """Let a mandate go on that failures have paused; 409 for one that was revoked."""
     return _change(require_own(fare_account_id), mandate_id, "resume")

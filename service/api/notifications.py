@@ -1,6 +1,7 @@
 """Where payment providers notify us. Signed by the provider; stored before it is understood."""
 
 from typing import Any, Final
+from uuid import UUID
 
 from apiflask import APIBlueprint
 from flask import request
@@ -8,6 +9,7 @@ from flask import request
 from ledger import notify
 from ledger.rails.providers import adapter
 from service import logs
+from service.api.bodies import Body
 from service.auth import provider_signed
 from service.jobs.topups import apply_stored, secret_of
 from service.services import services
@@ -15,8 +17,16 @@ from service.services import services
 blueprint: Final = APIBlueprint("notifications", __name__, tag="Top-up")
 
 
+class NotedBody(Body):
+    """It is stored; what becomes of it is told elsewhere."""
+
+    success: bool
+    notification_id: UUID
+
+
 @blueprint.post("/v1/notifications/<provider>")
 @provider_signed
+@blueprint.output(NotedBody)
 def take_notification(provider: str) -> dict[str, Any]:
     """Take a provider's notification in its own wire format (docs/topup.md).
 

@@ -12,6 +12,7 @@ from kernel.ids import OperatorId
 from ledger import terms as verbs
 from ledger.rules.terms import Share, Terms
 from ledger.terms import TermsRow
+from service.api import settlement_documents as shown
 from service.auth import principal, requires
 from service.jobs import operators as job
 from service.services import services
@@ -58,6 +59,7 @@ class TermsSignAsked(BaseModel):
 @blueprint.post("/<operator_id>/terms")
 @requires(Role.FINANCE_MAKER)
 @blueprint.input(TermsAsked, location="json")
+@blueprint.output(shown.TermsBody, status_code=201)
 def propose(operator_id: str, json_data: TermsAsked) -> tuple[dict[str, Any], int]:
     """Propose terms; nothing holds before a second person signs."""
     body = json_data.model_dump(exclude={"shares"})
@@ -72,6 +74,7 @@ def propose(operator_id: str, json_data: TermsAsked) -> tuple[dict[str, Any], in
 @blueprint.post("/<operator_id>/terms/<int:version>/sign")
 @requires(Role.FINANCE_CHECKER)
 @blueprint.input(TermsSignAsked, location="json")
+@blueprint.output(shown.TermsBody)
 def sign(operator_id: str, version: int, json_data: TermsSignAsked) -> dict[str, Any]:
     """Sign or refuse terms as the second person, never the one who proposed them."""
     made = services().database.run(
@@ -89,6 +92,7 @@ def sign(operator_id: str, version: int, json_data: TermsSignAsked) -> dict[str,
 
 @blueprint.get("/terms")
 @requires(Role.FINANCE_MAKER, Role.FINANCE_CHECKER, Role.AUDITOR)
+@blueprint.output(shown.TermsListBody)
 def list_terms() -> dict[str, Any]:
     """Return every version of everybody's terms, oldest first."""
     with services().database.read() as tx:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -16,6 +16,8 @@ from kernel.money import VND, Money
 from ledger import pay_back as verbs
 from ledger.rails.pain001 import Party, Version
 from ledger.rules.pay_back import Order, OrderState, Payee
+from service.api.bodies import Body, Instant, files
+from service.api.ledger_documents import MoneyBody
 from service.api.topups import FINANCE, Amount
 from service.audit import Actor
 from service.auth import principal, requires
@@ -85,9 +87,40 @@ class PayBacksWanted(BaseModel):
     state: OrderState | None = None
 
 
+class PayeeBody(Body):
+    """Who is paid, at which account."""
+
+    name: str
+    account: str
+
+
+class PayBackBody(Body):
+    """An order as it stands; `file` is the payment file that took it, `paid_on` the bank's day."""
+
+    order_id: UUID
+    state: OrderState
+    amount: MoneyBody
+    payee: PayeeBody
+    cause: str
+    payment_id: UUID | None
+    asked_by: str
+    asked_at: Instant
+    end_to_end: str
+    file: UUID | None
+    paid_on: date | None
+
+
+class PayBacksBody(Body):
+    """Orders, oldest first, and what is owed and not ordered yet."""
+
+    owed: MoneyBody
+    orders: list[PayBackBody]
+
+
 @blueprint.post("")
 @requires(Role.FINANCE_MAKER)
 @blueprint.input(PayBackAsked, location="json")
+@blueprint.output(PayBackBody, status_code=201)
 def ask_pay_back(json_data: PayBackAsked) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Ask to pay somebody back; books nothing. The same id again is answered with the order as it stands."""
     running = services()
@@ -117,6 +150,7 @@ def ask_pay_back(json_data: PayBackAsked) -> tuple[dict[str, Any], int, dict[str
 @blueprint.get("")
 @requires(*FINANCE)
 @blueprint.input(PayBacksWanted, location="query")
+@blueprint.output(PayBacksBody)
 def list_pay_backs(query_data: PayBacksWanted) -> dict[str, Any]:
     """Return orders, oldest first, and what is owed and not ordered yet."""
     running = services()
@@ -128,6 +162,7 @@ def list_pay_backs(query_data: PayBacksWanted) -> dict[str, Any]:
 
 @blueprint.get("/<uuid:order_id>")
 @requires(*FINANCE)
+@blueprint.output(PayBackBody)
 def get_pay_back(order_id: UUID) -> dict[str, Any]:
     """Return an order as it stands."""
     with services().database.read() as tx:
@@ -136,6 +171,7 @@ def get_pay_back(order_id: UUID) -> dict[str, Any]:
 
 @blueprint.post("/<uuid:order_id>/approve")
 @requires(Role.FINANCE_CHECKER)
+@blueprint.output(PayBackBody)
 def approve_pay_back(order_id: UUID) -> dict[str, Any]:
     """Agree as the second person, never the one who asked. A top-up's money leaves the card here."""
     return _done(lambda tx, by, now: job.approve(tx, order_id, by=by, now=now))
@@ -144,6 +180,7 @@ def approve_pay_back(order_id: UUID) -> dict[str, Any]:
 @blueprint.post("/<uuid:order_id>/reject")
 @requires(Role.FINANCE_MAKER, Role.FINANCE_CHECKER)
 @blueprint.input(PayBackNote, location="json")
+@blueprint.output(PayBackBody)
 def reject_pay_back(order_id: UUID, json_data: PayBackNote) -> dict[str, Any]:
     """Refuse, or withdraw, an order that nobody has approved yet."""
     return _done(lambda tx, by, now: job.reject(tx, order_id, note=json_data.note, by=by, now=now))
@@ -152,6 +189,7 @@ def reject_pay_back(order_id: UUID, json_data: PayBackNote) -> dict[str, Any]:
 @blueprint.post("/<uuid:order_id>/return")
 @requires(Role.FINANCE_MAKER, Role.FINANCE_CHECKER)
 @blueprint.input(PayBackNote, location="json")
+@blueprint.output(PayBackBody)
 def return_pay_back(order_id: UUID, json_data: PayBackNote) -> dict[str, Any]:
     """Note that the bank sent an order's money back: it is owed again."""
     return _done(lambda tx, by, now: job.take_return(tx, order_id, note=json_data.note, by=by, now=now))
@@ -160,6 +198,7 @@ def return_pay_back(order_id: UUID, json_data: PayBackNote) -> dict[str, Any]:
 @blueprint.post("/files")
 @requires(Role.FINANCE_MAKER, Role.FINANCE_CHECKER)
 @blueprint.input(PayBackFile, location="json")
+@blueprint.doc(responses=files("application/xml", empty="Nothing is approved"))
 def send_pay_backs(json_data: PayBackFile) -> Response:
     """Return one pain.001 with every approved order, each in one file, ever; the same id again: the same file.
 

@@ -16,6 +16,8 @@ from kernel.money import Money, currency
 from ledger import payout
 from ledger.payout import Payout
 from ledger.rules.payout import PayoutEvent, UnknownPayoutError
+from service.api import settlement_documents as shown
+from service.api.bodies import files
 from service.auth import principal, require_operator, requires
 from service.jobs import payouts as job
 from service.jobs import statements as job_statements
@@ -23,6 +25,7 @@ from service.services import services
 from service.staff import Role
 
 blueprint: Final = APIBlueprint("payouts", __name__, tag="Settlement", url_prefix="/v1/payouts")
+_EVIDENCE: Final = "application/x-ndjson"
 
 
 class DayAsked(BaseModel):
@@ -71,6 +74,7 @@ class NoteAsked(BaseModel):
 @blueprint.post("")
 @requires(Role.FINANCE_MAKER)
 @blueprint.input(DayAsked, location="json")
+@blueprint.output(shown.PayoutBody)
 def prepare(json_data: DayAsked) -> dict[str, Any]:
     """Plan a settled day's payout in the fewest payments; one that stands is answered as it is."""
     running = services()
@@ -88,6 +92,7 @@ def prepare(json_data: DayAsked) -> dict[str, Any]:
 
 @blueprint.get("/<book_day>")
 @requires(Role.FINANCE_MAKER, Role.FINANCE_CHECKER, Role.AUDITOR)
+@blueprint.output(shown.PayoutBody)
 def get_payout(book_day: str) -> dict[str, Any]:
     """Return the newest payout of a book day (YYYY-MM-DD)."""
     try:
@@ -103,6 +108,7 @@ def get_payout(book_day: str) -> dict[str, Any]:
 
 @blueprint.get("/<book_day>/statements/<operator_id>")
 @requires(Role.FINANCE_MAKER, Role.FINANCE_CHECKER, Role.AUDITOR, Role.PARKING_OPERATOR)
+@blueprint.doc(responses=files(*(kind for kind, _ in job_statements.WRITERS.values()), _EVIDENCE))
 def get_statement(book_day: str, operator_id: str) -> Response:
     """Return an operator's statement of a released book day; `?format=` pdf (default), xlsx, csv or evidence.
 
@@ -123,7 +129,7 @@ def get_statement(book_day: str, operator_id: str) -> Response:
             abort(404, f"{operator_id} has nothing on {day}.")
         operator = OperatorId(operator_id)
         if wanted == "evidence":
-            kind, ending = "application/x-ndjson", "evidence.jsonl"
+            kind, ending = _EVIDENCE, "evidence.jsonl"
             content = b"".join(job_statements.evidence(tx, settled, operator, running.keyring.seal_keys))
         else:
             kind, write = job_statements.WRITERS[wanted]
@@ -137,6 +143,7 @@ def get_statement(book_day: str, operator_id: str) -> Response:
 @blueprint.post("/<uuid:payout_id>/sign")
 @requires(Role.FINANCE_CHECKER)
 @blueprint.input(PayoutSignAsked, location="json")
+@blueprint.output(shown.PayoutBody)
 def sign(payout_id: UUID, json_data: PayoutSignAsked) -> dict[str, Any]:
     """Approve or refuse as the second person, never the one who asked; approving names the total."""
     with services().database.read() as tx:
@@ -147,6 +154,7 @@ def sign(payout_id: UUID, json_data: PayoutSignAsked) -> dict[str, Any]:
 
 @blueprint.post("/<uuid:payout_id>/release")
 @requires(Role.FINANCE_MAKER, Role.FINANCE_CHECKER)
+@blueprint.doc(responses=files("application/xml", empty="Nobody is paid from our account"))
 def release(payout_id: UUID) -> Response:
     """Book an approved payout in the open day and return its pain.001 file; again: the same file.
 
@@ -167,6 +175,7 @@ def release(payout_id: UUID) -> Response:
 @blueprint.post("/<uuid:payout_id>/undo")
 @requires(Role.FINANCE_MAKER)
 @blueprint.input(NoteAsked, location="json")
+@blueprint.output(shown.PayoutBody)
 def ask_undo(payout_id: UUID, json_data: NoteAsked) -> dict[str, Any]:
     """Ask that a released payout be taken back before the bank executes it; a second person signs that too."""
     return _decided(payout_id, PayoutEvent.UNDO_ASKED, json_data.note, None)
@@ -175,6 +184,7 @@ def ask_undo(payout_id: UUID, json_data: NoteAsked) -> dict[str, Any]:
 @blueprint.post("/<uuid:payout_id>/executed")
 @requires(Role.FINANCE_MAKER, Role.FINANCE_CHECKER)
 @blueprint.input(NoteAsked, location="json")
+@blueprint.output(shown.PayoutBody)
 def executed(payout_id: UUID, json_data: NoteAsked) -> dict[str, Any]:
     """Write down that the bank has executed it: from here on it cannot be taken back."""
     return _decided(payout_id, PayoutEvent.EXECUTED, json_data.note, None)

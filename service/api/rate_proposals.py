@@ -13,6 +13,7 @@ from parking import propose_rates
 from parking.propose_rates import Proposal, Worked
 from parking.rules.proposal import ProposalState, Word
 from service.api.apds_words import note
+from service.api.bodies import Body, Instant
 from service.api.parking import actor_text
 from service.auth import require_operator, requires, scope
 from service.services import services
@@ -41,9 +42,40 @@ class Answer(BaseModel):
     note: str = Field("", max_length=500)
 
 
+class ProposalBody(Body):
+    """A proposal; who ended it, once somebody did. While it is open and asked for alone: the rows of rate files that it
+    takes away and adds, or why it cannot be approved.
+    """
+
+    proposal_id: UUID
+    state: ProposalState
+    action: str
+    kind: str
+    element_id: str
+    version_read: int
+    effective_at: Instant | None
+    operators: list[str]
+    proposed_by: str
+    proposed_at: Instant
+    ended_by: str | None = None
+    ended_at: Instant | None = None
+    note: str | None = None
+    rates_version: str | None = None
+    rows_gone: list[dict[str, Any]] | None = None
+    rows_come: list[dict[str, Any]] | None = None
+    cannot_be_approved: str | None = None
+
+
+class ProposalsBody(Body):
+    """The newest first."""
+
+    proposals: list[ProposalBody]
+
+
 @blueprint.get("")
 @requires(*READERS)
 @blueprint.input(ProposalFilter, location="query", arg_name="asked")
+@blueprint.output(ProposalsBody)
 def list_proposals(asked: ProposalFilter) -> dict[str, Any]:
     """Return what was proposed about the caller's places, the newest first (200 at most), and what became of it."""
     with services().database.read() as tx:
@@ -53,6 +85,7 @@ def list_proposals(asked: ProposalFilter) -> dict[str, Any]:
 
 @blueprint.get("/<uuid:proposal_id>")
 @requires(*READERS)
+@blueprint.output(ProposalBody)
 def get_proposal(proposal_id: UUID) -> dict[str, Any]:
     """Return a proposal; while it is open, with the rows of rate files that it takes away and adds."""
     running = services()
@@ -70,6 +103,7 @@ def get_proposal(proposal_id: UUID) -> dict[str, Any]:
 
 @blueprint.post("/<uuid:proposal_id>/approve")
 @requires(Role.FINANCE_CHECKER)
+@blueprint.output(ProposalBody)
 def approve_proposal(proposal_id: UUID) -> dict[str, Any]:
     """Publish what another person proposed: from its `effective_at` on, or now."""
     return _say(proposal_id, Word.APPROVE, "")
@@ -78,6 +112,7 @@ def approve_proposal(proposal_id: UUID) -> dict[str, Any]:
 @blueprint.post("/<uuid:proposal_id>/refuse")
 @requires(Role.FINANCE_CHECKER)
 @blueprint.input(Answer, location="json")
+@blueprint.output(ProposalBody)
 def refuse_proposal(proposal_id: UUID, json_data: Answer) -> dict[str, Any]:
     """Refuse what another person proposed."""
     return _say(proposal_id, Word.REFUSE, json_data.note)
@@ -86,6 +121,7 @@ def refuse_proposal(proposal_id: UUID, json_data: Answer) -> dict[str, Any]:
 @blueprint.post("/<uuid:proposal_id>/withdraw")
 @requires(*PROPOSERS)
 @blueprint.input(Answer, location="json")
+@blueprint.output(ProposalBody)
 def withdraw_proposal(proposal_id: UUID, json_data: Answer) -> dict[str, Any]:
     """Withdraw one's own proposal."""
     return _say(proposal_id, Word.WITHDRAW, json_data.note)

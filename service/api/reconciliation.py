@@ -13,6 +13,8 @@ from ledger import recon_queue
 from ledger.rules.reconcile import Resolution, Why
 from ledger.take_bank_file import Taken
 from service import audit
+from service.api import reconciliation_documents as shown
+from service.api.bodies import CountBody
 from service.auth import principal, requires
 from service.jobs import reconcile as jobs
 from service.problems import request_id
@@ -74,6 +76,7 @@ class Undone(BaseModel):
 
 @blueprint.post("/v1/bank-files")
 @requires(*WORKERS)
+@blueprint.output(shown.BankFileBody, status_code=201)
 def take_bank_file() -> tuple[dict[str, Any], int]:
     """Take a statement or a provider's settlement file in: the raw bytes as the body, `?name=` and `?provider=`.
 
@@ -113,6 +116,7 @@ def _taken(taken: Taken) -> dict[str, Any]:
 
 @blueprint.get("/v1/reconciliation")
 @requires(*READERS)
+@blueprint.output(shown.FiguresBody)
 def get_figures() -> dict[str, Any]:
     """Return where reconciliation stands (docs/reconciliation.md)."""
     return figures_document(jobs.figures(services().database))
@@ -120,6 +124,7 @@ def get_figures() -> dict[str, Any]:
 
 @blueprint.get("/v1/reconciliation/exceptions")
 @requires(*READERS)
+@blueprint.output(shown.ExceptionsBody)
 def list_exceptions() -> dict[str, Any]:
     """Return up to a thousand open exceptions, oldest first; `?reason=` limits them to one."""
     running = services()
@@ -132,6 +137,7 @@ def list_exceptions() -> dict[str, Any]:
 
 @blueprint.get("/v1/reconciliation/movements/<uuid:item_id>/matches")
 @requires(*READERS)
+@blueprint.output(shown.MatchesBody)
 def list_matches(item_id: UUID) -> dict[str, Any]:
     """Return a movement's matches, in force or taken apart, newest first, with what people did with them."""
     with services().database.read() as tx:
@@ -142,6 +148,7 @@ def list_matches(item_id: UUID) -> dict[str, Any]:
 @blueprint.post("/v1/reconciliation/assign")
 @requires(*WORKERS)
 @blueprint.input(Assigned, location="json")
+@blueprint.output(CountBody)
 def assign(json_data: Assigned) -> dict[str, Any]:
     """Give exceptions an owner; all or none."""
     with services().database.begin() as tx:
@@ -153,6 +160,7 @@ def assign(json_data: Assigned) -> dict[str, Any]:
 @blueprint.post("/v1/reconciliation/propose")
 @requires(*WORKERS)
 @blueprint.input(Proposed, location="json")
+@blueprint.output(CountBody)
 def propose(json_data: Proposed) -> dict[str, Any]:
     """Propose to write exceptions off or to move them to suspense. Books nothing."""
     with services().database.begin() as tx:
@@ -171,6 +179,7 @@ def propose(json_data: Proposed) -> dict[str, Any]:
 @blueprint.post("/v1/reconciliation/approve")
 @requires(*WORKERS)
 @blueprint.input(Approved, location="json")
+@blueprint.output(shown.ApprovedBody)
 def approve(json_data: Approved) -> dict[str, Any]:
     """End exceptions as another person proposed, and book it; 403 for the same person."""
     with services().database.begin() as tx:
@@ -184,6 +193,7 @@ def approve(json_data: Approved) -> dict[str, Any]:
 @blueprint.post("/v1/reconciliation/matches")
 @requires(*WORKERS)
 @blueprint.input(HandMatch, location="json")
+@blueprint.output(CountBody)
 def match(json_data: HandMatch) -> dict[str, Any]:
     """Match movements by hand; the same `match_id` again changes nothing."""
     with services().database.begin() as tx:
@@ -202,6 +212,7 @@ def match(json_data: HandMatch) -> dict[str, Any]:
 @blueprint.post("/v1/reconciliation/matches/<uuid:match_id>/undo")
 @requires(*WORKERS)
 @blueprint.input(Undone, location="json")
+@blueprint.output(CountBody)
 def undo(match_id: UUID, json_data: Undone) -> dict[str, Any]:
     """Take a match apart; the next run takes its booking back."""
     with services().database.begin() as tx:

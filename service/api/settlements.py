@@ -10,6 +10,7 @@ from apiflask import APIBlueprint, abort
 from fare import earn
 from ledger import settle
 from ledger.rules.settlement import AMOUNTS, Settled
+from service.api import settlement_documents as shown
 from service.auth import requires, scope
 from service.reconcile_words import coverage_document
 from service.services import services
@@ -20,6 +21,7 @@ blueprint: Final = APIBlueprint("settlements", __name__, tag="Settlement", url_p
 
 @blueprint.get("/<book_day>")
 @requires(Role.FINANCE_MAKER, Role.FINANCE_CHECKER, Role.AUDITOR, Role.PARKING_OPERATOR)
+@blueprint.output(shown.SettlementBody)
 def get_settlement(book_day: str) -> dict[str, Any]:
     """Return a settled book day (YYYY-MM-DD): settlements, lines, adjustments of earlier days and claims per operator,
     and the coverage of stored value.
@@ -62,6 +64,7 @@ def get_settlement(book_day: str) -> dict[str, Any]:
 
 @blueprint.get("/<book_day>/steps")
 @requires(Role.FINANCE_MAKER, Role.FINANCE_CHECKER, Role.AUDITOR)
+@blueprint.output(shown.SettleStepsBody)
 def list_steps(book_day: str) -> dict[str, Any]:
     """Return what settling a book day has done so far, in order; empty before it began."""
     try:

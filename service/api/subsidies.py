@@ -17,6 +17,8 @@ from ledger import subsidy
 from ledger.rules.book_day import ZONE
 from ledger.rules.subsidy import Subsidy, SubsidyEvent
 from service import funder_statement
+from service.api import settlement_documents as shown
+from service.api.bodies import files
 from service.auth import principal, requires
 from service.jobs import subsidies as job
 from service.services import services
@@ -64,6 +66,7 @@ class SubsidySignAsked(BaseModel):
 @blueprint.post("")
 @requires(Role.FINANCE_MAKER)
 @blueprint.input(SubsidyAsked, location="json")
+@blueprint.output(shown.SubsidyBody)
 def prepare_subsidy(json_data: SubsidyAsked) -> dict[str, Any]:
     """Put a funder's open claims into a statement; the same id again is answered as the first time."""
     running = services()
@@ -83,6 +86,7 @@ def prepare_subsidy(json_data: SubsidyAsked) -> dict[str, Any]:
 
 @blueprint.get("")
 @requires(*_READERS)
+@blueprint.output(shown.SubsidiesBody)
 def list_statements() -> dict[str, Any]:
     """Return the newest 200 statements, and what funders owe and were not asked for yet."""
     running = services()
@@ -100,6 +104,7 @@ def list_statements() -> dict[str, Any]:
 
 @blueprint.get("/<uuid:subsidy_id>")
 @requires(*_READERS)
+@blueprint.output(shown.SubsidyBody)
 def get_subsidy(subsidy_id: UUID) -> dict[str, Any]:
     """Return a statement with its claims and steps."""
     with services().database.read() as tx:
@@ -108,6 +113,7 @@ def get_subsidy(subsidy_id: UUID) -> dict[str, Any]:
 
 @blueprint.get("/<uuid:subsidy_id>/statement")
 @requires(*_READERS)
+@blueprint.doc(responses=files("application/pdf", "text/csv"))
 def get_funder_statement(subsidy_id: UUID) -> Response:
     """Return a statement for its funder; `?format=` pdf (default) or csv."""
     wanted = request.args.get("format", "pdf")
@@ -128,6 +134,7 @@ def get_funder_statement(subsidy_id: UUID) -> Response:
 @blueprint.post("/<uuid:subsidy_id>/sign")
 @requires(Role.FINANCE_CHECKER)
 @blueprint.input(SubsidySignAsked, location="json")
+@blueprint.output(shown.SubsidyBody)
 def sign_subsidy(subsidy_id: UUID, json_data: SubsidySignAsked) -> dict[str, Any]:
     """Approve, refuse or withdraw as the second person, never the maker; approving names the total."""
     running = services()

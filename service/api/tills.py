@@ -18,6 +18,7 @@ from ledger import cash_office
 from ledger import till as verbs
 from ledger.rules.till import Till, TillKind, TillShift
 from service import cards_cache
+from service.api import till_documents as shown
 from service.api.parking_shifts import CashAmount, Name
 from service.api.topups import FINANCE, Amount
 from service.audit import Actor
@@ -98,6 +99,7 @@ class CashCarried(BaseModel):
 @blueprint.post("/tills")
 @requires(Role.FINANCE_MAKER)
 @blueprint.input(TillAdded, location="json")
+@blueprint.output(shown.TillBody)
 def add_till(json_data: TillAdded) -> dict[str, Any]:
     """Add a till; the same again changes nothing."""
     made = Till(json_data.till, json_data.kind, _money(json_data.most))
@@ -107,6 +109,7 @@ def add_till(json_data: TillAdded) -> dict[str, Any]:
 
 @blueprint.get("/tills")
 @requires(*FINANCE, Role.AGENT)
+@blueprint.output(shown.TillsBody)
 def list_tills() -> dict[str, Any]:
     """Return every till, what should lie in it, its newest shift, and what should lie in the cash office."""
     running = services()
@@ -126,6 +129,7 @@ def list_tills() -> dict[str, Any]:
 @blueprint.post("/tills/<till>/shifts")
 @requires(Role.AGENT)
 @blueprint.input(TillShiftOpened, location="json")
+@blueprint.output(shown.TillShiftBody)
 def open_till_shift(till: str, json_data: TillShiftOpened) -> dict[str, Any]:
     """Open a shift with a float out of the cash office; the same id again is answered with the shift as it stands."""
     return _told(
@@ -144,6 +148,7 @@ def open_till_shift(till: str, json_data: TillShiftOpened) -> dict[str, Any]:
 @blueprint.post("/tills/<till>/topups")
 @requires(Role.AGENT)
 @blueprint.input(CashTopup, location="json")
+@blueprint.output(shown.CashToppedUpBody, status_code=201)
 def top_up_for_cash(till: str, json_data: CashTopup) -> Answer:
     """Load a card for cash, what it owes first; the same id again changes nothing."""
     running, by = services(), principal().actor
@@ -175,6 +180,7 @@ def top_up_for_cash(till: str, json_data: CashTopup) -> Answer:
 @blueprint.post("/tills/<till>/remittances")
 @requires(Role.AGENT)
 @blueprint.input(TillCash, location="json")
+@blueprint.output(shown.TillShiftBody)
 def remit_cash(till: str, json_data: TillCash) -> dict[str, Any]:
     """Hand cash in to the office during a shift; the same id again changes nothing."""
     cash = _money(json_data.amount)
@@ -186,6 +192,7 @@ def remit_cash(till: str, json_data: TillCash) -> dict[str, Any]:
 @blueprint.post("/tills/<till>/counts")
 @requires(Role.AGENT)
 @blueprint.input(TillCash, location="json")
+@blueprint.output(shown.TillShiftBody)
 def count_till(till: str, json_data: TillCash) -> dict[str, Any]:
     """Count what lies in the till: it takes no cash until another person closes the shift."""
     cash = _money(json_data.amount)
@@ -197,6 +204,7 @@ def count_till(till: str, json_data: TillCash) -> dict[str, Any]:
 @blueprint.post("/tills/<till>/close")
 @requires(Role.AGENT, Role.FINANCE_MAKER, Role.FINANCE_CHECKER)
 @blueprint.input(TillClosed, location="json")
+@blueprint.output(shown.TillShiftBody)
 def close_till_shift(till: str, json_data: TillClosed) -> dict[str, Any]:
     """Close a shift that another person counted: the cash goes to the office."""
     return _told(lambda tx, by, now: job.close(tx, json_data.event_id, till=till, by=by, now=now))
@@ -205,6 +213,7 @@ def close_till_shift(till: str, json_data: TillClosed) -> dict[str, Any]:
 @blueprint.post("/cash-office/made-good")
 @requires(Role.FINANCE_MAKER)
 @blueprint.input(MadeGood, location="json")
+@blueprint.output(shown.MadeGoodBody)
 def make_good(json_data: MadeGood) -> dict[str, Any]:
     """Take from an agent what counts lacked; return what still lacks."""
     left = _run(
@@ -218,6 +227,7 @@ def make_good(json_data: MadeGood) -> dict[str, Any]:
 @blueprint.post("/cash-office/deposits")
 @requires(Role.FINANCE_MAKER)
 @blueprint.input(CashCarried, location="json")
+@blueprint.output(shown.CarriedBody)
 def carry_cash(json_data: CashCarried) -> dict[str, Any]:
     """Note cash that was carried to the bank, or drawn; reconciliation books it from the statement with the slip."""
     cash = _money(json_data.amount)

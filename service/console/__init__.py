@@ -5,6 +5,7 @@ from typing import Final
 from apiflask import APIBlueprint
 
 from service.console.devices import blueprint as devices
+from service.console.funders import blueprint as funders
 from service.console.pages import blueprint as pages
 
-BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (pages, devices)
+BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (pages, devices, funders)

@@ -13,6 +13,7 @@ from service.errors import NotAuthenticatedError
 from service.staff import Role
 
 DEVICE_READERS: Final = frozenset({Role.ADMINISTRATOR, Role.AUDITOR, Role.INSPECTOR, Role.PARKING_OPERATOR})
+FUNDER_READERS: Final = frozenset({Role.FINANCE_MAKER, Role.FINANCE_CHECKER, Role.AUDITOR})
 _DOOR: Final = "console.sign_in_form"
 
 
@@ -36,6 +37,7 @@ def _words() -> dict[str, object]:
         "csrf_token": generate_csrf,
         "shown": shown,
         "device_readers": DEVICE_READERS,
+        "funder_readers": FUNDER_READERS,
     }
 
 

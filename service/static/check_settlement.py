@@ -136,12 +136,7 @@ def main(path, trusted=""):
     (total,), moves = rows["settlement"], moves_of(rows, sealed)
     lines, claims = lines_of(rows, total, moves)
     whole = {name: sum(sums[name] for sums in lines.values()) for name in SUMS}
-    named = (
-        ("pass_revenue", "fare.pass_earned", 1),
-        ("shared", "settle.share", 1),
-        ("fees", "settle.fee", -1),
-    )
-    for name, kind, sign in named:
+    for kind, (name, sign) in KINDS.items():
         require(sign * sum(moves.pop(kind, Counter()).values()) == whole[name], f"what is booked as {name}")
     cash = sum(-left.pop("operator_cash", 0) for left in moves.values())
     require(not any(any(left.values()) for left in moves.values()), "a ledger line that nothing explains")

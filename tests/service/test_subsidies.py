@@ -1,6 +1,5 @@
 """What funders owe: asked for once, by two people, received from the bank's statement, passed on in the next payout."""
 
-import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
@@ -11,7 +10,6 @@ from sqlalchemy import event
 from demo.bank_statements import camt
 from kernel.ids import OperatorId
 from kernel.money import VND, Money
-from kernel.wire.cardinfo import Concession
 from ledger import prove, subsidy
 from ledger.rules import chart
 from ledger.rules.settlement import Claim
@@ -33,9 +31,8 @@ from service.services import EXTENSION
 from service.staff import Role
 from tests.ledger.reconcile.conftest import House
 from tests.ledger.topup.conftest import Desk
-from tests.played import DAY, ride_a_day, sign_terms
+from tests.played import DAY, play_a_funded_day
 from tests.service.sellers import Shop, problem
-from tests.simulation import World
 
 THROUGH = DAY.isoformat()
 STATEMENT = Subsidy(
@@ -91,19 +88,8 @@ def test_a_statement_asks_for_something(minors, total):
 @pytest.fixture
 def shop(app, client, keyring, now) -> Shop:
     """A settled day: two fares of 10,000, and a senior's that the city owes transerco."""
-    ride_a_day(app, keyring, now)
-    services = app.extensions[EXTENSION]
-    with services.database.begin() as tx:
-        city = World(tx, keyring, now)
-        reader, senior = city.reader("second"), city.card(9, concession=Concession.FREE_SENIOR)
-        version = services.shelf.books(tx).newest
-    reader.facts = {"tariff_version": version, "route_id": "26"}
-    reader.tap(senior)
-    body = json.dumps(reader.upload().to_json())
-    assert client.post("/v1/taps", data=body, content_type="application/json").status_code == 200
-    sign_terms(app, "transerco", now)
-    list(settle_day(services.database, DAY, signer=keyring.bundle_key, now=services.clock.now))
-    return Shop(services, client)
+    play_a_funded_day(app, keyring, now)
+    return Shop(app.extensions[EXTENSION], client)
 
 
 def ask(client, maker, subsidy_id: UUID | None = None, **changed):
