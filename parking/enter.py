@@ -27,6 +27,7 @@ from parking.sessions import (
     book_at,
     find_session,
     is_again,
+    lock_entry,
     lock_parker,
     lock_session,
     tell,
@@ -119,12 +120,12 @@ def enter(tx: Connection, entering: Entering, *, actor: str, now: datetime, seen
             left_at=now.astimezone(place.zone).isoformat(),
             reason=f"an entry is told within {LATE.days} days",
         )
+    lock_entry(tx, place.place_id, entering.subject)
     reserved = store.find_reserved(tx, place.place_id, entering.subject, at=entering.at)
     account, guest = account_of(entering.account, entering.event_id, reserved)
     lock_parker(tx, account, guest=guest, now=now)
     if is_again(tx, account, event):  # another call told it while this one waited for the lock
         return find_told(tx, account, event, now=now)
-    store.lock_place(tx, place.place_id)
     parked = keys.find_running(tx, place.place_id, entering.subject)
     if parked is not None and not seen:
         raise AlreadyParkedError(place_id=place.place_id, session_id=str(parked))

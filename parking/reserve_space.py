@@ -22,6 +22,7 @@ from parking.sessions import (
     bill,
     book_at,
     is_again,
+    lock_entry,
     lock_parker,
     lock_session,
     tell,
@@ -82,11 +83,11 @@ def reserve(tx: Connection, asked: Reserving, *, actor: str, now: datetime) -> S
             left_at=asked.held_until.astimezone(place.zone).isoformat(),
             reason="a space is held for a day at most, from now on",
         )
+    lock_entry(tx, place.place_id, asked.subject)
     account, guest = account_of(asked.account, asked.event_id)
     lock_parker(tx, account, guest=guest, now=now)
     if is_again(tx, account, event):
         return find_told(tx, account, event, now=now)
-    store.lock_place(tx, place.place_id)
     held = store.find_reserved(tx, place.place_id, asked.subject, at=now)
     if held is not None:
         raise AlreadyReservedError(place_id=place.place_id, session_id=str(held.stay_id))

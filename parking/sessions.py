@@ -28,7 +28,7 @@ from parking.rules.session import EventKind, State, take_step
 from parking.rules.stay import Stay, StayEvent, as_if_left
 from parking.store import events as event_store
 from parking.store import stays as store
-from parking.store.keys import find_key
+from parking.store.keys import lock_key, lock_subject
 from parking.store.stays import StayRow
 
 AHEAD: Final = timedelta(minutes=5)  # clocks of an operator's own gates may run this far before ours
@@ -127,12 +127,18 @@ def _leaving(
 
 
 def lock_session(tx: Connection, session_id: UUID) -> StayRow:
-    """Return a session as it stands once its account is locked; UnknownSessionError."""
-    key = find_key(tx, session_id)
+    """Return a session as it stands once its plate (or ticket, or card) and account are locked; UnknownSessionError."""
+    key = lock_key(tx, session_id)
     if key is None:
         raise UnknownSessionError(session_id=str(session_id))
     lock_accounts(tx, [key.fare_account_id])
     return store.get_stay(tx, key)
+
+
+def lock_entry(tx: Connection, place_id: str, subject: UUID) -> None:
+    """Lock a place and who comes to it: before any account."""
+    store.lock_place(tx, place_id)
+    lock_subject(tx, subject)
 
 
 def lock_parker(tx: Connection, account: FareAccountId, *, guest: bool, now: datetime) -> None:

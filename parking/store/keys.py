@@ -18,6 +18,7 @@ from ledger.store.arrays import teach, uuids
 from ledger.store.connection import driver
 
 _STAYS: Final = "SELECT fare_account_id, stay_day, stay_id FROM parking_stay_key"
+_LOCK_SUBJECT: Final = "pg_advisory_xact_lock(hashtextextended('parking-subject:' || {}, 0))"
 
 
 class StayKey(NamedTuple):
@@ -43,6 +44,27 @@ def find_key(tx: Connection, stay_id: UUID) -> StayKey | None:
         {"id": stay_id},
     ).first()
     return StayKey(*row) if row else None
+
+
+def lock_key(tx: Connection, stay_id: UUID) -> StayKey | None:
+    """Return as `find_key`, once this transaction alone has the stay's plate, ticket or card: see `lock_subject`."""
+    row = tx.execute(
+        text(
+            f"SELECT key.*, {_LOCK_SUBJECT.format('subject')} FROM (SELECT fare_account_id, stay_day, stay_id, subject"
+            " FROM parking_stay_key WHERE stay_id = :id) AS key"
+        ),
+        {"id": stay_id},
+    ).first()
+    return StayKey(*row[:3]) if row else None
+
+
+def lock_subject(tx: Connection, subject: UUID) -> None:
+    """Make changes of the stays of one plate, ticket or card wait for each other.
+
+    Each stay of a guest has an account of its own, and a change of one may change others of the same plate. Who has
+    the plate locks their accounts in any order; take it after the place and before any account.
+    """
+    tx.execute(text(f"SELECT {_LOCK_SUBJECT.format('CAST(:subject AS uuid)')}"), {"subject": subject})
 
 
 def earliest_first_at(

@@ -1,0 +1,94 @@
+"""Two calls about one plate, or one card: one waits for the other, never both."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from access.issue import open_guest
+from kernel.ids import FareAccountId
+from parking.enter import Entering, enter
+from parking.reserve_space import Reserving, reserve
+from parking.sessions import find_session, lock_session
+from parking.store import stays as store
+from service.database import Database
+from tests.parking.test_carry import Driver
+
+
+@pytest.fixture
+def opened(database):
+    found = Database(database.url, pool_size=3)
+    yield found
+    found.dispose()
+
+
+@pytest.fixture
+def driver(opened, now):
+    """A plate that is paid at A from 10:00 to 12:00, where paid time goes along."""
+    with opened.begin() as tx:
+        return Driver(tx, now, "transfer")
+
+
+def come(opened, driver, place, minutes, plate, account=None):
+    asked = Entering(
+        event_id=uuid4(),
+        place_id=place,
+        vehicle_class="car",
+        subject=plate,
+        at=driver.at(minutes),
+        account=account,
+    )
+    with opened.begin() as tx:
+        return enter(tx, asked, actor="t", now=driver.at(minutes)).row
+
+
+def wait_until_one_waits(opened):
+    """Return once a transaction waits for what another one holds."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        with opened.begin() as tx:
+            if tx.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar():
+                return
+        time.sleep(0.005)
+    raise AssertionError("nobody waits")
+
+
+def test_one_place_is_left_while_the_reserved_next_one_is_come_to(opened, driver):
+    """To leave A bills the reservation that its paid time covers; to come to B ends what runs at A."""
+    with opened.begin() as tx:
+        asked = Reserving(
+            event_id=uuid4(),
+            place_id="b",
+            vehicle_class="car",
+            subject=driver.plate,
+            held_until=driver.at(120),
+        )
+        reserved = reserve(tx, asked, actor="t", now=driver.at(10)).row.stay_id
+    with ThreadPoolExecutor(1) as pool:
+        with opened.begin() as driver.tx:
+            lock_session(driver.tx, driver.first)
+            coming = pool.submit(come, opened, driver, "b", 70, driver.plate)
+            wait_until_one_waits(opened)
+            driver.leave(driver.first, 60)
+        assert coming.result().stay_id == reserved
+    with opened.begin() as tx:
+        first = find_session(tx, driver.first, now=driver.at(80)).row
+    assert (first.state, first.left_at) == ("left", driver.at(60))
+
+
+def test_a_camera_sees_a_rider_leave_who_parks_another_car_there(opened, driver):
+    """A camera has the place before the stay that it ends; so has whoever comes in."""
+    rider = FareAccountId(uuid4())
+    with opened.begin() as tx:
+        open_guest(tx, rider, driver.ten - timedelta(days=1))
+    parked = come(opened, driver, "b", 5, uuid4(), rider)
+    with ThreadPoolExecutor(1) as pool:
+        with opened.begin() as tx:
+            store.lock_place(tx, "b")
+            coming = pool.submit(come, opened, driver, "b", 70, uuid4(), rider)
+            wait_until_one_waits(opened)
+            assert lock_session(tx, parked.stay_id).running
+        assert coming.result().running
