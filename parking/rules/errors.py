@@ -51,9 +51,18 @@ class UncoveredTimeError(DomainError):
 
 
 class ImpossibleTimesError(DomainError):
-    """A stay that ends before it begins, or is longer than a rate may price."""
+    """A stay that ends before it begins, lies in the future, or is longer than a rate may price.
 
-    detail = "A stay from {entered_at} to {left_at} cannot be priced: {reason}."
+    Who has only entered, or only left, gives one of the two instants.
+    """
+
+    detail = "A stay {told} is impossible: {reason}."
+
+    def __init__(self, *, entered_at: str | None, left_at: str | None, reason: str) -> None:
+        ends = (("from", entered_at), ("to" if entered_at else "until", left_at))
+        told = " ".join(f"{word} {at}" for word, at in ends if at is not None)
+        super().__init__(entered_at=entered_at, left_at=left_at, reason=reason, told=told)
+        del self.fields["told"]  # the two instants say it
 
 
 class PlateInvalidError(DomainError):
