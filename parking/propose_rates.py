@@ -20,7 +20,7 @@ from kernel.errors import DomainError
 from kernel.exact_json import exact_json
 from kernel.ids import OperatorId, uuid8
 from parking.apds import encode
-from parking.apds.amend import amend, difference
+from parking.apds.amend import amend, check_not_needed, difference
 from parking.apds.decode import AttributesNotKeptError, merged, rows_of, unkept
 from parking.apds.editions import Edition, ElementKind, contents
 from parking.apds.shapes import Json
@@ -128,7 +128,7 @@ def work_out(tx: Connection, asked: Asked, *, now: datetime, allow: Allow = _let
 
     `allow` is asked whether the caller may touch places of these operators, and refuses by raising.
     UnknownElementError, ElementExistsError, StaleVersionError, ElementInvalidError, AttributesNotKeptError,
-    LaterRowsError, PlannedRatesError, BackdatedRatesError, RateFilesInvalidError.
+    ElementNeededError, LaterRowsError, PlannedRatesError, BackdatedRatesError, RateFilesInvalidError.
     """
     rates = Rates(tx)
     published = rates.published()
@@ -144,7 +144,10 @@ def work_out(tx: Connection, asked: Asked, *, now: datetime, allow: Allow = _let
     allow(_operators(base.book, asked))
     standing = _standing(base, asked)
     rows = {} if asked.action is Action.DELETE else rows_of(asked.kind, merged(standing, asked.attributes))
-    files = amend(rates.files(newest), asked.kind, asked.element_id, rows, on=base.on)
+    before = rates.files(newest)
+    if not rows:
+        check_not_needed(before, asked.kind, asked.element_id)
+    files = amend(before, asked.kind, asked.element_id, rows, on=base.on)
     after = replace(base, book=load_rates(files), contents=contents(files))
     if rows:
         lost = unkept(asked.attributes, _encoded(after, asked))

@@ -272,6 +272,7 @@ TABLE: Final[dict[str, Row]] = {
     "quote-id-reused": Row(409, "Quote request id reused"),
     "stale-version": Row(409, "Version stale"),
     "element-exists": Row(409, "Element exists"),
+    "element-needed": Row(409, "Element needed"),
     "element-invalid": Row(422, "Attribute invalid"),
     "attributes-not-kept": Row(422, "Attributes not kept"),
     "casual-right": Row(409, "Changed with its place"),

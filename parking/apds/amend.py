@@ -11,9 +11,18 @@ from typing import Final
 from kernel.errors import DomainError
 from parking.apds.editions import FILES_OF, Cells, Content, ElementKind, Rows
 from parking.apds.shapes import Json
+from parking.rules.rate_checks import FOREIGN
 from parking.rules.rows import DATED
 
 _NOTHING: Final[Content] = frozenset()
+# How a row that names an element is called itself, and the column that says which it is.
+_CALLED: Final = {
+    "gates.csv": ("gate", "gate_id"),
+    "places.csv": ("place", "place_id"),
+    "rate_assignments.csv": ("place", "place_id"),
+    "right_specifications.csv": ("product", "spec_id"),
+}
+_SHOWN: Final = 10
 
 
 class LaterRowsError(DomainError):
@@ -22,38 +31,77 @@ class LaterRowsError(DomainError):
     detail = "{file} holds a row of {id} that begins on {begins}, later than this change: publish rate files instead."
 
 
+class ElementNeededError(DomainError):
+    """Others name this element: gates stand at a place, a product is sold by a rate table."""
+
+    detail = "{id} cannot be taken away: it is named by {needed_by}. {first}"
+
+
+def check_not_needed(files: Mapping[str, bytes], kind: ElementKind, element_id: str) -> None:
+    """Refuse with ElementNeededError to take an element away that rows about others name."""
+    own = FILES_OF[kind]
+    main = next(iter(own.items()))
+    found: dict[str, dict[str, None]] = {}
+    for name, column, *target in FOREIGN:
+        if tuple(target) == main and own.get(name) != column:
+            word, called = _CALLED[name]
+            named = [row[called] for row in _read(files.get(name, b""))[1] if row.get(column) == element_id]
+            found.setdefault(word, {}).update(dict.fromkeys(named))
+    needed = {word: list(ids) for word, ids in found.items() if ids}
+    if needed:
+        raise ElementNeededError(
+            id=element_id,
+            needed_by=" and ".join(_listed(word, ids) for word, ids in needed.items()),
+            first="First publish rate files in which these gates stand elsewhere or are gone."
+            if "gate" in needed
+            else "First propose to change or take away these.",
+        )
+
+
+def _listed(word: str, ids: list[str]) -> str:
+    more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
+    return f"{word}{'s' if len(ids) > 1 else ''} {', '.join(ids[:_SHOWN])}{more}"
+
+
 def amend(
     files: Mapping[str, bytes], kind: ElementKind, element_id: str, rows: Rows, *, on: date
 ) -> dict[str, bytes]:
     """Return the files with an element said by `rows` from a date on; no rows take it away. LaterRowsError.
 
-    Rows that ended before the date stay. A place's own row keeps its dates: a place is what its one row says.
+    Rows that ended before the date stay with an element that stays. A place's own row keeps its dates: a place is
+    what its one row says.
     """
     found = dict(files)
     for name, column in FILES_OF[kind].items():
         new = [{column: element_id, **row} for row in rows.get(name, ())]
         if name in files or new:
-            found[name] = _amended(files.get(name, b""), name, column, element_id, new, on)
+            before = files.get(name, b"")
+            found[name] = _amended(before, name, column, element_id, new, on, stays=bool(rows))
     return found
 
 
+def _read(body: bytes) -> tuple[list[str], list[dict[str, str]]]:
+    reader = csv.DictReader(StringIO(body.decode("utf-8-sig"), newline=""))
+    rows = [{key.strip(): (value or "").strip() for key, value in row.items()} for row in reader]
+    return [each.strip() for each in reader.fieldnames or ()], rows
+
+
 def _amended(
-    before: bytes, name: str, column: str, element_id: str, new: list[dict[str, str]], on: date
+    before: bytes, name: str, column: str, element_id: str, new: list[dict[str, str]], on: date, *, stays: bool
 ) -> bytes:
-    reader = csv.DictReader(StringIO(before.decode("utf-8-sig"), newline=""))
-    header = [each.strip() for each in reader.fieldnames or (column,)]
+    header, rows = _read(before)
+    header = header or [column]
     kept: list[Cells] = []
     at = None
     dates = {"valid_from": on.isoformat()}
-    for row in reader:
-        cells = {key.strip(): (value or "").strip() for key, value in row.items()}
+    for cells in rows:
         if cells[column] != element_id:
             kept.append(cells)
         elif name == "places.csv":
             at, dates = len(kept), {each: cells.get(each, "") for each in DATED[:2]}
         elif cells.get("valid_from", "") > on.isoformat():
             raise LaterRowsError(file=name, id=element_id, begins=cells["valid_from"])
-        elif cells.get("valid_to") and cells["valid_to"] < on.isoformat():
+        elif stays and cells.get("valid_to") and cells["valid_to"] < on.isoformat():
             kept.append(cells)
         else:
             at = len(kept) if at is None else at

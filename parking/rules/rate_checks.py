@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, time
 from itertools import combinations, pairwise
+from typing import Final
 
 from parking.rules.edges import (
     AtEdge,
@@ -21,7 +22,8 @@ from parking.rules.edges import (
 from parking.rules.rate import DailyWindow, RateLineCollection, RateTable
 from parking.rules.rows import Row
 
-_FOREIGN = (
+# (file, column) names rows of (file, column).
+FOREIGN: Final = (
     ("rate_line_collections.csv", "table_id", "rate_tables.csv", "table_id"),
     ("rate_lines.csv", "table_id", "rate_tables.csv", "table_id"),
     ("rate_caps.csv", "table_id", "rate_tables.csv", "table_id"),
@@ -42,7 +44,7 @@ _UNIQUE = (("places.csv", "place_id"), ("gates.csv", "gate_id"), ("vehicle_class
 
 def check_references(rows: Mapping[str, Sequence[Row]]) -> None:
     """Note each id that its file does not define, stands twice, or makes a place its own ancestor."""
-    for file, name, target, key in _FOREIGN:
+    for file, name, target, key in FOREIGN:
         known = {row.text(key) for row in rows[target]}
         for row in rows[file]:
             if row.text(name) and row.text(name) not in known:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parking.apds import encode
-from parking.apds.amend import LaterRowsError, amend, difference
+from parking.apds.amend import ElementNeededError, LaterRowsError, amend, check_not_needed, difference
 from parking.apds.decode import ElementInvalidError, merged, rows_of, unkept
 from parking.apds.editions import ElementKind, contents, editions
 from parking.elements import Elements
@@ -189,6 +189,48 @@ def test_a_row_that_ended_stays():
         ("200000", "", "2026-11-29"),
         ("9", ON.isoformat(), ""),
     ]
+
+
+@pytest.mark.parametrize("directory", CITIES, ids=lambda path: path.name)
+def test_every_element_of_every_city_is_taken_away_or_is_needed(directory):
+    files = read_rate_dir(directory)
+    on = seen(files).on
+    taken = 0
+    for kind, element_id in elements(files):
+        try:
+            check_not_needed(files, kind, element_id)
+        except ElementNeededError:
+            continue
+        after = amend(files, kind, element_id, {}, on=on)
+        assert (kind, element_id) not in contents(after)
+        load_rates(after)
+        taken += 1
+    assert taken
+
+
+def test_what_ended_goes_with_the_element_that_it_was_about():
+    files = read_rate_dir(HANOI)
+    files["places.csv"] += b"dong-da-02,dong-da,,Two,dongda-parking,,,,,,,,\n"
+    files["rate_assignments.csv"] += b"dong-da-02,car_le9,,dong-da-car,2018-01-01,2019-12-31,,\n"
+    load_rates(files)
+    check_not_needed(files, PLACE, "dong-da-02")
+    load_rates(amend(files, PLACE, "dong-da-02", {}, on=ON))
+
+
+@pytest.mark.parametrize(
+    ("kind", "element_id", "says"),
+    [
+        (PLACE, "dong-da-01",
+         "dong-da-01 cannot be taken away: it is named by gates dong-da-01-in, dong-da-01-out."
+         " First publish rate files in which these gates stand elsewhere or are gone."),
+        (PLACE, "dong-da",
+         "dong-da cannot be taken away: it is named by place dong-da-01. First propose to change or take away these."),
+    ],
+)  # fmt: skip
+def test_who_names_an_element_is_said_and_what_to_do_first(kind, element_id, says):
+    with pytest.raises(ElementNeededError) as refused:
+        check_not_needed(read_rate_dir(HANOI), kind, element_id)
+    assert str(refused.value) == says
 
 
 def test_an_attribute_that_is_null_is_taken_away():

@@ -270,10 +270,13 @@ def test_what_cannot_be_is_refused_when_it_is_proposed(call, path, changes, refu
     assert call("auditor", "GET", PROPOSALS).json["proposals"] == []
 
 
-def test_a_place_that_others_stand_in_is_not_taken_away(call):
-    answer = call("maker", "DELETE", "/places/dong-da", version=1)
-    assert problem(answer) == (422, "rate-files-invalid")
-    assert "dong-da" in answer.json["detail"]
+@pytest.mark.parametrize(
+    ("place", "named"), [("dong-da", "place dong-da-01"), ("dong-da-01", "gates dong-da-01-in, dong-da-01-out")]
+)
+def test_a_place_that_others_stand_in_is_not_taken_away(call, place, named):
+    answer = call("maker", "DELETE", f"/places/{place}", version=1)
+    assert problem(answer) == (409, "element-needed")
+    assert (answer.json["id"], answer.json["needed_by"]) == (place, named)
 
 
 def test_a_new_element_is_complete_and_not_there_yet(call):
