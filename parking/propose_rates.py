@@ -128,7 +128,7 @@ def work_out(tx: Connection, asked: Asked, *, now: datetime, allow: Allow = _let
 
     `allow` is asked whether the caller may touch places of these operators, and refuses by raising.
     UnknownElementError, ElementExistsError, StaleVersionError, ElementInvalidError, AttributesNotKeptError,
-    ElementNeededError, LaterRowsError, PlannedRatesError, BackdatedRatesError, RateFilesInvalidError.
+    ElementNeededError, LaterRowsError, EndingRowsError, PlannedRatesError, BackdatedRatesError, RateFilesInvalidError.
     """
     rates = Rates(tx)
     published = rates.published()

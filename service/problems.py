@@ -276,6 +276,7 @@ TABLE: Final[dict[str, Row]] = {
     "element-invalid": Row(422, "Attribute invalid"),
     "attributes-not-kept": Row(422, "Attributes not kept"),
     "casual-right": Row(409, "Changed with its place"),
+    "ending-rows": Row(409, "Rows that end"),
     "later-rows": Row(409, "Later rows planned"),
     "planned-rates": Row(409, "Later rates planned"),
     "proposal-unknown": Row(404, "Proposal unknown"),

@@ -31,6 +31,12 @@ class LaterRowsError(DomainError):
     detail = "{file} holds a row of {id} that begins on {begins}, later than this change: publish rate files instead."
 
 
+class EndingRowsError(DomainError):
+    """Some rows of this element end on a date and others do not: what is changed as a whole cannot say which."""
+
+    detail = "{file} holds a row of {id} that ends on {ends} while others go on: publish rate files instead."
+
+
 class ElementNeededError(DomainError):
     """Others name this element: gates stand at a place, a product is sold by a rate table."""
 
@@ -66,10 +72,10 @@ def _listed(word: str, ids: list[str]) -> str:
 def amend(
     files: Mapping[str, bytes], kind: ElementKind, element_id: str, rows: Rows, *, on: date
 ) -> dict[str, bytes]:
-    """Return the files with an element said by `rows` from a date on; no rows take it away. LaterRowsError.
+    """Return the files with an element said by `rows` from a date on; no rows take it away.
 
-    Rows that ended before the date stay with an element that stays. A place's own row keeps its dates: a place is
-    what its one row says.
+    Rows that ended before the date stay with an element that stays, and what was to end on a date still does. A
+    place's own row keeps its dates: a place is what its one row says. LaterRowsError, EndingRowsError.
     """
     found = dict(files)
     for name, column in FILES_OF[kind].items():
@@ -94,6 +100,7 @@ def _amended(
     kept: list[Cells] = []
     at = None
     dates = {"valid_from": on.isoformat()}
+    ends: set[str] = set()
     for cells in rows:
         if cells[column] != element_id:
             kept.append(cells)
@@ -105,6 +112,10 @@ def _amended(
             kept.append(cells)
         else:
             at = len(kept) if at is None else at
+            ends.add(cells.get("valid_to", ""))
+    if new and len(ends) > 1:
+        raise EndingRowsError(file=name, id=element_id, ends=max(ends))
+    dates |= {"valid_to": each for each in ends}
     at = len(kept) if at is None else at
     kept[at:at] = [{**row, **{each: text for each, text in dates.items() if text}} for row in new]
     header += dict.fromkeys(each for row in new for each in [*row, *dates] if each not in header)

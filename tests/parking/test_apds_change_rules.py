@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parking.apds import encode
-from parking.apds.amend import ElementNeededError, LaterRowsError, amend, check_not_needed, difference
+from parking.apds.amend import (
+    ElementNeededError,
+    EndingRowsError,
+    LaterRowsError,
+    amend,
+    check_not_needed,
+    difference,
+)
 from parking.apds.decode import ElementInvalidError, merged, rows_of, unkept
 from parking.apds.editions import ElementKind, contents, editions
 from parking.elements import Elements
@@ -189,6 +196,24 @@ def test_a_row_that_ended_stays():
         ("200000", "", "2026-11-29"),
         ("9", ON.isoformat(), ""),
     ]
+
+
+def test_what_was_to_end_still_does():
+    files = read_rate_dir(HANOI)
+    files["rate_caps.csv"] = b"table_id,cap_id,value,valid_to\ndong-da-car,day,200000,2027-12-31\n"
+    after, _ = changed(files, TABLE, "dong-da-car", {"lienthong": {"caps": [{"cap_id": "day", "value": 9}]}})
+    (row,) = DictReader(StringIO(after["rate_caps.csv"].decode()))
+    assert (row["value"], row["valid_to"]) == ("9", "2027-12-31")
+
+
+def test_what_ends_beside_what_goes_on_is_not_guessed_at():
+    files = read_rate_dir(HANOI)
+    files["rate_caps.csv"] = (
+        b"table_id,cap_id,value,valid_to\ndong-da-car,day,200000,2027-12-31\ndong-da-car,week,900000,\n"
+    )
+    with pytest.raises(EndingRowsError) as refused:
+        changed(files, TABLE, "dong-da-car", {"rateTableName": [{"language": "vi", "string": "x"}]})
+    assert refused.value.fields == {"file": "rate_caps.csv", "id": "dong-da-car", "ends": "2027-12-31"}
 
 
 @pytest.mark.parametrize("directory", CITIES, ids=lambda path: path.name)
