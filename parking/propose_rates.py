@@ -5,12 +5,9 @@ What a proposal asks for is worked out again when it is approved, from the rates
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
-from enum import Enum
 from typing import Final
 from uuid import UUID
 
@@ -25,6 +22,7 @@ from parking.apds.decode import AttributesNotKeptError, merged, rows_of, unkept
 from parking.apds.editions import Edition, ElementKind, contents
 from parking.apds.shapes import Json
 from parking.elements import Elements, UnknownElementError, check_version, elements_of
+from parking.proposals import Action, Asked, Proposal, get_proposal
 from parking.publish_rates import BackdatedRatesError, Rates, publish_rates
 from parking.rules.book import RateBook, load_rates
 from parking.rules.proposal import ProposalState, Word, next_state
@@ -32,21 +30,12 @@ from parking.store import proposals as store
 from parking.store import rates as rate_store
 from parking.store.proposals import EndRow, ProposalRow
 
-_LISTED: Final = 200
 CITY: Final = OperatorId("")
 Allow = Callable[[frozenset[OperatorId]], None]
 
 
 def _let(operators: frozenset[OperatorId]) -> None:
     """Let anybody touch anything: whoever approves is the city."""
-
-
-class Action(Enum):
-    """What is proposed about an element."""
-
-    CREATE = "create"
-    UPDATE = "update"
-    DELETE = "delete"
 
 
 class ElementExistsError(DomainError):
@@ -63,28 +52,19 @@ class PlannedRatesError(DomainError):
     )
 
 
+class RatesAgainError(DomainError):
+    """A publication is not repeated: what was replaced on the same date would not come back by it."""
+
+    detail = (
+        "This comes to what was published as {version} already. Where other rates replaced it, name another decision"
+        " or source, or propose it for another date."
+    )
+
+
 class CasualRightError(DomainError):
     """The right to casual parking is published with its place."""
 
     detail = "{id} is changed with its place, by the place's lienthong.assignments."
-
-
-class ProposalUnknownError(DomainError):
-    """No proposal of this id."""
-
-    detail = "There is no proposal {proposal_id}."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A change: the attributes to change ({} to take the element away), and the version that was read (0: it is new)."""
-
-    action: Action
-    kind: ElementKind
-    element_id: str
-    version: int
-    attributes: Json
-    effective_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,38 +77,13 @@ class Worked:
     operators: frozenset[OperatorId]
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """A proposal as it stands; `again` says that the same had been proposed before."""
-
-    row: ProposalRow
-    end: EndRow | None
-    again: bool = False
-
-    @property
-    def state(self) -> ProposalState:
-        """Return where it stands."""
-        return ProposalState(self.end.outcome) if self.end else ProposalState.PROPOSED
-
-    @property
-    def asked(self) -> Asked:
-        """Return the change that it asks for."""
-        return Asked(
-            action=Action(self.row.action),
-            kind=ElementKind(self.row.kind),
-            element_id=self.row.element_id,
-            version=self.row.version,
-            attributes=json.loads(self.row.asked, parse_float=Decimal) if self.row.asked else {},
-            effective_at=self.row.effective_at,
-        )
-
-
 def work_out(tx: Connection, asked: Asked, *, now: datetime, allow: Allow = _let) -> Worked:
     """Return what a change makes of the rates. Nothing is written.
 
     `allow` is asked whether the caller may touch places of these operators, and refuses by raising.
     UnknownElementError, ElementExistsError, StaleVersionError, ElementInvalidError, AttributesNotKeptError,
-    ElementNeededError, LaterRowsError, EndingRowsError, PlannedRatesError, BackdatedRatesError, RateFilesInvalidError.
+    ElementNeededError, LaterRowsError, EndingRowsError, PlannedRatesError, BackdatedRatesError, RatesAgainError,
+    RateFilesInvalidError.
     """
     rates = Rates(tx)
     published = rates.published()
@@ -149,6 +104,8 @@ def work_out(tx: Connection, asked: Asked, *, now: datetime, allow: Allow = _let
         check_not_needed(before, asked.kind, asked.element_id)
     files = amend(before, asked.kind, asked.element_id, rows, on=base.on)
     after = replace(base, book=load_rates(files), contents=contents(files))
+    if after.book.version in {version for _, version in published}:
+        raise RatesAgainError(version=after.book.version)
     if rows:
         lost = unkept(asked.attributes, _encoded(after, asked))
         if lost:
@@ -298,19 +255,3 @@ _ENDS: Final = {
     Word.REFUSE: ProposalState.REFUSED,
     Word.WITHDRAW: ProposalState.WITHDRAWN,
 }
-
-
-def get_proposal(tx: Connection, proposal_id: UUID) -> Proposal:
-    """Return a proposal; ProposalUnknownError."""
-    known = store.find_proposal(tx, proposal_id)
-    if known is None:
-        raise ProposalUnknownError(proposal_id=str(proposal_id))
-    return Proposal(*known)
-
-
-def list_proposals(
-    tx: Connection, operators: frozenset[OperatorId] | None, *, open_only: bool
-) -> list[Proposal]:
-    """Return the newest 200 proposals that touch only these operators' places (None: all)."""
-    rows = store.list_proposals(tx, operators, open_only=open_only, limit=_LISTED)
-    return [Proposal(*each) for each in rows]

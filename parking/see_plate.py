@@ -215,7 +215,9 @@ def rejoin(
     joined, seen = store.find_join(tx, event_id), store.find_seen(tx, event_id)
     if joined is None or seen is None or joined[0] != guest_id:
         return False
-    guest = lock_session(tx, guest_id)  # before the card's: whoever enters has the plate first, then an account
+    guest = lock_session(
+        tx, guest_id
+    )  # before the card's: whoever enters has the plate first, then an account
     row = lock_session(tx, session_id)
     if State(guest.state) is not State.VOIDED:
         void = uuid8("joined late", guest_id)

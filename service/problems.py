@@ -254,6 +254,7 @@ TABLE: Final[dict[str, Row]] = {
     "proof-malformed": Row(422, "Proof malformed"),
     "rate-files-invalid": Row(422, "Rate files invalid"),
     "rates-one-person": Row(403, "Two people needed"),
+    "rates-again": Row(409, "Rates published before"),
     "rates-published": Row(409, "Rates published"),
     "balance-too-low": Row(402, "Balance too low"),
     "right-ended": Row(409, "Right ended"),

@@ -93,7 +93,14 @@ def _read(body: bytes) -> tuple[list[str], list[dict[str, str]]]:
 
 
 def _amended(
-    before: bytes, name: str, column: str, element_id: str, new: list[dict[str, str]], on: date, *, stays: bool
+    before: bytes,
+    name: str,
+    column: str,
+    element_id: str,
+    new: list[dict[str, str]],
+    on: date,
+    *,
+    stays: bool,
 ) -> bytes:
     header, rows = _read(before)
     header = header or [column]
@@ -115,7 +122,8 @@ def _amended(
             ends.add(cells.get("valid_to", ""))
     if new and len(ends) > 1:
         raise EndingRowsError(file=name, id=element_id, ends=max(ends))
-    dates |= {"valid_to": each for each in ends}
+    if ends:
+        dates["valid_to"] = ends.pop()
     at = len(kept) if at is None else at
     kept[at:at] = [{**row, **{each: text for each, text in dates.items() if text}} for row in new]
     header += dict.fromkeys(each for row in new for each in [*row, *dates] if each not in header)

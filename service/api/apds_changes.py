@@ -11,7 +11,7 @@ from flask import Response
 from kernel.ids import OperatorId
 from parking import propose_rates
 from parking.apds.editions import ElementKind
-from parking.propose_rates import Action, Asked
+from parking.proposals import Action, Asked
 from service.api.apds_element_words import (
     NEEDED,
     Element,
@@ -21,9 +21,9 @@ from service.api.apds_element_words import (
 )
 from service.api.apds_words import NamedVersion, answer, note
 from service.api.parking import actor_text
-from service.api.rate_proposals import PROPOSERS, told
 from service.auth import require_operator, requires, scope
 from service.errors import MalformedRequestError
+from service.rate_proposals import PROPOSERS, told
 from service.services import services
 
 blueprint: Final = APIBlueprint("apds_changes", __name__, tag="APDS", url_prefix="/v1/apds")

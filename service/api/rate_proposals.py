@@ -8,22 +8,19 @@ from uuid import UUID
 from apiflask import APIBlueprint
 from pydantic import BaseModel, ConfigDict, Field
 
-from kernel.errors import DomainError
-from parking import propose_rates
-from parking.propose_rates import Proposal, Worked
+from parking import proposals
+from parking.proposals import Proposal
 from parking.rules.proposal import ProposalState, Word
-from service.api.apds_words import note
+from parking.show_proposal import Shown, show
+from service import rate_proposals
 from service.api.bodies import Body, Instant
-from service.api.parking import actor_text
-from service.auth import require_operator, requires, scope
+from service.auth import principal, require_operator, requires, scope
+from service.rate_proposals import READERS, SPEAKERS
 from service.services import services
-from service.staff import Role
 
 blueprint: Final = APIBlueprint(
     "rate_proposals", __name__, tag="Parking", url_prefix="/v1/parking/rate-proposals"
 )
-PROPOSERS: Final = (Role.PARKING_OPERATOR, Role.FINANCE_MAKER)
-READERS: Final = (*PROPOSERS, Role.FINANCE_CHECKER, Role.AUDITOR)
 
 
 class ProposalFilter(BaseModel):
@@ -43,7 +40,7 @@ class Answer(BaseModel):
 
 
 class ProposalBody(Body):
-    """A proposal; who ended it, once somebody did. While it is open and asked for alone: the rows of rate files that it
+    """A proposal; who ended it, once somebody did. Asked for alone, and not refused: the rows of rate files that it
     takes away and adds, or why it cannot be approved.
     """
 
@@ -79,7 +76,7 @@ class ProposalsBody(Body):
 def list_proposals(asked: ProposalFilter) -> dict[str, Any]:
     """Return what was proposed about the caller's places, the newest first (200 at most), and what became of it."""
     with services().database.read() as tx:
-        found = propose_rates.list_proposals(tx, scope(), open_only=asked.open)
+        found = proposals.list_proposals(tx, scope(), open_only=asked.open)
     return {"proposals": [describe(each) for each in found]}
 
 
@@ -87,22 +84,16 @@ def list_proposals(asked: ProposalFilter) -> dict[str, Any]:
 @requires(*READERS)
 @blueprint.output(ProposalBody)
 def get_proposal(proposal_id: UUID) -> dict[str, Any]:
-    """Return a proposal; while it is open, with the rows of rate files that it takes away and adds."""
+    """Return a proposal; one that is open or was published with the rows of rate files that go and come."""
     running = services()
     with running.database.read() as tx:
-        found = propose_rates.get_proposal(tx, proposal_id)
-        for operator_id in found.row.operators:
-            require_operator(operator_id)
-        if found.state is not ProposalState.PROPOSED:
-            return describe(found)
-        try:
-            return describe(found, propose_rates.work_out(tx, found.asked, now=running.clock.now()))
-        except DomainError as error:
-            return {**describe(found), "cannot_be_approved": str(error)}
+        found = proposals.get_proposal(tx, proposal_id)
+        _require_operators(found)
+        return describe(found, show(tx, found, now=running.clock.now()))
 
 
 @blueprint.post("/<uuid:proposal_id>/approve")
-@requires(Role.FINANCE_CHECKER)
+@requires(*SPEAKERS[Word.APPROVE])
 @blueprint.output(ProposalBody)
 def approve_proposal(proposal_id: UUID) -> dict[str, Any]:
     """Publish what another person proposed: from its `effective_at` on, or now."""
@@ -110,7 +101,7 @@ def approve_proposal(proposal_id: UUID) -> dict[str, Any]:
 
 
 @blueprint.post("/<uuid:proposal_id>/refuse")
-@requires(Role.FINANCE_CHECKER)
+@requires(*SPEAKERS[Word.REFUSE])
 @blueprint.input(Answer, location="json")
 @blueprint.output(ProposalBody)
 def refuse_proposal(proposal_id: UUID, json_data: Answer) -> dict[str, Any]:
@@ -119,7 +110,7 @@ def refuse_proposal(proposal_id: UUID, json_data: Answer) -> dict[str, Any]:
 
 
 @blueprint.post("/<uuid:proposal_id>/withdraw")
-@requires(*PROPOSERS)
+@requires(*SPEAKERS[Word.WITHDRAW])
 @blueprint.input(Answer, location="json")
 @blueprint.output(ProposalBody)
 def withdraw_proposal(proposal_id: UUID, json_data: Answer) -> dict[str, Any]:
@@ -129,15 +120,21 @@ def withdraw_proposal(proposal_id: UUID, json_data: Answer) -> dict[str, Any]:
 
 def _say(proposal_id: UUID, word: Word, why: str) -> dict[str, Any]:
     running = services()
-    now = running.clock.now()
     with running.database.begin() as tx:
-        ended = propose_rates.say(tx, proposal_id, word, by=actor_text(), note=why, now=now)
-        if not ended.again:
-            note(tx, f"parking.rates_{ended.state.value}", "rate_proposal", proposal_id, told(ended))
+        if word is not Word.WITHDRAW:  # which only who proposed it may
+            _require_operators(proposals.get_proposal(tx, proposal_id))
+        ended = rate_proposals.say(
+            tx, proposal_id, word, note=why, actor=principal().actor, now=running.clock.now()
+        )
     return describe(ended)
 
 
-def describe(one: Proposal, worked: Worked | None = None) -> dict[str, Any]:
+def _require_operators(found: Proposal) -> None:
+    for operator_id in found.row.operators:
+        require_operator(operator_id)
+
+
+def describe(one: Proposal, shown: Shown | None = None) -> dict[str, Any]:
     """Return a proposal as JSON has it."""
     row, end = one.row, one.end
     found: dict[str, Any] = {
@@ -159,11 +156,8 @@ def describe(one: Proposal, worked: Worked | None = None) -> dict[str, Any]:
             "note": end.note,
             "rates_version": end.rates_version or None,
         }
-    if worked is not None:
-        found |= {"rows_gone": worked.gone, "rows_come": worked.come}
+    if shown is not None and shown.refused is not None:
+        found["cannot_be_approved"] = str(shown.refused)
+    elif shown is not None and shown.currency:
+        found |= {"rows_gone": shown.gone, "rows_come": shown.come}
     return found
-
-
-def told(one: Proposal) -> dict[str, object]:
-    """Return what the audit trail keeps of a proposal."""
-    return {"action": one.row.action, "kind": one.row.kind, "id": one.row.element_id}

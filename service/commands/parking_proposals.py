@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
 
 import click
 
-from parking.propose_rates import Proposal, Worked
+from parking.apds.notice import Sort
+from parking.proposals import Proposal
 from parking.rules.proposal import Word
+from parking.show_proposal import Shown
 
 
 @click.group()
@@ -23,11 +26,11 @@ def list_(every: bool) -> None:
     \b
     Example: lienthong parking proposals list
     """  # noqa: D301 click reads \b
-    from parking import propose_rates
+    from parking import proposals as known
     from service.commands import context
 
     with context.database() as database, database.read() as tx:
-        found = propose_rates.list_proposals(tx, None, open_only=not every)
+        found = known.list_proposals(tx, None, open_only=not every)
     for each in found:
         click.echo(_line(each))
     if not found:
@@ -37,23 +40,19 @@ def list_(every: bool) -> None:
 @proposals.command()
 @click.argument("proposal_id", type=click.UUID)
 def show(proposal_id: UUID) -> None:
-    """Show a proposal and, while it is open, the rows of rate files that go (-) and come (+).
+    """Show a proposal and what it changes, or changed: rows of rate files that are new (+), gone (-) or otherwise (~).
 
     \b
     Example: lienthong parking proposals show 0c71b2de-0000-8000-8000-000000000001
     """  # noqa: D301 click reads \b
-    from parking import propose_rates
-    from parking.rules.proposal import ProposalState
+    from parking.proposals import get_proposal
+    from parking.show_proposal import show as shown_by
     from service.commands import context
 
     now = context.clock().now()
     with context.database() as database, database.read() as tx:
-        found = propose_rates.get_proposal(tx, proposal_id)
-        click.echo(_line(found))
-        if found.end is not None and found.end.note:
-            click.echo(f"    {found.end.note}")
-        if found.state is ProposalState.PROPOSED:
-            _show_rows(propose_rates.work_out(tx, found.asked, now=now))
+        found = get_proposal(tx, proposal_id)
+        _show(found, shown_by(tx, found, now=now))
 
 
 @proposals.command()
@@ -65,17 +64,19 @@ def approve(proposal_id: UUID, yes: bool) -> None:
     \b
     Example: lienthong parking proposals approve 0c71b2de-0000-8000-8000-000000000001
     """  # noqa: D301 click reads \b
-    from parking import propose_rates
+    from parking.proposals import get_proposal
+    from parking.show_proposal import show as shown_by
     from service.commands import context
 
     now = context.clock().now()
     with context.database() as database:
         with database.read() as tx:
-            found = propose_rates.get_proposal(tx, proposal_id)
-            if found.end is None and not yes:
-                click.echo(_line(found))
-                _show_rows(propose_rates.work_out(tx, found.asked, now=now))
+            found = get_proposal(tx, proposal_id)
+            shown = shown_by(tx, found, now=now)
+        if shown.refused is not None:
+            raise shown.refused
         if found.end is None and not yes:
+            _show(found, shown)
             click.confirm("Publish this?", abort=True)
         _say(proposal_id, Word.APPROVE, "")
 
@@ -93,40 +94,48 @@ def refuse(proposal_id: UUID, note: str) -> None:
 
 
 def _say(proposal_id: UUID, word: Word, note: str) -> None:
-    from parking import propose_rates
-    from service import audit
+    from service import rate_proposals
     from service.commands import context
 
     by, now = context.actor(), context.clock().now()
     with context.database() as database, database.begin() as tx:
-        ended = propose_rates.say(
-            tx, proposal_id, word, by=f"{by.kind.value}:{by.actor_id}", note=note, now=now
-        )
-        if not ended.again:
-            audit.record(
-                tx,
-                actor=by,
-                action=f"parking.rates_{ended.state.value}",
-                subject_kind="rate_proposal",
-                subject_id=str(proposal_id),
-                now=now,
-                detail={"kind": ended.row.kind, "id": ended.row.element_id, "note": note},
-            )
+        ended = rate_proposals.say(tx, proposal_id, word, note=note, actor=by, now=now)
     click.echo(_line(ended))
 
 
 def _line(one: Proposal) -> str:
+    from service.commands import context
+
     row, end = one.row, one.end
-    begins = row.effective_at.isoformat() if row.effective_at else "when approved"
+    begins = context.local(row.effective_at) if row.effective_at else "when it is approved"
     told = f"{row.proposal_id}  {row.action} {row.kind} {row.element_id}, from {begins}, by {row.proposed_by}"
     if end is None:
         return told
     published = f", published as {end.rates_version}" if end.rates_version else ""
-    return f"{told}: {end.outcome} by {end.ended_by} at {end.ended_at.isoformat()}{published}"
+    return f"{told}: {end.outcome} by {end.ended_by} at {context.local(end.ended_at)}{published}"
 
 
-def _show_rows(worked: Worked) -> None:
-    for mark, rows in (("-", worked.gone), ("+", worked.come)):
-        for row in rows:
-            cells = ", ".join(f"{name}={value}" for name, value in row["cells"].items())
-            click.echo(f"  {mark} {row['file']}: {cells}")
+_MARKS: Final = {Sort.ADDED: "+", Sort.REMOVED: "-", Sort.CHANGED: "~"}
+
+
+def _show(one: Proposal, shown: Shown) -> None:
+    click.echo(_line(one))
+    if one.end is not None and one.end.note:
+        click.echo(f"    {one.end.note}")
+    if shown.refused is not None:
+        click.echo(f"  cannot be approved: {shown.refused}")
+    told = shown.notice
+    for each in told.changes:
+        called = " ".join(value for _, value in each.called if value)
+        cells = ", ".join(
+            f"{cell.name} {cell.before or '–'} → {cell.after or '–'}"
+            if each.sort is Sort.CHANGED
+            else f"{cell.name} {cell.before or cell.after}"
+            for cell in each.cells
+        )
+        click.echo(f"  {_MARKS[each.sort]} {each.file}{f' {called}' if called else ''}: {cells}")
+    if told.anew:
+        click.echo(f"  {told.anew} rows stay as they are")
+    for name, values in (("decision", told.decisions), ("source", told.sources)):
+        if values:
+            click.echo(f"  {name}: {'; '.join(values)}")

@@ -243,19 +243,17 @@ def test_what_ended_goes_with_the_element_that_it_was_about():
 
 
 @pytest.mark.parametrize(
-    ("kind", "element_id", "says"),
+    ("element_id", "named", "first"),
     [
-        (PLACE, "dong-da-01",
-         "dong-da-01 cannot be taken away: it is named by gates dong-da-01-in, dong-da-01-out."
-         " First publish rate files in which these gates stand elsewhere or are gone."),
-        (PLACE, "dong-da",
-         "dong-da cannot be taken away: it is named by place dong-da-01. First propose to change or take away these."),
+        ("dong-da-01", "gates dong-da-01-in, dong-da-01-out", "publish rate files in which these gates stand elsewhere"),
+        ("dong-da", "place dong-da-01", "propose to change or take away these"),
     ],
 )  # fmt: skip
-def test_who_names_an_element_is_said_and_what_to_do_first(kind, element_id, says):
+def test_who_names_an_element_is_said_and_what_to_do_first(element_id, named, first):
     with pytest.raises(ElementNeededError) as refused:
-        check_not_needed(read_rate_dir(HANOI), kind, element_id)
-    assert str(refused.value) == says
+        check_not_needed(read_rate_dir(HANOI), PLACE, element_id)
+    says = f"{element_id} cannot be taken away: it is named by {named}. First {first}"
+    assert str(refused.value).startswith(says)
 
 
 def test_an_attribute_that_is_null_is_taken_away():

@@ -5,14 +5,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from parking.propose_rates import get_proposal, say
-from parking.rules.proposal import (
-    ProposalOnePersonError,
-    ProposalState,
-    ProposalStateError,
-    Word,
-    next_state,
-)
+from parking.proposals import get_proposal
+from parking.propose_rates import say
+from parking.rules.proposal import ProposalOnePersonError, Word
 from service.staff import Role
 from tests.parking.apds_bodies import BASE, CASUAL, problem, quote_request
 from tests.parking.apds_document import needs_document, place_problems, problems
@@ -82,6 +77,7 @@ def test_a_price_is_proposed_approved_and_holds(call, now, clock):
     clock.at = now + timedelta(seconds=1)
     assert table(call)["version"] == 2
     assert table(call)["lienthong"]["rates_version"] == done.json["rates_version"]
+    assert call("auditor", "GET", f"{PROPOSALS}/{proposal}").json["rows_come"] == shown["rows_come"]
     assert price(call, now + timedelta(minutes=1)) == before + 2 * 1_000
     assert call("auditor", "GET", PROPOSALS, open=True).json["proposals"] == []
 
@@ -127,22 +123,6 @@ def test_it_takes_two_people(call, begin, now):
         say(tx, UUID(proposal), Word.APPROVE, by=by, now=now)
 
 
-@pytest.mark.parametrize("word", list(Word))
-@pytest.mark.parametrize("state", list(ProposalState))
-@pytest.mark.parametrize("own", [True, False])
-def test_every_word_to_every_state_is_taken_or_refused(state, word, own):
-    by = "Mai@example.org " if own else "tuan@example.org"
-    ends = {Word.APPROVE: "approved", Word.REFUSE: "refused", Word.WITHDRAW: "withdrawn"}
-    if state is not ProposalState.PROPOSED:
-        with pytest.raises(ProposalStateError):
-            next_state(state, word, by=by, proposed_by="mai@example.org")
-    elif own != (word is Word.WITHDRAW):
-        with pytest.raises(ProposalOnePersonError):
-            next_state(state, word, by=by, proposed_by="mai@example.org")
-    else:
-        assert next_state(state, word, by=by, proposed_by="mai@example.org").value == ends[word]
-
-
 def test_of_two_changes_of_one_version_the_second_is_stale(call, now, clock):
     first, second = propose(call), propose(call, body=dearer(call, 27_000))
     assert call("checker", "POST", f"{PROPOSALS}/{first}/approve").status_code == 200
@@ -150,6 +130,30 @@ def test_of_two_changes_of_one_version_the_second_is_stale(call, now, clock):
     assert problem(call("checker", "POST", f"{PROPOSALS}/{second}/approve")) == (409, "stale-version")
     told = call("checker", "GET", f"{PROPOSALS}/{second}").json
     assert (told["state"], "version 2 now" in told["cannot_be_approved"]) == ("proposed", True)
+
+
+def test_what_was_replaced_on_the_same_date_does_not_pretend_to_come_back(call, now, clock):
+    for step, first in enumerate((26_000, 25_000)):
+        clock.at = now + timedelta(minutes=step)
+        proposal = propose(call, body=dearer(call, first))
+        assert call("checker", "POST", f"{PROPOSALS}/{proposal}/approve").status_code == 200
+    clock.at = now + timedelta(minutes=2)
+    assert problem(call("maker", "PUT", "/rates/dong-da-car", dearer(call))) == (409, "rates-again")
+    decided = dearer(call)
+    decided["lienthong"] = {"decision": "7/2026"}
+    proposal = propose(call, body=decided)
+    assert call("checker", "POST", f"{PROPOSALS}/{proposal}/approve").status_code == 200
+    clock.at = now + timedelta(minutes=3)
+    assert table(call)["rateLineCollections"][0]["rateLines"][0]["value"] == 26_000
+
+
+def test_a_checker_of_one_operator_answers_about_its_places_only(call, people, bearer):
+    people["theirs"] = bearer("elsewhere-parking", Role.FINANCE_CHECKER)
+    proposal = propose(call)
+    for word, body in (("approve", None), ("refuse", {})):
+        refused = call("theirs", "POST", f"{PROPOSALS}/{proposal}/{word}", body)
+        assert problem(refused) == (403, "other-operator")
+    assert call("auditor", "GET", f"{PROPOSALS}/{proposal}").json["state"] == "proposed"
 
 
 def test_a_change_may_begin_later_and_nothing_slips_in_before_it(call, now, clock):
@@ -271,7 +275,8 @@ def test_what_cannot_be_is_refused_when_it_is_proposed(call, path, changes, refu
 
 
 @pytest.mark.parametrize(
-    ("place", "named"), [("dong-da", "place dong-da-01"), ("dong-da-01", "gates dong-da-01-in, dong-da-01-out")]
+    ("place", "named"),
+    [("dong-da", "place dong-da-01"), ("dong-da-01", "gates dong-da-01-in, dong-da-01-out")],
 )
 def test_a_place_that_others_stand_in_is_not_taken_away(call, place, named):
     answer = call("maker", "DELETE", f"/places/{place}", version=1)

@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from parking.apds.editions import ElementKind
-from parking.propose_rates import Action, Asked, propose
+from parking.proposals import Action, Asked
+from parking.propose_rates import propose
 from parking.publish_rates import Rates
 from parking.rate_dir import HANOI
 from service.cli import main
@@ -202,14 +203,14 @@ def test_a_proposal_is_shown_refused_and_approved_by_command(database, monkeypat
         tx.commit()
     first, second = made
     shown = run("proposals", "show", first)
-    assert "+ places.csv" in shown.output, shown.output
-    assert "name=Bãi xe mới" in shown.output
+    assert "~ places.csv: name Bãi xe Đống Đa 01 → Bãi xe mới" in shown.output, shown.output
     assert "refused by" in run("proposals", "refuse", first, "--note", "not now").output
     declined = run("proposals", "approve", second, text="n\n")
     assert (declined.exit_code, "Publish this?" in declined.output) == (1, True)
     done = run("proposals", "approve", second, "--yes")
     assert (done.exit_code, "approved by" in done.output) == (0, True), done.output
     assert "approved by" in run("proposals", "approve", second).output
+    assert "→ Bãi xe mới" in run("proposals", "show", second).output
     assert run("proposals", "approve", first, "--yes").exit_code == 1
     assert len(run("proposals", "list", "--all").output.splitlines()) == 2
     context.settings.cache_clear()
