@@ -54,7 +54,7 @@ run: setup ## look at the day that `make demo` played, at http://127.0.0.1:8080/
 	@$(PY) -m service serve --private .lienthong/demo $(if $(BIND),--bind $(BIND))
 
 test: setup ## run all tests (real PostgreSQL and Redis from wheels; PREFER=debian for Debian's)
-	@$(PY) -m pytest -n auto --maxprocesses=4 $(ARGS)
+	@$(PY) -m pytest -n auto --maxprocesses=4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup ## lint, format, types, import contracts
 	@$(PY) -m ruff check .
