@@ -9,6 +9,7 @@ from typing import Final
 
 from parking.apds.editions import FILES_OF, Cells
 from parking.apds.shapes import Json
+from parking.rules.rate_files import FILES
 from parking.rules.rows import DATED
 
 # What tells the rows of one element apart, in each file.
@@ -25,6 +26,7 @@ TELLS_APART: Final[Mapping[str, tuple[str, ...]]] = {
 assert TELLS_APART.keys() == {name for files in FILES_OF.values() for name in files}, (
     "every file of an element"
 )
+_FROM_THE_BEGIN: Final = ("start_min", "0")  # an empty cell says the same
 _NAMES_IT: Final = {name: column for files in FILES_OF.values() for name, column in files.items()}
 
 
@@ -88,7 +90,9 @@ _Key = tuple[str, tuple[str, ...]]
 
 def _by_name(rows: Iterable[Json]) -> dict[_Key, Cells]:
     return {
-        (row["file"], tuple(row["cells"].get(name, "") for name in TELLS_APART[row["file"]])): row["cells"]
+        (row["file"], tuple(row["cells"].get(name, "") for name in TELLS_APART[row["file"]])): {
+            name: text for name, text in row["cells"].items() if (name, text) != _FROM_THE_BEGIN
+        }
         for row in rows
     }
 
@@ -109,7 +113,7 @@ def _change(key: _Key, before: Cells | None, after: Cells | None) -> Change:
     left_out = {_NAMES_IT[name], *TELLS_APART[name], "valid_from", "decision", "source"}
     cells = tuple(
         Cell(each, old.get(each, ""), new.get(each, ""))
-        for each in dict.fromkeys([*old, *new])
+        for each in (*FILES[name], *DATED)
         if each not in left_out and old.get(each, "") != new.get(each, "")
     )
     return Change(name, called, sort, cells)

@@ -1,6 +1,5 @@
 """The devices' pages: a list with what each last said and what is wrong with it, and one device with what may be decided."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -17,9 +16,10 @@ from access.health import Health
 from access.rules.alarm import Alarm
 from access.rules.device import DeviceState, DeviceTransitionError
 from kernel.ids import DeviceId
-from service import auth, devices, staff
+from service import auth, devices
 from service.auth import requires
 from service.console.frame import DEVICE_READERS, pages
+from service.console.people import names_of
 from service.devices import Deed
 from service.services import services
 from service.staff import Role
@@ -140,7 +140,7 @@ def _page(device_id: UUID, wrong: str = "", *, chosen: Deed | None = None, reaso
         if found is None:
             raise UnknownDeviceError(device_id=str(device_id))
         history = enrol.list_events(tx, DeviceId(device_id))
-        people = _people(tx, {each.actor for each in history})
+        people = names_of(tx, {each.actor for each in history})
     caller = auth.principal()
     may = devices.allowed(found.device.state) if caller.holds(frozenset({Role.ADMINISTRATOR})) else ()
     return render_template(
@@ -164,19 +164,6 @@ def _seen(tx: Connection, now: datetime) -> tuple[Health, ...]:
     found = health.list_health(tx, now=now, tariff_version=tariffs[-1] if tariffs else "")
     limited = caller.operators(DEVICE_READERS)
     return tuple(each for each in found if limited is None or each.device.operator_id in limited)
-
-
-def _people(tx: Connection, actors: Iterable[str]) -> Mapping[str, str]:
-    """Return the names of those actors that are staff; commands and devices are called what they call themselves."""
-    found = {}
-    for actor in actors:
-        try:
-            user = staff.find(tx, UUID(actor))
-        except ValueError:
-            continue
-        if user is not None:
-            found[actor] = user.display_name
-    return found
 
 
 def _fits(found: Health, search: str, show: str) -> bool:

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from service.console import format as shown
 from service.console.language import LANGUAGES, address_in, choose_language, remember_language
 from service.errors import NotAuthenticatedError
+from service.rate_proposals import READERS
 from service.staff import Role
 
 DEVICE_READERS: Final = frozenset({Role.ADMINISTRATOR, Role.AUDITOR, Role.INSPECTOR, Role.PARKING_OPERATOR})
@@ -38,6 +39,7 @@ def _words() -> dict[str, object]:
         "shown": shown,
         "device_readers": DEVICE_READERS,
         "funder_readers": FUNDER_READERS,
+        "proposal_readers": READERS,
     }
 
 

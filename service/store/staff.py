@@ -1,6 +1,6 @@
 """Staff users, their roles and API credentials."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -131,6 +131,18 @@ def insert_credential(
             "ends": expires_at,
         },
     )
+
+
+def list_names(tx: Connection, ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return what those of these ids that are staff users or credentials are called."""
+    rows = tx.execute(
+        text(
+            "SELECT staff_id, display_name FROM staff_user WHERE staff_id = ANY (CAST(:ids AS uuid[]))"
+            " UNION ALL SELECT credential_id, name FROM api_credential WHERE credential_id = ANY (CAST(:ids AS uuid[]))"
+        ),
+        {"ids": list(ids)},
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def find_credential(tx: Connection, token_hash: bytes, now: datetime) -> CredentialRow | None:

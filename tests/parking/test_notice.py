@@ -16,7 +16,7 @@ def line(number, value, **cells):
 
 
 def test_a_row_that_goes_and_comes_is_one_change_of_what_differs():
-    told = notice([line(1, "25000", end_min="120")], [anew(line(1, "26000", end_min="120"))])
+    told = notice([line(1, "25000", start_min="0", end_min="120")], [anew(line(1, "26000", end_min="120"))])
     assert told.changes == (
         Change(
             "rate_lines.csv",
