@@ -15,7 +15,7 @@ from parking.carry import list_carried
 from parking.park_ride import list_earned
 from parking.publish_rates import Rates
 from parking.rules.pool import PoolStay, covered_stays
-from parking.rules.right import AssignedRight
+from parking.rules.right import AssignedRight, RightKind
 from parking.rules.session import State
 from parking.rules.stay import Stay
 from parking.store import rights as store
@@ -50,10 +50,14 @@ def list_held(
             members = {each.fare_account_id for each, _ in rows if each.pool_id == row.pool_id}
             mine = [stay for account, stay in wanted if account in members]
             pools[row.pool_id] = _covered(tx, row.pool_id, mine, rates)
+        once = right.spec.kind is RightKind.EVENT
+        used = _first_use(tx, row, right, wanted, rates) if once else None
         for account, stay in wanted:
             if not _belongs(row, account, stay):
                 continue
             if row.pool_id is not None and stay.stay_id not in pools[row.pool_id]:
+                continue
+            if once and stay.stay_id != used:
                 continue
             found.setdefault(stay.stay_id, []).append(right)
     return {stay_id: tuple(rights) for stay_id, rights in found.items()}
@@ -74,6 +78,37 @@ def list_uneven(tx: Connection, rates: Rates, *, now: datetime) -> tuple[tuple[F
             if each.priced and (each.stay.stay_id in covered) != bool(each.covered_minor)
         ]
     return tuple(found)
+
+
+def _first_use(
+    tx: Connection,
+    row: RightRow,
+    right: AssignedRight,
+    wanted: Iterable[tuple[FareAccountId, Stay]],
+    rates: Rates,
+) -> UUID | None:
+    """Return the one stay that an event ticket is for: the first of its holder's while it held, where it holds.
+
+    `wanted` are the stays as they are folded now; others are as they stand.
+    """
+    spec, book = right.spec, rates.version(row.rates_version)
+    stood = store.list_uses(tx, row, since=right.valid_from, until=right.valid_to)
+    uses = {each[0]: each[1:] for each in stood}
+    for account, stay in wanted:
+        if not _belongs(row, account, stay):
+            continue
+        uses.pop(stay.stay_id, None)
+        came, went = stay.entered_at, stay.left_at
+        if stay.state is State.VOIDED or came is None or came >= right.valid_to:
+            continue
+        if went is None or went > right.valid_from:
+            uses[stay.stay_id] = (stay.place_id, stay.vehicle_class, came)
+    fit = [
+        (came, stay_id.bytes, stay_id)
+        for stay_id, (place_id, vehicle_class, came) in uses.items()
+        if book.is_within(place_id, spec.place_id) and spec.vehicle_class in {"", vehicle_class}
+    ]
+    return min(fit)[2] if fit else None
 
 
 def _belongs(row: RightRow, account: FareAccountId, stay: Stay) -> bool:

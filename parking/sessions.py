@@ -29,6 +29,7 @@ from parking.rules.stay import Stay, StayEvent, as_if_left
 from parking.store import events as event_store
 from parking.store import stays as store
 from parking.store.keys import lock_key, lock_subject
+from parking.store.rights import list_later_stays
 from parking.store.stays import StayRow
 
 AHEAD: Final = timedelta(minutes=5)  # clocks of an operator's own gates may run this far before ours
@@ -169,12 +170,18 @@ def tell(
     if kind is EventKind.LEFT and row.state == State.LEFT.value:
         # An exit repeats itself at a gate, never through the API.
         raise SessionStateError(state=row.state, event=kind.value)
-    past = kind in _UNTIL and until is not None and until <= at
-    if at > now + AHEAD or (row.entered_at is not None and at < row.entered_at) or past:
+    reason = ""
+    if at > now + AHEAD:
+        reason = "it lies in the future"
+    elif row.entered_at is not None and at < row.entered_at:
+        reason = "it ends before it begins"
+    elif kind in _UNTIL and until is not None and until <= at:
+        reason = "that instant is over"
+    if reason:
         raise ImpossibleTimesError(
             entered_at=row.entered_at.astimezone(HANOI).isoformat() if row.entered_at else None,
             left_at=(until or at).astimezone(HANOI).isoformat(),
-            reason="it would end before it begins, or lies in the future",
+            reason=reason,
         )
     event_store.insert_event(
         tx,
@@ -223,8 +230,11 @@ def bill(
 
 
 def _carry_on(tx: Connection, row: StayRow, rates: Rates, now: datetime) -> None:
-    """Bill again the guests' stays that the paid time of a changed stay covers, or no longer does."""
+    """Bill again the guests' stays that the paid time of a changed stay, or a ticket for one, covers or no longer does."""
     later = list_touched(tx, row, rates)
+    if row.guest:
+        others = store.list_stays(tx, list_later_stays(tx, row.subject, after=row.first_at))
+        later |= {each.fare_account_id: each.first_at for each in others if each.guest}
     if later:
         lock_accounts(tx, list(later))
         bill_accounts(tx, later, now=now, guests=frozenset(later), rates=rates)

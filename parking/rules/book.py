@@ -227,6 +227,8 @@ def load_rates(files: Mapping[str, bytes]) -> RateBook:
         *(RateProblem(name, 0, "", "is missing") for name in REQUIRED if name not in files),
     ]
     rows = {name: read_rows(files, name, columns, problems) for name, columns in FILES.items()}
+    if "places.csv" in files and not rows["places.csv"]:
+        problems.append(RateProblem("places.csv", 0, "", "names no place"))
     book = _book(rows, version_of(files))
     check_references(rows)
     if not problems:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 
 from kernel.ids import FareAccountId
 from parking.rules.pool import PoolStay
+from parking.store.keys import StayKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,3 +246,36 @@ def list_pool_stays(
     return tuple(
         PoolMember(FareAccountId(row[0]), PoolStay(row[1], row[2], row[3]), row[4], row[5]) for row in rows
     )
+
+
+def list_uses(
+    tx: Connection, right: RightRow, *, since: datetime, until: datetime
+) -> tuple[tuple[UUID, str, str, datetime], ...]:
+    """Return (stay, place, class, entered at) of a holder's stays that were in between two instants; void ones not."""
+    holder = "fare_account_id = :holder" if right.subject is None else "subject = :holder"
+    rows = tx.execute(
+        text(
+            f"""
+            WITH mine AS (SELECT fare_account_id, stay_day, stay_id FROM parking_stay_key
+                          WHERE {holder} AND first_at < :until AND (running OR last_at > :since))
+            SELECT stay_id, place_id, vehicle_class, entered_at FROM mine
+            JOIN parking_stay USING (fare_account_id, stay_day, stay_id)
+            WHERE state <> 'voided' AND entered_at < :until
+            """
+        ),
+        {"holder": right.subject or right.fare_account_id, "since": since, "until": until},
+    )
+    return tuple((row[0], row[1], row[2], row[3]) for row in rows)
+
+
+def list_later_stays(tx: Connection, subject: UUID, *, after: datetime) -> tuple[StayKey, ...]:
+    """Return the keys of a subject's stays that began after an instant, while it held a right."""
+    rows = tx.execute(
+        text(
+            "SELECT DISTINCT stay.fare_account_id, stay_day, stay.stay_id FROM parking_right AS held"
+            " JOIN parking_stay_key AS stay USING (subject)"
+            " WHERE subject = :subject AND valid_to > :after AND first_at > :after AND first_at < valid_to"
+        ),
+        {"subject": subject, "after": after},
+    )
+    return tuple(StayKey(*row) for row in rows)

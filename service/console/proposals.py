@@ -62,7 +62,7 @@ def one(proposal_id: UUID) -> str:
 
 
 @blueprint.post("/rate-proposals/<uuid:proposal_id>")
-@requires(*READERS)
+@requires(*frozenset().union(*SPEAKERS.values()))
 def answer(proposal_id: UUID) -> Response | BaseResponse:
     """Carry out what the form says, once it is confirmed and a reason is given; else show the page again."""
     reason = request.form.get("reason", "").strip()

@@ -142,6 +142,12 @@ def test_a_bad_file_is_refused_by_file_row_and_field(files, expected):
     assert expected in problems_of(files)
 
 
+def test_rates_for_no_place_are_refused():
+    files = {"places.csv": b"place_id,name\n", "vehicle_classes.csv": b"class_id,name_vi,name_en\n",
+             "rate_tables.csv": b"table_id,name\n", "rate_lines.csv": b"table_id,value\n"}  # fmt: skip
+    assert problems_of(files) == [("places.csv", 0, "")]
+
+
 def test_every_problem_is_told_at_once():
     found = problems_of(made_up("free_min=x at_edge=y", HOURLY.replace("10000", "z")))
     assert {field for _, _, field in found} >= {"free_min", "at_edge", "value"}
