@@ -109,11 +109,11 @@ _TOGETHER: Final = """AND NOT EXISTS (SELECT FROM ledger_recon_edge d
 _LOOSE: Final = """
 CREATE TEMPORARY TABLE recon_loose ON COMMIT DROP AS
 SELECT abs(low) AS one, abs(high) AS other, members FROM pg_temp.recon_pass p
-WHERE members > 2 OR low > 0 OR high < 0
-UNION ALL
-SELECT abs(low), high, members FROM pg_temp.recon_pass p JOIN ledger_recon_edge d ON d.left_no = p.high AND d.right_no = -p.low
-WHERE NOT d.live AND p.members = 2
+WHERE members > 2 OR low > 0 OR high < 0 {apart}
 """
+_APART: Final = """UNION ALL
+SELECT abs(low), high, members FROM pg_temp.recon_pass p JOIN ledger_recon_edge d ON d.left_no = p.high AND d.right_no = -p.low
+WHERE NOT d.live AND p.members = 2"""
 _OPEN: Final = """
 CREATE TEMPORARY TABLE recon_open ON COMMIT DROP AS SELECT * FROM ledger_recon_item WHERE item_no IN (
     SELECT one FROM pg_temp.recon_loose UNION ALL SELECT other FROM pg_temp.recon_loose)
@@ -249,7 +249,7 @@ class _Matching:
         self.tx.execute(text("SET LOCAL min_parallel_table_scan_size TO DEFAULT"))
         undone = self.tx.execute(text(_ANY_UNDONE)).scalar_one()
         done: int = self.run(_KEEP.format(together=_TOGETHER if undone else ""), rule=key.rule.value).rowcount
-        self.run(_LOOSE)
+        self.run(_LOOSE.format(apart=_APART if undone else ""))
         self.tx.execute(text("ANALYZE recon_loose"))
         self.run(_OPEN)
         if self.tx.execute(
