@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -65,7 +65,8 @@ def list_health(
         known = Known(
             state=device.state,
             enrolled_at=device.enrolled_at,
-            stored=stored_heads(own),
+            # What came after its last word does not contradict it.
+            stored=stored_heads(each for each in own if word is None or each.changed_at <= word.received_at),
             waiting=any(journal.waiting for journal in own),
             tariff_version=tariff_version,
             deny_since=behind[word.deny_version] if word else None,
@@ -85,6 +86,6 @@ def count_alarms(found: tuple[Health, ...]) -> Mapping[Alarm, int]:
     }
 
 
-def stored_heads(journals: tuple[Journal, ...]) -> dict[UUID, int]:
+def stored_heads(journals: Iterable[Journal]) -> dict[UUID, int]:
     """Return up to which record each journal is stored without a gap."""
     return {journal.journal_id: journal.sequence for journal in journals}

@@ -135,11 +135,9 @@ class Daemon:
                 return
             self.time.not_before(self._bundle.made_at)
             self._antenna.open()
-        except FieldLostError as error:
-            self._break(str(error))
-            return
-        except JournalError as error:
-            self._close_journal()
+        except (FieldLostError, JournalError) as error:
+            if isinstance(error, JournalError):
+                self._close_journal()
             self._break(str(error))
             return
         self._repair_s = _REPAIR_MIN_S
@@ -211,6 +209,8 @@ class Daemon:
         before, self._why = self._why, (why,)
         if self.machine.state is not State.OUT_OF_SERVICE:
             self.machine.on(Event.BROKEN)
+        elif self._why != before:
+            self._tell_state("other reasons")
         if self._why != before:
             self.lamp.show(Shown(at=self.clock.now(), message=lights.OUT_OF_SERVICE, reason=why))
 
@@ -266,12 +266,12 @@ class Daemon:
         return desk
 
     def _report(self) -> Mapping[str, object]:
-        desk = self.desk
+        journal = desk.journal if (desk := self.desk) else None
         report: Mapping[str, object] = {
             "at": self.time.now().isoformat(),
             "state": self._told.value,
             "why": list(self._why),
-            **describe_journal(desk.journal if desk else None, self._uplink.chained_up_to),
+            **describe_journal(self.config, journal, self._uplink.chained_up_to),
             "uplink": self._uplink.problem or self._errands.problem,
             "bundle": describe_bundle(self._bundle),
             "clock_state": self.time.worth.name,
@@ -309,8 +309,7 @@ class Daemon:
         self._antenna.close()
         self._links.stop()
         self._gate.close()
-        desk = self.desk
-        if desk is not None:
+        if (desk := self.desk) is not None:
             with suppress(JournalError):
                 self._keeper.leave(desk.journal, self._uplink.chained_up_to)
         self._report()

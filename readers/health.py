@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from access.rules.alarm import JOURNAL_ASIDE
 from kernel.clock import from_micros, stopwatch
 from kernel.wire.tap import ClockState, Phase
 from readers.bundle import Bundle
@@ -16,15 +18,16 @@ from readers.config import Config
 from readers.decide import Moment, is_stale
 from readers.desk import Desk
 from readers.errors import JournalError
-from readers.journal import Journal
+from readers.journal import Journal, has_set_aside
 from readers.lamp import Light, Shown
+from readers.mark import acknowledged_of
 from readers.pace import Pace
 from readers.records import JournalReader
 
 _MEGABYTE: Final = 1024 * 1024
 _WRITES: Final = ("intent", "done")
 TAP_SLOW: Final = "tap-slow"
-HARMLESS: Final = frozenset({TAP_SLOW})
+HARMLESS: Final = frozenset({TAP_SLOW, JOURNAL_ASIDE})
 """Said and alarmed, and no reason to refuse a purse: what is slow is not wrong, and the disk has a word of its own."""
 
 
@@ -46,6 +49,7 @@ def examine(desk: Desk, pace: Pace) -> tuple[str, ...]:
         slow=pace.is_slow(stopwatch()),
         disk_mb=free_mb(desk.config.journal.path.parent),
         shut=desk.gate.broken,
+        aside=has_set_aside(desk.config.journal.path),
     )
     return desk.ailing
 
@@ -59,6 +63,7 @@ def ailments(
     slow: bool,
     disk_mb: int,
     shut: bool,
+    aside: bool,
 ) -> tuple[str, ...]:
     """Return why the reader is DEGRADED, in stable words; empty when it is well."""
     return tuple(
@@ -70,6 +75,7 @@ def ailments(
             ("fsync-slow", write_ms > config.journal.fsync_warn_ms),
             (TAP_SLOW, slow),
             ("barrier", shut),
+            (JOURNAL_ASIDE, aside),
         )
         if ill
     )
@@ -89,26 +95,31 @@ def describe_bundle(bundle: Bundle | None) -> Mapping[str, object]:
     }
 
 
-def describe_journal(journal: Journal | None, chained_up_to: int) -> Mapping[str, object]:
-    """Return how far the journal goes and what of it the server has not acknowledged; read through the file.
+def describe_journal(config: Config, journal: Journal | None, chained_up_to: int) -> Mapping[str, object]:
+    """Return how far the journal goes, and what of it the server has not acknowledged; read through the file.
 
-    Any thread may ask. Without a journal everything is 0.
+    Any thread may ask. While the journal is closed, because it cannot be written, what its file still holds is told.
+    Everything is 0 where that cannot be read either.
     """
     found: dict[str, object] = {"journal_id": None, "sequence": 0, "unsent": 0, "oldest_unsent_at": None}
-    if journal is None:
-        return found
-    head = journal.head.sequence
-    found |= {"journal_id": str(journal.journal_id), "sequence": head, "unsent": max(0, head - chained_up_to)}
-    if found["unsent"]:
-        try:
-            reader = JournalReader(journal.path)
-        except JournalError:
+    if journal is not None:
+        head = journal.head.sequence
+        found |= {"journal_id": str(journal.journal_id), "sequence": head}
+        found["unsent"] = max(0, head - chained_up_to)
+        if not found["unsent"]:
             return found
+    with suppress(JournalError):
+        reader = JournalReader(config.journal.path)
         try:
+            if journal is None:
+                known = max(
+                    chained_up_to, reader.base(), acknowledged_of(config.state_dir, reader.journal_id)
+                )
+                chained_up_to, last = known, reader.last()
+                found |= {"journal_id": str(reader.journal_id), "sequence": last}
+                found["unsent"] = max(0, last - known)
             _, oldest = reader.count_after(chained_up_to)
             found["oldest_unsent_at"] = from_micros(oldest).isoformat() if oldest is not None else None
-        except JournalError:
-            return found
         finally:
             reader.close()
     return found

@@ -280,6 +280,17 @@ def open_or_replace(
         return journal, f"{error}; the old file is kept as {aside.name}"
 
 
+def has_set_aside(path: Path) -> bool:
+    """Return whether journals that were set aside lie beside this one, until somebody has sent and removed them."""
+    try:
+        return any(
+            each.suffix == path.suffix and each.name.startswith(f"{path.stem}-")
+            for each in path.parent.iterdir()
+        )
+    except OSError:
+        return False
+
+
 def _create_if_new(db: sqlite3.Connection, *, journal_id: UUID, device_id: UUID) -> bool:
     names = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
     if names >= {"identity", "record", "one_open_intent", "probe"}:

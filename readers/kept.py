@@ -11,7 +11,7 @@ from kernel.wire.tap import decode_tap, record_hash
 from readers.config import Config
 from readers.errors import JournalError
 from readers.identity import find_identity, load_identity
-from readers.mark import load_mark
+from readers.mark import acknowledged_of
 from readers.parsing import parse_json
 from readers.records import JournalReader, verify_chain
 from readers.replay import replay
@@ -25,14 +25,13 @@ def status(config: Config, *, as_json: bool) -> int:
         said = parse_json((config.state_dir / "status.json").read_bytes())
     except (OSError, ValueError):
         said = {}
-    mark = load_mark(config.state_dir)
     try:
         reader = JournalReader(config.journal.path)
     except JournalError as error:
         found: dict[str, object] = {"journal": str(error)}
     else:
-        known = mark.acknowledged.sequence if mark and mark.journal_id == reader.journal_id else 0
-        unsent, oldest = reader.count_after(max(known, reader.base()))
+        known = max(acknowledged_of(config.state_dir, reader.journal_id), reader.base())
+        unsent, oldest = reader.count_after(known)
         found = {
             "journal_id": str(reader.journal_id),
             "sequence": reader.last(),

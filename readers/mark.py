@@ -37,6 +37,12 @@ def load_mark(state_dir: Path) -> Mark | None:
         return None
 
 
+def acknowledged_of(state_dir: Path, journal_id: UUID) -> int:
+    """Return up to where the note says that the server has acknowledged this journal; 0 where it says nothing of it."""
+    mark = load_mark(state_dir)
+    return mark.acknowledged.sequence if mark is not None and mark.journal_id == journal_id else 0
+
+
 def save_mark(state_dir: Path, mark: Mark) -> None:
     """Replace the note."""
     content = {

@@ -28,6 +28,10 @@ DENY_BEHIND: Final = timedelta(minutes=15)
 KEY_OLD: Final = timedelta(days=400)
 
 
+JOURNAL_ASIDE: Final = "journal-aside"
+"""A reader's word for a journal that it had to set aside and that nobody has sent and taken away."""
+
+
 class Alarm(StrEnum):
     """One thing that a person should look at; the words are stable."""
 
@@ -87,7 +91,7 @@ class Said:
 class Known:
     """What the back office holds of the same device.
 
-    `stored` is the chained head of each journal, `waiting` whether records lie beyond a gap. `deny_since` is when the
+    `stored` is the chained head of each journal that nothing was added to since the device spoke, `waiting` whether records lie beyond a gap. `deny_since` is when the
     oldest deny list change after the device's version was published, None when it has them all.
     """
 
@@ -174,16 +178,15 @@ def drained(said: Said | None, stored: Mapping[UUID, int], *, waiting: bool, unh
 
     `stored` is the chained head of each of its journals. A device that never spoke and never delivered has nothing;
     one that delivered but never said how far its journal goes may hold more. So may one that is `unheard`, its uploads and
-    heartbeats being refused: its last word is of before, and it may have gone on.
+    heartbeats being refused: its last word is of before, and it may have gone on; so may one that cannot open its journal,
+    and one that had to set a journal aside.
     """
     if waiting:
         return False
     if said is None:
         return not any(stored.values())
-    if unheard:
+    if unheard or said.unsent or JOURNAL_ASIDE in said.why:
         return False
-    if said.unsent:
-        return False
-    return said.sequence == 0 or (
-        said.journal_id is not None and stored.get(said.journal_id, 0) >= said.sequence
-    )
+    if said.journal_id is None:
+        return said.sequence == 0 and not any(stored.values())
+    return stored.get(said.journal_id, 0) >= said.sequence

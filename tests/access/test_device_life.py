@@ -64,6 +64,20 @@ def test_a_heartbeat_is_kept_and_judged(world):
     assert of(world, reader).alarms == ()
 
 
+def test_what_is_delivered_between_two_heartbeats_is_no_roll_back(world):
+    reader, card = world.reader(), world.card()
+    reader.tap(card)
+    take(world, reader.upload())
+    speak(world, reader, journal_id=reader.journal_id, sequence=1)
+    world.now += timedelta(seconds=30)
+    reader.tap(card)
+    take(world, reader.upload())
+    assert of(world, reader).alarms == ()
+    world.now += timedelta(seconds=30)
+    speak(world, reader, journal_id=reader.journal_id, sequence=1)
+    assert of(world, reader).alarms == (Alarm.JOURNAL_ROLLED_BACK,)
+
+
 def test_a_word_that_comes_late_replaces_no_newer_one(world):
     reader = world.reader()
     speak(world, reader, state="IDLE")

@@ -147,6 +147,12 @@ def test_a_full_journal_is_out_of_service_and_never_green(tmp_path, office, monk
             shown.append(present(daemon, soft_card(len(shown) + 1))[0])
         assert shown.count("green") == len(shown) - 1 > 10
         wait_until(lambda: daemon.machine.state is State.OUT_OF_SERVICE)
+        wait_until(lambda: events(config, "state")[-1]["why"])
+        assert "full" in events(config, "state")[-1]["why"][0], "why is told at once, not a minute later"
+        told = daemon._report()
+        assert (told["sequence"], told["unsent"]) == (len(shown) - 1,) * 2, "closed, and not empty"
+        assert told["journal_id"] == str(taps(config)[0].journal_id)
+        assert told["oldest_unsent_at"]
         daemon.field.cards.put(soft_card(500))
         time.sleep(0.5)
         assert len(taps(config)) == len(shown) - 1, "nobody is served while there is no room"
@@ -173,9 +179,12 @@ def test_a_journal_that_was_rolled_back_is_set_aside(tmp_path, office):
         wait_until(lambda: in_service(daemon))
         assert present(daemon, soft_card(3)) == ("green", "DONE")
         wait_until(lambda: len(office.stored) == 3)
+        (aside,) = config.state_dir.glob("journal-*.sqlite")
+        wait_until(lambda: "journal-aside" in daemon._why)
+        aside.unlink()
+        wait_until(lambda: "journal-aside" not in daemon._why)
     assert "acknowledged" in events(config, "journal-replaced")[0]["why"]
     assert len({journal for journal, _ in office.stored}) == 2
-    assert list(config.state_dir.glob("journal-*.sqlite"))
 
 
 def test_a_server_that_knows_more_of_the_journal_has_it_replaced(tmp_path, office):

@@ -111,6 +111,7 @@ def test_the_disk_is_what_the_start_measured_until_as_many_writes_say_otherwise(
         ({}, ()),
         ({"slow": True}, ("tap-slow",)),
         ({"shut": True}, ("barrier",)),
+        ({"aside": True}, ("journal-aside",)),
         ({"write_ms": 40.0}, ()),
         ({"write_ms": 40.1}, ("fsync-slow",)),
         ({"disk_mb": 64}, ()),
@@ -126,7 +127,7 @@ def test_why_a_reader_is_degraded(tmp_path, changes, words):
         now=NOW, monotonic_ms=0, clock_state=changes.pop("clock", ClockState.SYNCED),
         zone=enrolled(tmp_path).device.zone, unsent=0,
     )  # fmt: skip
-    given = {"write_ms": 1.0, "slow": False, "disk_mb": 1000, "shut": False} | changes
+    given = {"write_ms": 1.0, "slow": False, "disk_mb": 1000, "shut": False, "aside": False} | changes
     config = enrolled(tmp_path)
     config = replace(config, journal=replace(config.journal, fsync_warn_ms=40))
     assert ailments(config=config, bundle=None, moment=moment, **given) == words

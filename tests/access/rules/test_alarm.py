@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from access.rules.alarm import Alarm, Known, Said, alarms, drained
+from access.rules.alarm import JOURNAL_ASIDE, Alarm, Known, Said, alarms, drained
 from access.rules.device import DeviceState
 
 NOW = datetime(2026, 11, 18, 2, tzinfo=UTC)
@@ -117,6 +117,9 @@ def test_several_alarms_come_in_one_order():
         (replace(WELL, unsent=1), {JOURNAL: 100}, False, False),
         (replace(WELL, sequence=0, journal_id=None), {}, False, True),
         (replace(WELL, journal_id=None), {JOURNAL: 100}, False, False),
+        (replace(WELL, sequence=0, journal_id=None), {JOURNAL: 100}, False, False),
+        (replace(WELL, why=("tap-slow",)), {JOURNAL: 100}, False, True),
+        (replace(WELL, why=("tap-slow", JOURNAL_ASIDE)), {JOURNAL: 100}, False, False),
         (None, {}, False, True),
         (None, {JOURNAL: 0}, False, True),
         (None, {JOURNAL: 1}, False, False),
