@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from kernel.clock import clock_from, from_micros
-from kernel.wire.tap import decode_tap, record_hash
+from kernel.errors import DomainError
+from kernel.wire.tap import TapRecord, decode_tap, record_hash
 from readers.config import Config
 from readers.errors import JournalError
 from readers.identity import find_identity, load_identity
@@ -54,29 +55,22 @@ def status(config: Config, *, as_json: bool) -> int:
 
 
 def journal(path: Path, last: int, *, as_json: bool, verify: bool) -> int:
-    """Print the last records, and with `verify` whether the chain of all of them is whole; JournalError."""
-    reader = JournalReader(path)
+    """Print the last records, and with `verify` whether the chain of all of them is whole; JournalError.
+
+    1 where one of them cannot be read.
+    """
+    reader, whole = JournalReader(path), True
     try:
-        for _, body in reader.after(max(reader.base(), reader.last() - last), limit=last):
-            tap = decode_tap(body)
-            row = {
-                "sequence": tap.sequence,
-                "tapped_at": tap.tapped_at.isoformat(timespec="seconds"),
-                "phase": tap.phase.name,
-                "purpose": tap.purpose.name,
-                "card": tap.card_serial,
-                "counter": tap.tmc,
-                "place": tap.place,
-                "stop": tap.stop_id,
-                "route": tap.route_id,
-                "reason": tap.reason,
-                "key_id": tap.key_id.hex(),
-                "hash": record_hash(body).hex(),
-            }
+        for sequence, body in reader.after(max(reader.base(), reader.last() - last), limit=last):
+            try:
+                row = _row(
+                    decode_tap(body), record_hash(body).hex() if as_json else record_hash(body).hex()[:12]
+                )
+            except DomainError as error:
+                row, whole = {"sequence": sequence, "error": f"cannot be read: {error}"}, False
             if as_json:
                 print(json.dumps(row, ensure_ascii=False))
             else:
-                row["hash"] = record_hash(body).hex()[:12]
                 print("  ".join(str(value) or "-" for value in row.values()))
         if verify:
             head = verify_chain(reader.bodies())
@@ -86,11 +80,28 @@ def journal(path: Path, last: int, *, as_json: bool, verify: bool) -> int:
             )
     finally:
         reader.close()
-    return 0
+    return 0 if whole else 1
+
+
+def _row(tap: TapRecord, digest: str) -> dict[str, object]:
+    return {
+        "sequence": tap.sequence,
+        "tapped_at": tap.tapped_at.isoformat(timespec="seconds"),
+        "phase": tap.phase.name,
+        "purpose": tap.purpose.name,
+        "card": tap.card_serial,
+        "counter": tap.tmc,
+        "place": tap.place,
+        "stop": tap.stop_id,
+        "route": tap.route_id,
+        "reason": tap.reason,
+        "key_id": tap.key_id.hex(),
+        "hash": digest,
+    }
 
 
 def resend(config: Config, path: Path) -> int:
-    """Send every kept record once more and print what the server said; ReaderError."""
+    """Send every kept record once more and print what the server said; 1 where one cannot be read. ReaderError."""
     seen = sys.stderr.isatty()
     reader = JournalReader(path)
     identity = find_identity(config.state_dir, reader.device_id)
@@ -109,5 +120,8 @@ def resend(config: Config, path: Path) -> int:
         if seen:
             print("\r\x1b[K", end="", file=sys.stderr)
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(done.verdicts.items())) or "none"
-    print(f"{done.sent} records sent: {verdicts}; the server has the chain up to {done.chained_up_to}")
-    return 0
+    damaged = f"; {done.damaged} cannot be read" if done.damaged else ""
+    print(
+        f"{done.sent} records sent: {verdicts}; the server has the chain up to {done.chained_up_to}{damaged}"
+    )
+    return 1 if done.damaged else 0

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from kernel.errors import DomainError
+from kernel.wire.tap import decode_tap, record_hash
 from kernel.wire.upload import PATH, Answer
 from readers.errors import EnrolmentError, ServerError
 from readers.identity import Identity
@@ -18,9 +19,10 @@ from readers.uplink import make_batch
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """How many records were sent, what the server said of them, and up to where it has the chain."""
+    """How many records were sent, how many cannot be read, what the server said, and up to where it has the chain."""
 
     sent: int
+    damaged: int
     verdicts: dict[str, int]
     chained_up_to: int
 
@@ -35,6 +37,7 @@ def replay(
 ) -> Replayed:
     """Return the server's verdicts on every record still in the journal at `path`; nothing is written or pruned.
 
+    One that cannot be read is left out, and what comes before and after it is signed apart, since no hash leads past it.
     The server answers `duplicate` for what it has, so nothing is charged twice. EnrolmentError where the journal
     is another device's: only that device can sign it. ServerError at the first batch that is not taken.
     """
@@ -43,18 +46,37 @@ def replay(
         if reader.device_id != identity.device_id:
             raise EnrolmentError(f"{path}: belongs to device {reader.device_id}, which alone can sign it")
         verdicts: Counter[str] = Counter()
-        sent = chained = last = 0
+        seen = sent = chained = last = 0
         while records := reader.after(last, limit=batch):
-            reply = server.post(PATH, make_batch(identity, reader.journal_id, records).body)
-            if reply.status != 200:
-                raise ServerError(f"refused after {sent} records: {reply.problem()}")
-            try:
-                answer = Answer.from_json(reply.json())
-            except DomainError as error:
-                raise ServerError(f"the server's answer is malformed: {error}") from error
-            verdicts.update(each.verdict.value for each in answer.verdicts)
-            sent, chained, last = sent + len(records), answer.chained_up_to, records[-1][0]
-            progress(sent)
-        return Replayed(sent, dict(verdicts), chained)
+            seen, last = seen + len(records), records[-1][0]
+            for run in _runs(records):
+                reply = server.post(PATH, make_batch(identity, reader.journal_id, run).body)
+                if reply.status != 200:
+                    raise ServerError(f"refused after {sent} records: {reply.problem()}")
+                try:
+                    answer = Answer.from_json(reply.json())
+                except DomainError as error:
+                    raise ServerError(f"the server's answer is malformed: {error}") from error
+                verdicts.update(each.verdict.value for each in answer.verdicts)
+                sent, chained = sent + len(run), answer.chained_up_to
+                progress(sent)
+        return Replayed(sent, seen - sent, dict(verdicts), chained)
     finally:
         reader.close()
+
+
+def _runs(records: Iterable[tuple[int, bytes]]) -> Iterator[tuple[tuple[int, bytes], ...]]:
+    """Yield the records that can be read, in stretches whose hashes chain."""
+    run: list[tuple[int, bytes]] = []
+    for sequence, body in records:
+        try:
+            follows: tuple[int, bytes] | None = (sequence - 1, decode_tap(body).previous_hash)
+        except DomainError:
+            follows = None
+        if run and follows != (run[-1][0], record_hash(run[-1][1])):
+            yield tuple(run)
+            run = []
+        if follows is not None:
+            run.append((sequence, body))
+    if run:
+        yield tuple(run)

@@ -1,5 +1,6 @@
 """The HTTP client's own troubles, and replay."""
 
+import json
 import socket
 import threading
 import time
@@ -9,6 +10,7 @@ import pytest
 from kernel.clock import FixedClock
 from kernel.wire.tap import decode_tap
 from kernel.wire.upload import PATH
+from readers import kept
 from readers.errors import EnrolmentError, ServerError
 from readers.identity import Identity
 from readers.records import JournalReader
@@ -19,6 +21,7 @@ from tests.readers.kit import (
     IDENTITY,
     NOW,
     SERVER_KEY,
+    enrolled,
     fill,
 )
 
@@ -91,6 +94,24 @@ def test_replay_sends_everything_kept_and_charges_nothing_twice(office, journal)
     assert (done.sent, done.verdicts, done.chained_up_to) == (9, {"duplicate": 7, "accepted": 2}, 9)
     assert seen == [4, 8, 9]
     server.close()
+
+
+def test_a_record_that_cannot_be_read_costs_only_itself(office, journal, capsys, tmp_path):
+    """What comes before it is signed by itself: no hash leads there from what comes after."""
+    fill(journal, 5)
+    journal._db.execute("UPDATE record SET body = substr(body, 1, 60) WHERE sequence = 3")
+    server = Server(office.url, timeout_s=2, clock=FixedClock(NOW))
+    done = replay(journal.path, identity=IDENTITY, server=server, batch=200)
+    assert (done.sent, done.damaged, done.verdicts) == (4, 1, {"accepted": 4})
+    assert sorted(sequence for _, sequence in office.stored) == [1, 2, 4, 5]
+    server.close()
+    assert kept.journal(journal.path, 5, as_json=True, verify=False) == 1
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["sequence"] for row in rows] == [1, 2, 3, 4, 5]
+    assert [row["sequence"] for row in rows if "error" in row] == [3]
+    config = enrolled(tmp_path, url=office.url)
+    assert kept.resend(config, journal.path) == 1
+    assert "1 cannot be read" in capsys.readouterr().out
 
 
 def test_replay_of_another_devices_journal_is_refused(office, journal):
