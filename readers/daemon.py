@@ -133,7 +133,7 @@ class Daemon:
             if self._bundle is None:
                 self._break("no bundle yet: without the card keys in it no card can be read")
                 return
-            self.time.not_before(self._bundle.made_at)
+            self.time.not_before(self._bundle.made_at, by_server=True)
             self._antenna.open()
         except (FieldLostError, JournalError) as error:
             if isinstance(error, JournalError):

@@ -29,6 +29,8 @@ class Timekeeper:
         self._started_ms = clock.monotonic_ms()
         self._last = (clock.now(), self._started_ms)
         self._anchor = self._last
+        self._at_least = False
+        """Whether the anchor is only the earliest that it can be."""
         self._floor: datetime | None = None
         self._lost = False
         self.offset: timedelta | None = None
@@ -44,8 +46,9 @@ class Timekeeper:
         told = at + timedelta(milliseconds=self.clock.monotonic_ms() - since_ms)
         if abs(told - wall) <= AGREES_WITHIN:
             return wall
-        if self._floor is not None and told < self._floor <= wall:
-            # What it began with cannot be; the wall clock, put right meanwhile, can.
+        began_wrong = self._floor is not None and told < self._floor <= wall
+        if began_wrong or (self._at_least and told < wall):
+            # What it began with cannot be, or was the least it could be; the wall clock, put right meanwhile, can.
             return wall
         return told
 
@@ -65,17 +68,25 @@ class Timekeeper:
             self._anchor, self._agreed_ms, self._lost = (wall, ms), ms, False
         elif not self._simulated:
             self._anchor = (at, ms)
+        self._at_least = False
 
     def offset_s(self) -> float | None:
         """Return by how many seconds the server's clock was ahead of ours when it last said; None before."""
         return self.offset.total_seconds() if self.offset is not None else None
 
-    def not_before(self, at: datetime) -> None:
-        """Take an instant that is surely past (a bundle's making, a record): a clock that shows less is wrong."""
-        if not self._simulated:
-            self._floor = max(self._floor or at - AGREES_WITHIN, at - AGREES_WITHIN)
-            if self.clock.now() < at - AGREES_WITHIN:
-                self._lost = True
+    def not_before(self, at: datetime, *, by_server: bool = False) -> None:
+        """Take an instant that is past (a bundle's making, a record): a clock that shows less is wrong.
+
+        `by_server` one is surely past, and where nothing better is known the time goes on from there. A record's is
+        what this clock, perhaps wrong, said before.
+        """
+        if self._simulated:
+            return
+        self._floor = max(self._floor or at - AGREES_WITHIN, at - AGREES_WITHIN)
+        if self.clock.now() < at - AGREES_WITHIN:
+            self._lost = True
+        if by_server and self.now() < at - AGREES_WITHIN:
+            self._anchor, self._at_least = (at, self.clock.monotonic_ms()), True
 
     def state(self) -> ClockState:
         """Return what the time is worth now; notices a jump of the wall clock since the last call."""

@@ -44,13 +44,33 @@ def test_a_reader_that_woke_before_its_clock_was_set_takes_the_set_one():
     keeper = Timekeeper(wall, simulated=False)
     keeper.not_before(NOW)
     wall.run(seconds=30)
-    assert keeper.now() == wall.now(), "nothing better is known"
+    assert keeper.now() == wall.now(), "nothing better is known: a record's time is an earlier clock's"
     wall.at = NOW + timedelta(minutes=1)
     assert keeper.now() == NOW + timedelta(minutes=1)
     assert keeper.state() is ClockState.UNSYNCED
     keeper.server_said(wall.now())
     wall.run(seconds=1)
     assert (keeper.state(), keeper.now()) == (ClockState.SYNCED, wall.now())
+
+
+def test_a_clock_without_a_battery_goes_on_from_the_bundles_making():
+    """Records of 1970 would all wait for a person; so near the truth they are billed as an unsynced reader's."""
+    wall = Wall()
+    wall.at = datetime(1970, 1, 1, tzinfo=UTC)
+    keeper = Timekeeper(wall, simulated=False)
+    keeper.not_before(NOW - timedelta(days=2), by_server=True)
+    keeper.not_before(NOW, by_server=True)
+    keeper.not_before(NOW - timedelta(days=1), by_server=True)
+    wall.run(seconds=30)
+    assert (keeper.now(), keeper.state()) == (NOW + timedelta(seconds=30), ClockState.UNSYNCED)
+    wall.at = NOW + timedelta(minutes=5)
+    assert keeper.now() == wall.now(), "later than it could be at the least: put right by somebody"
+    wall.at = datetime(1970, 1, 1, tzinfo=UTC)
+    keeper.server_said(NOW + timedelta(hours=1))
+    wall.run(seconds=1)
+    assert keeper.now() == NOW + timedelta(hours=1, seconds=1)
+    wall.at = NOW + timedelta(days=1)
+    assert keeper.now() == NOW + timedelta(hours=1, seconds=1), "the server has said better"
 
 
 def test_what_waits_until_a_time_waits_by_the_corrected_one():
