@@ -297,16 +297,6 @@ def test_heartbeats_are_sent_where_the_server_takes_them(tmp_path, office):
     assert uid_of(1).hex() not in json.dumps(beat)
 
 
-def test_a_proxy_without_its_server_costs_one_heartbeat_each(tmp_path, office):
-    """What stands in front of a server that is being replaced answers 404 or 501, and not for long."""
-    office.heartbeat_faults = [404, 501, 503]
-    config = enrolled(tmp_path, url=office.url)
-    text = config.file.read_text().replace("bundle_every_s", "heartbeat_every_s = 0.05\nbundle_every_s")
-    config.file.write_text(text)
-    with running(load_config(config.file)):
-        wait_until(lambda: office.heartbeats)
-
-
 def test_two_readers_never_share_a_folder(tmp_path, office):
     config = enrolled(tmp_path, url=office.url)
     with running(config), pytest.raises(ReaderError, match="another reader runs"):

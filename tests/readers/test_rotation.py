@@ -82,3 +82,11 @@ def test_only_a_plain_true_is_an_order(config, server, office, said):
     errands._beat()
     assert office.heartbeats
     assert office.offers == []
+
+
+def test_a_proxy_without_its_server_costs_one_heartbeat_each(config, office):
+    """What stands in front of a server that is being replaced answers 404 or 501, and not for long."""
+    office.heartbeat_faults = [404, 501, 503]
+    config.file.write_text(config.file.read_text().replace("bundle_every_s", SOON + "bundle_every_s"))
+    with running(load_config(config.file)):
+        wait_until(lambda: office.heartbeats)
