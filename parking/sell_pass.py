@@ -55,7 +55,7 @@ class RightTimesError(DomainError):
 class RightHolderError(DomainError):
     """A coupon is given to a stay, every other right to an account, a plate or a ticket."""
 
-    detail = "{spec_id} is a {kind}: {reason}."
+    detail = "{spec_id} ({kind}) cannot be held so: {reason}."
 
 
 class RightEndedError(DomainError):
@@ -203,7 +203,9 @@ def _check(asked: Assigning, spec: RightSpecification, now: datetime) -> None:
         reason = "it would begin in the past"
     if reason:
         raise RightTimesError(
-            valid_from=asked.valid_from.isoformat(), valid_to=asked.valid_to.isoformat(), reason=reason
+            valid_from=asked.valid_from.astimezone(HANOI).isoformat(),
+            valid_to=asked.valid_to.astimezone(HANOI).isoformat(),
+            reason=reason,
         )
 
 

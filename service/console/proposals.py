@@ -126,6 +126,7 @@ def _page(proposal_id: UUID, wrong: str = "", *, chosen: Word | None = None, rea
         found=found,
         told=shown.notice,
         against=_against(shown.refused) if shown.refused else "",
+        amounts=_AMOUNTS,
         cell=lambda name, text: _cell(name, text, shown),
         asked=json.dumps(json.loads(found.row.asked), ensure_ascii=False, indent=2)
         if found.row.asked

@@ -269,5 +269,5 @@ def test_a_guest_who_pays_ahead_pays_what_a_shops_coupon_leaves(tx, products, no
 
 def test_a_right_that_ends_before_it_begins_is_told_so(tx, products, issue, now):
     asked = asking(now, issue(400_000).account, valid_from=now + MINUTE, valid_to=now)
-    with pytest.raises(RightTimesError, match="it would end before it begins"):
+    with pytest.raises(RightTimesError, match=r"\+07:00: it would end before it begins"):
         assign(tx, asked, actor="t", now=now)
