@@ -79,7 +79,7 @@ def correct(
     """Say where and when the ride of a tap-on ended, and bill its day again.
 
     Raises UnknownRideError, RideNotMendedError (then the caller rolls back: nothing is kept) and
-    CorrectionIdReusedError. Saying the same again under the same id answers the first time.
+    CorrectionIdReusedError. Saying the same again under the same id changes nothing and answers what the ride costs now.
     """
     _, header = _find(tx, account, tap_id, now)
     post.book_day(tx, header.service_day, now)

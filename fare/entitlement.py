@@ -42,7 +42,7 @@ class UnknownEntitlementError(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """An entitlement as recorded; `again` when the same proof was recorded under the same id before."""
+    """An entitlement as recorded; `again` when it was recorded before."""
 
     entitlement_id: UUID
     entitlement: Entitlement
@@ -63,6 +63,7 @@ def prove(
 ) -> Proven:
     """Record what a proof says of an account's holder; the days it touches are the caller's to bill anew.
 
+    What an entitlement that has not ended says already is recorded once, under whatever id it is proven again.
     The account becomes that citizen's, by the keyed hash of the number. It is locked by the caller.
     ProofRejectedError, EntitlementIdReusedError, IdentifiedElsewhereError, OtherCitizenError.
     """
@@ -89,6 +90,9 @@ def prove(
         now,
         None,
     )
+    for one in store.list_all(tx, account):
+        if one.last_day is None and _facts(one) == _facts(row):
+            return _proven(one, again=True)
     store.insert(tx, account, row, actor=actor)
     return _proven(row, again=False)
 
@@ -119,6 +123,10 @@ def end(
 def list_proven(tx: Connection, account: FareAccountId) -> tuple[EntitlementRow, ...]:
     """Return all that was ever proven of an account, with where it ended."""
     return store.list_all(tx, account)
+
+
+def _facts(row: EntitlementRow) -> tuple[int, date, date | None, str, str]:
+    return (row.concession, row.valid_from, row.valid_to, row.verifier, row.reference)
 
 
 def _proven(row: EntitlementRow, *, again: bool) -> Proven:

@@ -138,6 +138,18 @@ def test_the_same_proof_again_changes_nothing_and_another_under_its_id_is_refuse
     assert other[1]["type"] == "/problems/entitlement-id-reused"
 
 
+def test_what_stands_already_is_recorded_once_until_it_has_ended(ask, city, now):
+    _, card, _ = city
+    path = f"/v1/accounts/{card.issued.fare_account_id}/entitlements"
+    _, first = prove(ask, card, now=now)
+    status, again = prove(ask, card, now=now + timedelta(minutes=5))  # signed anew, under another id
+    assert (status, again["entitlement_id"]) == (200, first["entitlement_id"])
+    end = {"last_day": "2026-11-20", "reason": "taken back"}
+    assert ask("POST", f"{path}/{first['entitlement_id']}/end", end)[0] in {200, 201}
+    assert prove(ask, card, now=now)[0] == 201
+    assert len(ask("GET", path)[1]["entitlements"]) == 2
+
+
 def test_one_account_a_citizen_and_one_citizen_an_account(ask, city, now):
     _, card, other = city
     assert prove(ask, card, now=now)[0] == 201
