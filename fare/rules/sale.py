@@ -29,7 +29,7 @@ class UnknownPassError(DomainError):
 class PassScopeError(DomainError):
     """A pass for one route or network needs to know which, and no other pass may name one; `fits` are those it may."""
 
-    detail = "Pass {product_id} is for {whole}: {given} does not fit, {which} does."
+    detail = "Pass {product_id} is for {whole}: {given} does not fit; what does: {which}."
 
 
 class PassCategoryError(DomainError):

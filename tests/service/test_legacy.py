@@ -216,7 +216,7 @@ def test_a_row_with_fewer_or_more_cells_than_the_header_is_named(line):
     [
         ("bus_month_all_routes_priority,,", "bus_month_one_route_priority,,", "is for one route"),
         ("bus_month_all_routes_priority,,", "bus_month_one_route_priority,2A,", "2A does not fit"),
-        ("bus_month_all_routes_priority,,", "bus_month_all_routes_priority,01,", "no scope does"),
+        ("bus_month_all_routes_priority,,", "bus_month_all_routes_priority,01,", "what does: no scope"),
     ],
 )
 def test_a_pass_for_a_route_that_it_cannot_be_for_writes_nothing(shop, before, after, why):

@@ -105,12 +105,12 @@ def test_a_refused_scope_says_what_fits_and_by_which_option(run, shop):
     card = shop.card(500_000)
     sell = ("passes", "sell", str(card.serial), "--pay", "balance", "--yes")
     nothing = run(*sell, "metro_day")
-    assert "for one network: nothing does not fit, metro_2a, metro_31 does. Name it with --scope." in nothing
-    assert "one route: 999 does not fit, 01, 02, 03A" in run(
+    assert "for one network: nothing does not fit; what does: metro_2a, metro_31. Name it with --scope." in nothing
+    assert "one route: 999 does not fit; what does: 01, 02, 03A" in run(
         *sell, "bus_month_one_route_normal", "--scope", "999"
     )
     everything = run(*sell, "bus_month_all_routes_normal", "--scope", "01")
-    assert "for all that it covers: 01 does not fit, no scope does. Leave --scope out." in everything
+    assert "for all that it covers: 01 does not fit; what does: no scope. Leave --scope out." in everything
     assert "--scope metro_2a, metro_31" in run("passes", "on-sale", str(card.serial))
     assert shop.purse(card) == 500_000
 
