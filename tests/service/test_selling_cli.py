@@ -105,7 +105,10 @@ def test_a_refused_scope_says_what_fits_and_by_which_option(run, shop):
     card = shop.card(500_000)
     sell = ("passes", "sell", str(card.serial), "--pay", "balance", "--yes")
     nothing = run(*sell, "metro_day")
-    assert "for one network: nothing does not fit; what does: metro_2a, metro_31. Name it with --scope." in nothing
+    assert (
+        "for one network: nothing does not fit; what does: metro_2a, metro_31. Name it with --scope."
+        in nothing
+    )
     assert "one route: 999 does not fit; what does: 01, 02, 03A" in run(
         *sell, "bus_month_one_route_normal", "--scope", "999"
     )
