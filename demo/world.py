@@ -138,7 +138,7 @@ def world(
         "LIENTHONG_KEK_FILE": str(home / "kek"),
         "LIENTHONG_BIND": url.removeprefix("http://"),
         "LIENTHONG_PUBLIC_URL": url,
-        # World time runs a thousand times as fast: five minutes of world time are 0.3 s of ours.
+        # World time runs up to a thousand times as fast: five minutes of world time are 0.3 s of ours.
         "LIENTHONG_SIGNATURE_SKEW_S": "36000",
         "LIENTHONG_PASSBACK_S": "1200",
     }
