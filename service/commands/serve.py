@@ -100,7 +100,10 @@ def _taken(address: str) -> bool:
 
 
 def private_keys(home: Path) -> dict[str, str]:
-    """Return the settings that name the keys of a private folder, having made those that are missing."""
+    """Return the settings that name the keys of a private folder, having made those that are missing.
+
+    A payment provider's key is its own to give: it is named where there is one, as the demo's bank left it.
+    """
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     kek, ring, session = home / "kek", home / "keyring.json", home / "session_key"
     if not ring.exists():
@@ -108,11 +111,13 @@ def private_keys(home: Path) -> dict[str, str]:
     if not session.exists():
         with os.fdopen(os.open(session, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(48))
-    return {
+    named = {
         "LIENTHONG_KEK_FILE": str(kek),
         "LIENTHONG_KEYRING_FILE": str(ring),
         "LIENTHONG_SESSION_KEY_FILE": str(session),
     }
+    provider = home / "provider_key"
+    return named | ({"LIENTHONG_PROVIDER_CHECKSUM_KEY_FILE": str(provider)} if provider.exists() else {})
 
 
 def _has_staff(database_url: str) -> bool:

@@ -25,6 +25,7 @@ from parking.apds.editions import ElementKind, contents, editions
 from parking.elements import Elements
 from parking.rate_dir import HANOI, read_rate_dir
 from parking.rules.book import load_rates
+from parking.rules.errors import RateFilesInvalidError
 
 ON = date(2026, 11, 30)
 AT = datetime(2026, 11, 30, 5, tzinfo=UTC)
@@ -228,7 +229,11 @@ def test_every_element_of_every_city_is_taken_away_or_is_needed(directory):
             continue
         after = amend(files, kind, element_id, {}, on=on)
         assert (kind, element_id) not in contents(after)
-        load_rates(after)
+        if (kind, sum(one is PLACE for one, _ in elements(files))) == (PLACE, 1):
+            with pytest.raises(RateFilesInvalidError, match="names no place"):
+                load_rates(after)
+        else:
+            load_rates(after)
         taken += 1
     assert taken
 

@@ -22,7 +22,7 @@ KEY = "1a54716c8f0efb2744fb28b6e38b25da7f67a925d98bc1c18bd8faaecadd7675"
 
 def lienthong(*arguments, **options):
     result = CliRunner().invoke(cli.main, list(arguments), **options)
-    return result.exit_code, result.output
+    return result.exit_code, result.output if result.exit_code else result.stdout
 
 
 @pytest.fixture(autouse=True)

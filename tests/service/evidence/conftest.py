@@ -91,7 +91,7 @@ def lienthong(database, keyring, now, monkeypatch):
     def run(*arguments, code=0):
         done = CliRunner().invoke(main, list(arguments))
         assert done.exit_code == code, done.output
-        return done.output
+        return done.output if code else done.stdout
 
     yield run
     context.settings.cache_clear()
