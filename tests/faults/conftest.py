@@ -37,7 +37,7 @@ def figures(request):
     return say
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def city(clone, tmp_path_factory) -> Iterator[Town]:
     with clone() as database:
         given = {"LIENTHONG_DATABASE_URL": database.url, "LIENTHONG_MIGRATION_URL": database.owner_url}

@@ -14,7 +14,7 @@ from .town import OPENS, Town
 HOURS = {BUS_1: at(7, 5), BUS_2: at(7, 30), PARK_IN: at(9), PARK_OUT: at(11, 25)}
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def town(clone, tmp_path_factory) -> Iterator[Town]:
     """The service under gunicorn with a Redis of its own, two buses and a car park, all open."""
     with clone() as database:
@@ -35,6 +35,6 @@ def town(clone, tmp_path_factory) -> Iterator[Town]:
         assert town.complaints() == [], "what was killed may be missed, but nothing may stumble over it"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def fleet(town) -> Fleet:
     return Fleet(town)
