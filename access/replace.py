@@ -55,7 +55,7 @@ def replace_card(
             raise block.EventIdReusedError(event_id=str(event_id))
         new = issue.get_card(tx, serial=int(known.detail[_SERIAL]))
         kept = asked.random_uid or asked.stored_value
-        if new.uid_hash != issue.uid_hash(keyring, asked.uid) or (new.uid_sealed is not None) is not kept:
+        if new.uid_hash != issue.uid_hash(keyring, asked.uid) or (new.uid_sealed is not None) != kept:
             raise block.EventIdReusedError(event_id=str(event_id))
         return Replaced(old, new, None)
     (serial,) = cards.next_serials(tx, 1)

@@ -9,10 +9,11 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from parking import propose_rates
-from parking.proposals import Proposal
+from parking.proposals import Proposal, get_proposal
 from parking.rules.proposal import Word
 from service import audit
 from service.audit import Actor
+from service.auth import require_operator
 from service.staff import Role
 
 PROPOSERS: Final = frozenset({Role.PARKING_OPERATOR, Role.FINANCE_MAKER})
@@ -22,6 +23,17 @@ SPEAKERS: Final = {
     Word.REFUSE: frozenset({Role.FINANCE_CHECKER}),
     Word.WITHDRAW: PROPOSERS,
 }
+
+
+def get_seen(tx: Connection, proposal_id: UUID) -> Proposal:
+    """Return a proposal for a caller over HTTP; OtherOperatorError where it touches places of others.
+
+    ProposalUnknownError.
+    """
+    found = get_proposal(tx, proposal_id)
+    for operator_id in found.row.operators:
+        require_operator(operator_id)
+    return found
 
 
 def say(tx: Connection, proposal_id: UUID, word: Word, *, note: str, actor: Actor, now: datetime) -> Proposal:

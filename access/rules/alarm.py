@@ -91,8 +91,9 @@ class Said:
 class Known:
     """What the back office holds of the same device.
 
-    `stored` is the chained head of each journal that nothing was added to since the device spoke, `waiting` whether records lie beyond a gap. `deny_since` is when the
-    oldest deny list change after the device's version was published, None when it has them all.
+    `stored` is the chained head of each journal that nothing was added to since the device spoke, `waiting` whether
+    records lie beyond a gap. `deny_since` is when the oldest deny list change after the device's version was published,
+    None when it has them all.
     """
 
     state: DeviceState

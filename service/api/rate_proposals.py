@@ -14,8 +14,8 @@ from parking.rules.proposal import ProposalState, Word
 from parking.show_proposal import Shown, show
 from service import rate_proposals
 from service.api.bodies import Body, Instant
-from service.auth import principal, require_operator, requires, scope
-from service.rate_proposals import READERS, SPEAKERS
+from service.auth import principal, requires, scope
+from service.rate_proposals import READERS, SPEAKERS, get_seen
 from service.services import services
 
 blueprint: Final = APIBlueprint(
@@ -87,8 +87,7 @@ def get_proposal(proposal_id: UUID) -> dict[str, Any]:
     """Return a proposal; one that is open or was published with the rows of rate files that go and come."""
     running = services()
     with running.database.read() as tx:
-        found = proposals.get_proposal(tx, proposal_id)
-        _require_operators(found)
+        found = get_seen(tx, proposal_id)
         return describe(found, show(tx, found, now=running.clock.now()))
 
 
@@ -122,16 +121,11 @@ def _say(proposal_id: UUID, word: Word, why: str) -> dict[str, Any]:
     running = services()
     with running.database.begin() as tx:
         if word is not Word.WITHDRAW:  # which only who proposed it may
-            _require_operators(proposals.get_proposal(tx, proposal_id))
+            get_seen(tx, proposal_id)
         ended = rate_proposals.say(
             tx, proposal_id, word, note=why, actor=principal().actor, now=running.clock.now()
         )
     return describe(ended)
-
-
-def _require_operators(found: Proposal) -> None:
-    for operator_id in found.row.operators:
-        require_operator(operator_id)
 
 
 def describe(one: Proposal, shown: Shown | None = None) -> dict[str, Any]:

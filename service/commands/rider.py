@@ -131,13 +131,13 @@ def mend(serial: int, tap: UUID, stop: str, left_at: datetime, dry_run: bool, ev
     from service.jobs.mend_ride import PreviewError, Word, mend_ride
 
     now = context.clock().now()
-    made = uuid7(now) if dry_run else context.minted(event_id)
+    minted = uuid7(now) if dry_run else context.minted(event_id)
     with context.database() as database:
         try:
             with database.begin() as tx:
                 books = context.shelf().books(tx)
                 left = left_at.replace(tzinfo=books.current().zone)
-                word = Word(correction_id=made, tap_id=tap, stop_id=stop, left_at=left)
+                word = Word(correction_id=minted, tap_id=tap, stop_id=stop, left_at=left)
                 account, by = context.account_of(tx, serial, now), context.actor()
                 mended = mend_ride(tx, account, word, books=books, by=by, now=now, preview=dry_run)
         except PreviewError as seen:
@@ -232,12 +232,12 @@ def payer(serial: int, payer: int | None, nobody: bool, limit: int, event_id: UU
 
     if (payer is None) != nobody:
         raise click.UsageError("give either --by or --nobody")
-    now, made = context.clock().now(), context.minted(event_id)
+    now, minted = context.clock().now(), context.minted(event_id)
     with context.database() as database, database.begin() as tx:
         member = context.account_of(tx, serial, now)
         pays = None if payer is None else context.account_of(tx, payer, now)
         new = set_payer(
-            tx, member, pays, wallet_id=made, month_limit_minor=limit, by=context.actor(), now=now
+            tx, member, pays, wallet_id=minted, month_limit_minor=limit, by=context.actor(), now=now
         )
     click.echo("recorded" if new else "recorded before")
 

@@ -18,6 +18,7 @@ from access.rules.device import DeviceState, DeviceTransitionError
 from kernel.ids import DeviceId
 from service import auth, devices
 from service.auth import requires
+from service.console import confirmed
 from service.console.frame import DEVICE_READERS, pages
 from service.console.people import names_of
 from service.devices import Deed
@@ -26,7 +27,6 @@ from service.staff import Role
 
 blueprint: Final = pages("devices_page", __name__)
 PAGE: Final = 100
-_REASON: Final = range(3, 501)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,19 +94,14 @@ def one(device_id: UUID) -> str:
 @requires(Role.ADMINISTRATOR)
 def decide(device_id: UUID) -> Response | BaseResponse:
     """Carry out what the form decides, once it is confirmed and a reason is given; else show the page again."""
-    reason = request.form.get("reason", "").strip()
+    reason = confirmed.reason()
     try:
         deed = Deed(request.form.get("deed", ""))
     except ValueError:
         return make_response(
             _page(device_id, gettext("The request is not one that this page understands.")), 422
         )
-    if len(reason) not in _REASON:
-        wrong = gettext("Say why, in 3 to 500 characters.")
-    elif request.form.get("sure") != "yes":
-        wrong = gettext("Please confirm that you mean it.")
-    else:
-        wrong = _carried_out(device_id, deed, reason)
+    wrong = confirmed.lacks() or _carried_out(device_id, deed, reason)
     if wrong:
         return make_response(_page(device_id, wrong, chosen=deed, reason=reason), 409)
     return redirect(url_for("devices_page.one", device_id=device_id, done=deed.value))

@@ -20,16 +20,16 @@ from parking.publish_rates import BackdatedRatesError
 from parking.rules.proposal import ProposalOnePersonError, ProposalState, ProposalStateError, Word
 from parking.show_proposal import Shown, show
 from service import auth, rate_proposals
-from service.auth import require_operator, requires
+from service.auth import requires
+from service.console import confirmed
 from service.console import format as words
 from service.console.frame import pages
 from service.console.people import names_of
 from service.errors import not_allowed
-from service.rate_proposals import READERS, SPEAKERS
+from service.rate_proposals import READERS, SPEAKERS, get_seen
 from service.services import services
 
 blueprint: Final = pages("proposals_page", __name__)
-_REASON: Final = range(3, 501)
 _AMOUNTS: Final = frozenset({"value", "max_value", "min_value", "price"})
 
 
@@ -65,7 +65,7 @@ def one(proposal_id: UUID) -> str:
 @requires(*frozenset().union(*SPEAKERS.values()))
 def answer(proposal_id: UUID) -> Response | BaseResponse:
     """Carry out what the form says, once it is confirmed and a reason is given; else show the page again."""
-    reason = request.form.get("reason", "").strip()
+    reason = confirmed.reason()
     try:
         word = Word(request.form.get("word", ""))
     except ValueError:
@@ -74,12 +74,7 @@ def answer(proposal_id: UUID) -> Response | BaseResponse:
         )
     if not auth.principal().holds(SPEAKERS[word]):
         raise not_allowed(SPEAKERS[word])
-    if len(reason) not in _REASON:
-        wrong = gettext("Say why, in 3 to 500 characters.")
-    elif request.form.get("sure") != "yes":
-        wrong = gettext("Please confirm that you mean it.")
-    else:
-        wrong = _carried_out(proposal_id, word, reason)
+    wrong = confirmed.lacks() or _carried_out(proposal_id, word, reason)
     if wrong:
         return make_response(_page(proposal_id, wrong, chosen=word, reason=reason), 409)
     return redirect(url_for("proposals_page.one", proposal_id=proposal_id, done="yes"))
@@ -90,7 +85,7 @@ def _carried_out(proposal_id: UUID, word: Word, reason: str) -> str:
     running, actor = services(), auth.principal().actor
     try:
         with running.database.begin() as tx:
-            _require_operators(proposals.get_proposal(tx, proposal_id))
+            get_seen(tx, proposal_id)
             rate_proposals.say(tx, proposal_id, word, note=reason, actor=actor, now=running.clock.now())
     except ProposalOnePersonError:
         return str(gettext("It takes two people: who proposed it withdraws it, another one answers."))
@@ -116,8 +111,7 @@ def _against(error: DomainError) -> str:
 def _page(proposal_id: UUID, wrong: str = "", *, chosen: Word | None = None, reason: str = "") -> str:
     running, caller = services(), auth.principal()
     with running.database.read() as tx:
-        found = proposals.get_proposal(tx, proposal_id)
-        _require_operators(found)
+        found = get_seen(tx, proposal_id)
         shown = show(tx, found, now=running.clock.now())
         named = {found.row.proposed_by, found.end.ended_by if found.end else ""}
         people = names_of(tx, named)
@@ -163,8 +157,3 @@ def _cell(name: str, text: str, shown: Shown) -> str:
         except MalformedAmountError:
             return text
     return text or "–"
-
-
-def _require_operators(found: Proposal) -> None:
-    for operator_id in found.row.operators:
-        require_operator(operator_id)

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from access import issue
+from access import issue, purse
 from kernel.ids import EntryId, OperatorId, uuid7
 from kernel.money import VND, Money
 from kernel.wire.cardinfo import Concession
@@ -146,6 +146,27 @@ def test_a_card_is_handed_in_for_what_it_stores_once_confirmed(ask, running, car
         assert accounts.read_balances(tx, (payable,), now)[payable].posted == Money(41_375, VND)
         found = accounts.read_balances(tx, (chart.rider_stored_value(card.fare_account_id).account_id,), now)
     assert [balance.posted.minor for balance in found.values()] == [0]
+
+
+@pytest.mark.parametrize("stored_value", [False, True])
+def test_a_card_takes_anothers_place_once_with_a_purse_where_that_is_asked_for(
+    ask, running, cards, stored_value
+):
+    path = f"/v1/cards/{cards[0].serial}/replacement"
+    asked = {
+        "event_id": str(uuid4()),
+        "reason": "worn out",
+        "uid": "04cafe00000001",
+        "expires_on": "2031-12-31",
+        "stored_value": stored_value,
+    }
+    status, made = ask("POST", path, asked)
+    assert (status, made["replaces"]) == (201, cards[0].serial)
+    assert ask("POST", path, asked) == (200, made)
+    other = ask("POST", path, asked | {"stored_value": not stored_value})
+    assert (other[0], other[1]["type"]) == (409, "/problems/event-id-reused")
+    with running.database.read() as tx:
+        assert purse.can_load(tx, issue.get_card(tx, serial=made["card_serial"])) is stored_value
 
 
 def test_who_owes_keeps_the_card(ask, running, cards, now):

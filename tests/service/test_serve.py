@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from service import launcher
 from service.cli import main
+from service.commands.serve import private_keys
 
 
 @pytest.fixture
@@ -33,3 +34,12 @@ def test_a_folder_whose_servers_run_is_refused_in_one_line(tmp_path):
     assert done.exit_code == 1
     assert done.output.count("\n") == 1
     assert "in use by process" in done.output
+
+
+def test_a_private_folder_names_its_keys_and_a_providers_where_there_is_one(tmp_path):
+    own = private_keys(tmp_path)
+    assert "LIENTHONG_PROVIDER_CHECKSUM_KEY_FILE" not in own
+    (tmp_path / "provider_key").write_text("a key")
+    assert private_keys(tmp_path) == own | {
+        "LIENTHONG_PROVIDER_CHECKSUM_KEY_FILE": str(tmp_path / "provider_key")
+    }
