@@ -16,7 +16,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from access.keyring import Keyring
 from kernel.clock import clock_from
-from service import api, auth, console, headers, logs, problem_answers, problems
+from service import auth, console, headers, logs, problem_answers, problems
+from service.api import blueprints as api
 from service.cache import Cache
 from service.console import errors as console_errors
 from service.console.language import LANGUAGES, choose_language

@@ -1,4 +1,4 @@
-"""Export streams: four times the lines, the same memory. Measured on the command itself, in a process of its own."""
+"""Export streams: five times the lines, the same memory. Measured on the command itself, in a process of its own."""
 
 import os
 import subprocess
@@ -15,7 +15,8 @@ from ledger.rules.entry import Posted
 from .conftest import NOW, TODAY, Books
 
 DAY = timedelta(days=1)
-FEW, MANY = 5_000, 20_000
+# Few are two groups of a stream already: one being made while the one before it is let go.
+FEW, MANY = 10_000, 50_000
 PEAK = """
 import re, sys
 from pathlib import Path
@@ -59,12 +60,12 @@ def peak_kib(url: str, form: str, last: date, output: Path) -> int:
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
-def test_four_times_the_lines_take_the_same_memory(
+def test_five_times_the_lines_take_the_same_memory(
     books_of_two_sizes: str, tmp_path: Path, form: str
 ) -> None:
     few, many = tmp_path / "few", tmp_path / "many"
     small = peak_kib(books_of_two_sizes, form, TODAY, few)
     large = peak_kib(books_of_two_sizes, form, TODAY + DAY, many)
     assert many.stat().st_size > 3 * few.stat().st_size
-    # 15,000 more lines, held as rows, would be some 18 MiB more, more than a tenth.
-    assert large <= 1.08 * small, f"{small:,} KiB for {FEW:,} lines, {large:,} KiB for {MANY:,}"
+    # 40,000 more lines, held as rows, would be some 48 MiB more: over a quarter.
+    assert large <= 1.15 * small, f"{small:,} KiB for {FEW:,} lines, {large:,} KiB for {MANY:,}"
