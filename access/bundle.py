@@ -21,6 +21,8 @@ STALE_AFTER: Final = timedelta(days=2)
 """A reader that heard nothing for so long says so; it keeps accepting, for a bus may stand a weekend in a yard."""
 UNSENT_MAX: Final = 20_000
 """Offline exposure: 20,000 unsent records are three days of the busiest gate (165,000 taps a day over 30 gates)."""
+CARD_UNSENT_MAX: Final = 20
+"""Of one account-based card: with so many unsent rides and stays at one reader it has to pay otherwise there."""
 NO_ACTIONS: Final = ActionList(0, ())
 _VERSION_EPOCH: Final = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -93,7 +95,11 @@ def make_bundle(
         "generations": list(keyring.generations),
         "passback_s": passback_s,
         **(purse.prices if purse is not None else {}),
-        "risk": {"stale_after_s": int(STALE_AFTER.total_seconds()), "unsent_max": UNSENT_MAX},
+        "risk": {
+            "stale_after_s": int(STALE_AFTER.total_seconds()),
+            "unsent_max": UNSENT_MAX,
+            "card_unsent_max": CARD_UNSENT_MAX,
+        },
         "keys": _base64(box_to(device.box_key, json.dumps(keys).encode())),
     }
     content = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()

@@ -51,6 +51,8 @@ class Risk:
     refuse_when_unsynced: bool = False
     unsent_max: int | None = None
     """Offline exposure: with this many records unacknowledged, no further card is accepted."""
+    card_unsent_max: int | None = None
+    """The same of one account-based card: it waits with so many rides and stays, others travel on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,12 +215,13 @@ def _deny_version(envelope: bytes, identity: Identity) -> int:
 
 def _risk(raw: Mapping[str, Any]) -> Risk:
     # A word this reader does not know is a later server's; the limits it knows still hold.
-    stale, unsent = raw.get("stale_after_s"), raw.get("unsent_max")
+    stale, unsent, own = (raw.get(name) for name in ("stale_after_s", "unsent_max", "card_unsent_max"))
     return Risk(
         stale_after=None if stale is None else timedelta(seconds=count(stale)),
         refuse_when_stale=raw.get("refuse_when_stale") is True,
         refuse_when_unsynced=raw.get("refuse_when_unsynced") is True,
         unsent_max=None if unsent is None else count(unsent),
+        card_unsent_max=None if own is None else count(own),
     )
 
 

@@ -161,6 +161,7 @@ class Daemon:
             machine=self.machine,
             journal=kept.journal,
             memory=kept.memory,
+            exposure=kept.exposure,
             bundle=self._bundle,
             acted=kept.begun,
         )
@@ -179,7 +180,7 @@ class Daemon:
             desk = self._housekeeping(self.desk)
             if self.machine.state not in {State.IDLE, State.DEGRADED}:
                 return
-            desk.unsent = max(0, desk.journal.head.sequence - self._uplink.chained_up_to)
+            desk.acknowledge(self._uplink.chained_up_to)
             scanned = self._links.scanner.take()
             if scanned is not None:
                 self._served(scan(desk, scanned))

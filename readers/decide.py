@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from access.rules.medium import expired
 from kernel.service_day import local_date
-from kernel.wire.cardinfo import CardInfo
+from kernel.wire.cardinfo import PRODUCT_PURSE, CardInfo
 from kernel.wire.tap import ClockState, Phase, TapRecord
 from readers.bundle import Bundle
 
@@ -28,6 +28,7 @@ class Reason(StrEnum):
     EXPIRED = "expired"
     COUNTER_EXHAUSTED = "counter-exhausted"
     EXPOSURE = "exposure"
+    CARD_EXPOSURE = "card-exposure"
     PASSBACK = "passback"
     PURSE_UNSAFE = "purse-unsafe"
     PURSE_UNPRICED = "purse-unpriced"
@@ -90,12 +91,19 @@ class Moment:
 
 
 def decide(
-    *, info: CardInfo, prior_tmc: int, bundle: Bundle | None, seen: Seen | None, moment: Moment
+    *,
+    info: CardInfo,
+    prior_tmc: int,
+    bundle: Bundle | None,
+    seen: Seen | None,
+    moment: Moment,
+    own_unsent: int = 0,
 ) -> Verdict:
     """Return what to do with an authenticated card. Never raises.
 
     A tap that the card has already committed here is honoured before anything else is asked: its rider is only
-    waiting for the light (DESIGN §8.14). Then the refusals, the reader's own before the card's.
+    waiting for the light (DESIGN §8.14). Then the refusals, the reader's own before the card's. `own_unsent`: taps of
+    this card here that the server has not acknowledged (`readers.exposure`).
     """
     if bundle is None:
         return Refused(Reason.NO_BUNDLE)
@@ -110,6 +118,9 @@ def decide(
         return Refused(reason)
     if seen is not None and inside and seen.tap.phase in {Phase.DONE, Phase.RECOVERED}:
         return Refused(Reason.PASSBACK)
+    limit = bundle.risk.card_unsent_max
+    if limit is not None and own_unsent >= limit and info.product != PRODUCT_PURSE:
+        return Refused(Reason.CARD_EXPOSURE)
     return Accept()
 
 

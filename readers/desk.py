@@ -12,6 +12,7 @@ from kernel.wire.tap import NO_HASH, NO_TMV, Decision, Phase, TapRecord
 from readers.bundle import Bundle
 from readers.config import Config
 from readers.decide import Moment
+from readers.exposure import Exposure
 from readers.gate import Gate
 from readers.identity import Identity
 from readers.journal import Journal
@@ -38,12 +39,18 @@ class Desk:
     memory: Memory
     bundle: Bundle | None = None
     unsent: int = 0
+    exposure: Exposure = field(default_factory=Exposure)
     ailing: tuple[str, ...] = ()
     """Why the reader is DEGRADED; then no purse pays here, unless it is only slow."""
     acted: dict[UUID, int] = field(default_factory=dict)
     """Actions begun here, by the card's counter of that transaction."""
     codes: ReplayWindow = field(default_factory=ReplayWindow)
     """QR codes and vouchers that were taken here: each once."""
+
+    def acknowledge(self, chained_up_to: int) -> None:
+        """Know that the server has the journal's records up to this sequence."""
+        self.unsent = max(0, self.journal.head.sequence - chained_up_to)
+        self.exposure.acknowledge(chained_up_to)
 
     def moment(self) -> Moment:
         """Return when, and in what condition, the reader decides."""

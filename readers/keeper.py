@@ -11,6 +11,7 @@ from uuid import UUID
 from kernel.clock import Clock
 from readers.config import Config
 from readers.errors import JournalError
+from readers.exposure import Exposure
 from readers.journal import Journal, open_or_replace
 from readers.mark import Mark, load_mark, save_mark
 from readers.memory import Memory
@@ -31,6 +32,7 @@ class Kept:
     latest: datetime | None
     begun: dict[UUID, int]
     """Actions that its records name, with the card's counter of each."""
+    exposure: Exposure
 
 
 class Keeper:
@@ -75,7 +77,9 @@ class Keeper:
         taps = journal.recent(self._clock.now() - passback)
         latest = taps[-1].tapped_at if taps else None
         memory = Memory.of(taps, last_shown=self.shown)
-        return Kept(journal, self._marked, memory, latest, begun(journal.recent(_EVER)))
+        kept = journal.recent(_EVER)
+        exposure = Exposure.of(kept, acknowledged=self._marked)
+        return Kept(journal, self._marked, memory, latest, begun(kept), exposure)
 
     def acknowledge(self, journal: Journal, chained_up_to: int, *, passback: timedelta) -> None:
         """Note what the server has acknowledged and drop what neither it nor passback needs any more."""

@@ -86,6 +86,10 @@ REFUSALS: Final[dict[Reason, Message]] = {
     Reason.BUNDLE_STALE: OUT_OF_SERVICE,
     Reason.CLOCK_UNSYNCED: OUT_OF_SERVICE,
     Reason.EXPOSURE: OUT_OF_SERVICE,
+    Reason.CARD_EXPOSURE: _red(
+        "Thẻ đã quét nhiều lượt chờ ghi nhận, xin dùng cách khác",
+        "Too many taps of this card wait to be sent, please pay otherwise",
+    ),
     Reason.GENERATION_UNKNOWN: _red("Thẻ cần được đổi mới", "This card must be renewed"),
     Reason.DENIED: _red("Thẻ đang bị khóa, xin liên hệ tổng đài", "Card blocked, please call the help line"),
     Reason.EXPIRED: _red("Thẻ đã hết hạn", "This card has expired"),

@@ -37,6 +37,11 @@ class Memory:
         if tap.phase is not Phase.REFUSED:
             self._seen[tap.card_serial] = Seen(tap, this_run=this_run)
 
+    def drop(self, tap: TapRecord) -> None:
+        """Forget a tap: the card has shown that it did not commit it."""
+        if (seen := self._seen.get(tap.card_serial)) is not None and seen.tap == tap:
+            del self._seen[tap.card_serial]
+
     def shown(self, tap: TapRecord) -> None:
         """Remember that the tap's light has been shown."""
         seen = self._seen.get(tap.card_serial)

@@ -30,6 +30,7 @@ from kernel.crypto.tmac import (
     GET_FILE_SETTINGS,
     GET_VALUE,
     LIMITED_CREDIT,
+    READ_RECORDS,
     WRITE_DATA,
     WRITE_RECORD,
     sv_tmi,
@@ -59,6 +60,7 @@ _AUTHENTICATE_NON_FIRST: Final = 0x77
 _CONTINUE: Final = 0xAF
 _MORE: Final = b"\x91\xaf"
 _OK: Final = b"\x91\x00"
+_NO_RECORD: Final = b"\x91\xbe"
 _LOG: Final = struct.Struct(">III4s")
 assert _LOG.size == RECORD_SIZE, "one record of the card's log"
 
@@ -115,6 +117,20 @@ def read_limit(read: PurseRead, *, timeout_s: float = APDU_TIMEOUT_S) -> int:
         raise CardForgedError("file_settings")
     enabled = settings[-1] & 1
     return int.from_bytes(settings[_LIMIT_AT : _LIMIT_AT + _VALUE_SIZE], "little") if enabled else 0
+
+
+def read_last_record(read: CardRead, *, timeout_s: float = APDU_TIMEOUT_S) -> bytes:
+    """Return the newest record of a card's log (1 APDU, before `begin`), empty where it has none; then read the card anew.
+
+    It names the device and the second of the last payment. The errors are those of `readers.card.begin`.
+    """
+    place = bytes((FILE_LOG,)) + bytes(3) + (1).to_bytes(3, "little")
+    try:
+        return run(read.channel, secured(read.session, READ_RECORDS, place), timeout_s, read.session)
+    except CardRefusedError as refused:
+        if refused.status == _NO_RECORD:
+            return b""
+        raise
 
 
 def prepare(

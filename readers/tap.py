@@ -62,7 +62,8 @@ class _Visit:
             prior_tmc=read.prior_tmc,
             bundle=desk.bundle,
             seen=desk.memory.find(read.info.serial),
-            moment=desk.moment(),
+            moment=(moment := desk.moment()),
+            own_unsent=desk.exposure.of_card(read.info.serial, desk.duty.at(moment.now).purpose),
         )
         self._laps.lap("decide")
         match verdict:
@@ -190,6 +191,16 @@ class _Visit:
 
     def _recover(self, read: CardRead, torn: TapRecord) -> Shown:
         desk = self._desk
+        try:
+            paid_here = not torn.purse or till.is_paid(read, torn)
+        except FieldLostError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a hostile card must never end the daemon
+            return self._bad_card(error)
+        if not paid_here:
+            # Another reader's tap has the counter, and the read is spent: the next presentation begins anew.
+            desk.memory.drop(torn)
+            return self._bad_card(CardLostError("another_tap"))
         self._on(Event.RECOVERED)
         moment = desk.moment()
         record = replace(
@@ -213,6 +224,7 @@ class _Visit:
         shown = self.show(message, tap=record)
         desk.gate.open_for(record)
         desk.memory.note(record)
+        desk.exposure.note(record)
         return self._end(shown)
 
     def _refuse(self, read: CardRead, reason: Reason) -> Shown:

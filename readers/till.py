@@ -52,6 +52,12 @@ def _returned(held: PurseRead, move: Move) -> int:
     return min(move.returned, purse.read_limit(held)) if move.returned else 0
 
 
+def is_paid(read: CardRead, torn: TapRecord) -> bool:
+    """Return whether the newest payment in the card's log is this torn tap's: its device, second and sums; CardError."""
+    move = purse_of(torn)
+    return move is not None and purse.read_last_record(read) == move.record
+
+
 def money_of(tap: TapRecord, zone: ZoneInfo) -> Money | None:
     """Return what the light tells of a tap's money; None where no purse was asked."""
     move = purse_of(tap)

@@ -48,12 +48,15 @@ def verify(message, *, body, key=DEVICE_KEYS.signing):
 
 def test_a_good_bundle_is_opened():
     bundle = open_bundle(
-        envelope(version=4, denied=(7, 100_000), risk={"unsent_max": 5, "of_tomorrow": 1}), IDENTITY
+        envelope(
+            version=4, denied=(7, 100_000), risk={"unsent_max": 5, "card_unsent_max": 3, "of_tomorrow": 1}
+        ),
+        IDENTITY,
     )
     assert (bundle.version, bundle.denied.version, bundle.passback_s) == (4, 4, 30)
     assert (bundle.denied.denies(7), bundle.denied.denies(8)) == (True, False)
     assert bundle.auth_keys == AUTH_MASTERS
-    assert bundle.risk.unsent_max == 5
+    assert (bundle.risk.unsent_max, bundle.risk.card_unsent_max) == (5, 3)
     assert b"A" * 16 not in repr(bundle).encode(), "keys never show"
 
 

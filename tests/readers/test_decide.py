@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from access.rules.denylist import DenyList
+from kernel.wire.cardinfo import PRODUCT_PURSE
 from kernel.wire.tap import ClockState, Phase
 from readers.bundle import Bundle, Risk
 from readers.decide import (
@@ -39,8 +40,15 @@ BUNDLE = Bundle(
 )
 
 
-def asked(*, info=None, prior_tmc=4, bundle=BUNDLE, seen=None, moment=MOMENT):
-    return decide(info=info or info_of(1), prior_tmc=prior_tmc, bundle=bundle, seen=seen, moment=moment)
+def asked(*, info=None, prior_tmc=4, bundle=BUNDLE, seen=None, moment=MOMENT, own_unsent=0):
+    return decide(
+        info=info or info_of(1),
+        prior_tmc=prior_tmc,
+        bundle=bundle,
+        seen=seen,
+        moment=moment,
+        own_unsent=own_unsent,
+    )
 
 
 def risky(**risk):
@@ -85,6 +93,9 @@ STALE = {"stale_after": timedelta(hours=1)}
         (Reason.PASSBACK, {"seen": last(Phase.DONE, ago_s=0)}),
         (Reason.PASSBACK, {"seen": last(Phase.DONE, tmc=3)}),
         (Reason.PASSBACK, {"seen": last(Phase.DONE, this_run=False)}),
+        (Reason.CARD_EXPOSURE, {"bundle": risky(card_unsent_max=3), "own_unsent": 3}),
+        (Reason.CARD_EXPOSURE, {"bundle": risky(card_unsent_max=0)}),
+        (Reason.DENIED, {"info": info_of(13), "bundle": risky(card_unsent_max=3), "own_unsent": 3}),
         (Reason.DENIED, {"info": info_of(13), "seen": last(Phase.DONE)}),
         (Reason.DENIED, {"info": info_of(13), "seen": last(Phase.TORN, tmc=5)}),
     ],
@@ -106,6 +117,13 @@ def test_refusals(reason, circumstances):
             "moment": replace(MOMENT, clock_state=ClockState.HOLDOVER),
         },
         {"bundle": risky(unsent_max=10), "moment": replace(MOMENT, unsent=9)},
+        {"bundle": risky(card_unsent_max=3), "own_unsent": 2},
+        {"own_unsent": 1_000},
+        {
+            "bundle": risky(card_unsent_max=3),
+            "own_unsent": 3,
+            "info": replace(info_of(1), product=PRODUCT_PURSE),
+        },
         {"info": info_of(2, generation=2)},
         {"info": info_of(10**9)},
         {"info": info_of(1, expires_on=date(2026, 11, 18))},
