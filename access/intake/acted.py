@@ -49,6 +49,7 @@ def end_torn_actions(
     """
     keys = {(claim.card_id, claim.counter - back) for claim in claims for back in (0, 1)}
     keys |= {(one.card_id, one.record.tmc) for one in seen if one.torn}
+    keys |= {(one.card_id, one.record.prior_tmc) for one in seen if one.read_back}
     settled = torn.list_settled_of_waiting(tx, keys) if keys else ()
     if not settled:
         return

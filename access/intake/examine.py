@@ -26,11 +26,11 @@ from access.rules.tap import tap_id
 from access.rules.verdict import Reason
 from access.store import cards, devices, evidence
 from access.store.cards import KnownCard
-from access.store.evidence import AsideRow, ClaimRow, TapRow, TornRow
+from access.store.evidence import AsideRow, ClaimRow, PriorRow, TapRow, TornRow
 from access.vault import Vault, open_vault, unwrapped
 from kernel.ids import CardId, FareAccountId, TapId
 from kernel.wire.shown import is_shown
-from kernel.wire.tap import NO_TMV, TapRecord
+from kernel.wire.tap import NO_TMV, Phase, TapRecord
 
 CLAIMING: Final = frozenset({None, Reason.UNKNOWN_CARD, Reason.TIME_IMPLAUSIBLE, Reason.VERSION_IMPLAUSIBLE})
 """Findings under which a valid MAC occupies (card, counter): the reader is the signer, the card is its own."""
@@ -59,6 +59,13 @@ class Seen:
     def number(self) -> int:
         """Return what the record occupies: the card's counter, or a code's number; 0 for none."""
         return self.coded.number if self.coded else self.record.tmc
+
+    @property
+    def read_back(self) -> bool:
+        """Return whether the record tells of the card's tap before and carries no claim of its own to say it by."""
+        record = self.record
+        unproven = self.coded is None and record.phase in {Phase.TORN, Phase.REFUSED}
+        return unproven and record.prior_tmc > 0 and record.prior_tmv != NO_TMV
 
     @property
     def owner(self) -> UUID:
@@ -148,6 +155,7 @@ def store(
     evidence.copy_in(tx, claims)
     torn = [_torn(one, one.torn) for one in claiming if one.torn]
     evidence.copy_in(tx, torn)
+    evidence.copy_in(tx, [_prior(one) for one in claiming if one.read_back])
     return claims, counting
 
 
@@ -229,6 +237,11 @@ def _code_claim(seen: Seen, coded: Coded) -> ClaimRow:
         NO_TMV,
         NOBODY,
     )
+
+
+def _prior(seen: Seen) -> PriorRow:
+    record = seen.record
+    return PriorRow(seen.card_id, record.prior_tmc, seen.tap_id, record.prior_tmv)
 
 
 def _torn(seen: Seen, value: bytes) -> TornRow:

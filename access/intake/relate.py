@@ -53,6 +53,7 @@ def relate(
     losers = _misfits(tx, batch, claims, touched)
     torn_keys = {(claim.card_id, claim.counter - 1) for claim in claims}
     torn_keys |= {(one.card_id, one.record.tmc) for one in seen if one.torn}
+    torn_keys |= {(one.card_id, one.record.prior_tmc) for one in seen if one.read_back}
     proven = evidence.list_proven(tx, torn_keys) if torn_keys else ()
     touched |= {(each.card_id, each.tapped_at) for each in proven}
     reasons: dict[int, Reason] = {}

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from access.store.arrays import bigints, uuids
+from access.store.committed import is_committed
 
 
 class TapRow(NamedTuple):
@@ -79,6 +80,15 @@ class TornRow(NamedTuple):
     tmv: bytes
 
 
+class PriorRow(NamedTuple):
+    """One row of `tap_prior`: the card's counter and MAC value that a torn or refused tap read from file 0F."""
+
+    card_id: UUID
+    counter: int
+    tap_id: UUID
+    tmv: bytes
+
+
 class HeldRow(NamedTuple):
     """One row of `tap_held`: what a stored-value card held before and after; None where the tap did not look.
 
@@ -134,7 +144,7 @@ class Neighbour(NamedTuple):
 
 
 class Proven(NamedTuple):
-    """A torn tap that the card's next tap proves."""
+    """A torn tap that a later one of the card proves."""
 
     card_id: UUID
     counter: int
@@ -148,6 +158,7 @@ _COPY: Final = {
         (TapRow, "tap"),
         (ClaimRow, "tap_claim"),
         (TornRow, "tap_torn"),
+        (PriorRow, "tap_prior"),
         (HeldRow, "tap_held"),
     )
 }
@@ -172,7 +183,8 @@ _TYPES: Final[dict[type, tuple[str, ...]]] = {
 
 
 def copy_in(
-    tx: Connection, rows: Sequence[TapRow] | Sequence[ClaimRow] | Sequence[TornRow] | Sequence[HeldRow]
+    tx: Connection,
+    rows: Sequence[TapRow] | Sequence[ClaimRow] | Sequence[TornRow] | Sequence[PriorRow] | Sequence[HeldRow],
 ) -> None:
     """Insert rows of one kind by COPY: the fastest way in, and all of them or none."""
     if not rows:
@@ -265,15 +277,14 @@ def list_misfits(tx: Connection, claims: Sequence[ClaimRow]) -> tuple[Neighbour,
 
 
 def list_proven(tx: Connection, keys: Iterable[tuple[UUID, int]]) -> tuple[Proven, ...]:
-    """Return the torn taps at these (card, counter) whose MAC value the card's next tap read from file 0F."""
+    """Return the torn taps at these (card, counter) whose MAC value a later tap of the card read from file 0F."""
     wanted = set(keys)
     rows = tx.execute(
         text(
             "SELECT t.card_id, t.counter, t.tap_id, t.tapped_at"
             " FROM unnest(CAST(:cards AS uuid[]), CAST(:counters AS bigint[])) AS n (card_id, counter)"
             " JOIN tap_torn t ON t.card_id = n.card_id AND t.counter = n.counter"
-            " WHERE EXISTS (SELECT FROM tap_claim c WHERE c.card_id = n.card_id AND c.counter = n.counter + 1"
-            "   AND c.prior_tmv = t.tmv)"
+            f" WHERE {is_committed('t')}"
         ),
         {"cards": uuids(key[0] for key in wanted), "counters": bigints(key[1] for key in wanted)},
     )
@@ -283,15 +294,14 @@ def list_proven(tx: Connection, keys: Iterable[tuple[UUID, int]]) -> tuple[Prove
 def list_newest_proven(tx: Connection, card_id: UUID, *, limit: int) -> tuple[SealedTap, ...]:
     """Return the card's last taps that it vouches for, by its counter, the newest first.
 
-    Such a tap carries a valid MAC, or was torn and the card's next one read its MAC from file 0F.
+    Such a tap carries a valid MAC, or was torn and a later one read its MAC from file 0F.
     """
     rows = tx.execute(
         text(
             "SELECT t.tap_id, t.record_hash, t.sealed_under, t.sealed FROM ("
             "  SELECT card_id, counter, tap_id FROM tap_claim WHERE card_id = :card"
             "  UNION ALL SELECT x.card_id, x.counter, x.tap_id FROM tap_torn x WHERE x.card_id = :card"
-            "   AND EXISTS (SELECT FROM tap_claim n WHERE n.card_id = x.card_id AND n.counter = x.counter + 1"
-            "    AND n.prior_tmv = x.tmv)) AS c"
+            f"   AND {is_committed('x')}) AS c"
             " JOIN tap t ON t.card_id = c.card_id AND t.tap_id = c.tap_id"
             " ORDER BY c.counter DESC LIMIT :limit"
         ),

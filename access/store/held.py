@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from access.store.arrays import bigints, uuids
+from access.store.committed import is_committed
 
 
 class Break(NamedTuple):
@@ -30,9 +31,8 @@ class OddLoad(NamedTuple):
     action_id: UUID | None
 
 
-# A torn tap counts once the card's next one proves that it had committed.
-_KNOWN: Final = """({0}.torn_tmv IS NULL OR EXISTS (SELECT FROM tap_claim c WHERE c.card_id = {0}.card_id
-  AND c.counter = {0}.counter + 1 AND c.prior_tmv = {0}.torn_tmv))"""
+# A torn tap counts once a later one proves that it had committed.
+_KNOWN: Final = f"({{0}}.torn_tmv IS NULL OR {is_committed('{0}', 'torn_tmv')})"
 _CHANGED: Final = """WITH n AS (SELECT DISTINCT card_id, counter
   FROM unnest(CAST(:cards AS uuid[]), CAST(:counters AS bigint[])) AS n (card_id, counter))"""
 

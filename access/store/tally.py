@@ -8,14 +8,14 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from access.rules.coded import LAST_COUNTER
+from access.store.committed import is_committed
 
-_TALLY = """
+_TALLY = f"""
 WITH counted AS (
     SELECT t.operator_id, t.phase, t.mac_valid, t.exception, t.counter,
            t.phase = 2 AND EXISTS (
-               SELECT FROM tap_torn x JOIN tap_claim c ON c.card_id = x.card_id AND c.counter = x.counter + 1
-                AND c.prior_tmv = x.tmv
-               WHERE x.card_id = t.card_id AND x.counter = t.counter AND x.tap_id = t.tap_id)
+               SELECT FROM tap_torn x WHERE x.card_id = t.card_id AND x.counter = t.counter AND x.tap_id = t.tap_id
+                AND {is_committed("x")})
              AND NOT EXISTS (
                SELECT FROM tap_claim r WHERE r.card_id = t.card_id AND r.counter = t.counter) AS proven_torn,
            t.phase = 2 AND EXISTS (

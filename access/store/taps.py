@@ -13,6 +13,7 @@ from access.rules.coded import LAST_COUNTER
 from access.rules.medium import MediumKind
 from access.rules.tap import Tap
 from access.store.arrays import uuids
+from access.store.committed import is_committed
 from kernel.ids import CardId, DeviceId, FareAccountId, JournalId, TapId
 from kernel.wire.cardinfo import Concession
 from kernel.wire.tap import ClockState, Phase, Purpose
@@ -28,14 +29,12 @@ _KINDS = {one.value: one for one in MediumKind}
 # first to us: so any order of uploads ends in the same bill. The sub-selects are index look-ups on the card.
 # OFFSET 0, MATERIALIZED and LIMIT 1 keep the planner from reading everybody's taps to find these cards': a day
 # that began after the last ANALYZE looks empty to it.
-_COLUMNS = """t.tap_id, t.card_id, k.fare_account_id, t.device_id, t.journal_id, t.sequence, t.counter, t.tapped_at,
+_COLUMNS = f"""t.tap_id, t.card_id, k.fare_account_id, t.device_id, t.journal_id, t.sequence, t.counter, t.tapped_at,
        t.received_at, t.clock_state, t.purpose, t.phase, t.operator_id, t.place, t.stop_id, t.route_id, t.trip_id,
        t.direction, t.vehicle_class, t.concession, t.tariff_version, t.mac_valid, k.kind,
        t.phase = 2 AND coalesce((
-           SELECT true FROM tap_torn x JOIN tap_claim c ON c.card_id = x.card_id AND c.counter = x.counter + 1
-            AND c.prior_tmv = x.tmv
-           WHERE x.card_id = t.card_id AND x.counter = t.counter AND x.tap_id = t.tap_id
-           LIMIT 1), false) AS proven_torn"""
+           SELECT true FROM tap_torn x WHERE x.card_id = t.card_id AND x.counter = t.counter AND x.tap_id = t.tap_id
+            AND {is_committed("x")} LIMIT 1), false) AS proven_torn"""
 _DISPLACED = """(t.mac_valid AND EXISTS (
       SELECT FROM tap_claim r WHERE r.card_id = t.card_id AND r.counter = t.counter
         AND (r.tapped_at, r.tap_id) < (t.tapped_at, t.tap_id)))"""

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from access.store.arrays import bigints, uuids
+from access.store.committed import is_committed
 from access.store.evidence import SealedTap
 
 
@@ -23,15 +24,13 @@ class SettledTorn(NamedTuple):
 def list_settled_of_waiting(tx: Connection, keys: Iterable[tuple[UUID, int]]) -> tuple[SettledTorn, ...]:
     """Return the torn taps at these (card, counter) whose end is known, of cards that an action waits for.
 
-    One had committed when the card's next tap read its MAC value from file 0F. It had not when another transaction of
-    the card has its counter.
+    One had committed when a later tap of the card read its MAC value from file 0F. It had not when another transaction
+    of the card has its counter.
     """
     wanted = set(keys)
     rows = tx.execute(
         text(
-            "WITH torn AS (SELECT t.card_id, t.tap_id,"
-            "  EXISTS (SELECT FROM tap_claim c WHERE c.card_id = t.card_id AND c.counter = t.counter + 1"
-            "   AND c.prior_tmv = t.tmv) AS committed,"
+            f"WITH torn AS (SELECT t.card_id, t.tap_id, {is_committed('t')} AS committed,"
             "  EXISTS (SELECT FROM tap_claim c WHERE c.card_id = t.card_id AND c.counter = t.counter"
             "   AND c.tmv <> t.tmv) AS displaced"
             "  FROM unnest(CAST(:cards AS uuid[]), CAST(:counters AS bigint[])) AS n (card_id, counter)"

@@ -8,6 +8,7 @@ TABLES = (
     "tap",
     "tap_claim",
     "tap_torn",
+    "tap_prior",
     "tap_held",
     "tap_aside",
     "device_event",

@@ -20,6 +20,7 @@ STATE = (
     "SELECT device_id, journal_id, sequence, record_hash, reason FROM tap_aside ORDER BY 1, 2, 3, 4, 5",
     "SELECT card_id, counter, tap_id, previous_reader FROM tap_claim ORDER BY 1, 2, 3",
     "SELECT card_id, counter, tap_id, tmv FROM tap_torn ORDER BY 1, 2, 3",
+    "SELECT card_id, counter, tap_id, tmv FROM tap_prior ORDER BY 1, 2, 3",
     "SELECT device_id, journal_id, sequence, hash FROM device_head ORDER BY 1, 2",
     "SELECT device_id, journal_id, sequence FROM device_unchained ORDER BY 1, 2, 3",
     "SELECT device_id, state FROM device ORDER BY 1",

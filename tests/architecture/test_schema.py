@@ -124,6 +124,7 @@ APPEND_ONLY = (
     "tap",
     "tap_claim",
     "tap_torn",
+    "tap_prior",
     "tap_held",
     "ledger_line",
     "ledger_seal",
