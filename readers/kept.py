@@ -101,7 +101,7 @@ def _row(tap: TapRecord, digest: str) -> dict[str, object]:
 
 
 def resend(config: Config, path: Path) -> int:
-    """Send every kept record once more and print what the server said; 1 where one cannot be read. ReaderError."""
+    """Send every kept record once more and print what the server said; 1 where one cannot be read or the file is damaged. ReaderError."""
     seen = sys.stderr.isatty()
     reader = JournalReader(path)
     identity = find_identity(config.state_dir, reader.device_id)
@@ -121,7 +121,8 @@ def resend(config: Config, path: Path) -> int:
             print("\r\x1b[K", end="", file=sys.stderr)
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(done.verdicts.items())) or "none"
     damaged = f"; {done.damaged} cannot be read" if done.damaged else ""
+    damaged += "" if done.whole else "; the file is damaged, there may have been more: keep it"
     print(
         f"{done.sent} records sent: {verdicts}; the server has the chain up to {done.chained_up_to}{damaged}"
     )
-    return 1 if done.damaged else 0
+    return 1 if done.damaged or not done.whole else 0

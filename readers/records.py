@@ -7,11 +7,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from uuid import UUID
 
 from kernel.errors import DomainError
 from kernel.wire.tap import NO_HASH, decode_tap, record_hash
 from readers.errors import JournalError
+
+_LEAST_RECORD: Final = 128
 
 
 class CorruptJournalError(JournalError):
@@ -30,6 +33,7 @@ class JournalReader:
     """A reader's view of the same file, for the uplink's thread and the commands; never writes, never blocks."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         with guarded("read"):
             if not path.exists():
                 raise JournalError(f"there is no journal at {path}")
@@ -70,11 +74,45 @@ class JournalReader:
 
     def bodies(self) -> Iterator[bytes]:
         """Yield every finished record's bytes, oldest first."""
-        last, page = 0, self.after(0, limit=500)
-        while page:
-            for last, body in page:  # noqa: B007 - the last sequence leads to the next page
-                yield body
-            page = self.after(last, limit=500)
+        for _, body in self._pages():
+            yield body
+
+    def is_whole(self) -> bool:
+        """Return whether SQLite finds no fault in the file's pages."""
+        try:
+            return self._db.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+        except sqlite3.DatabaseError:
+            return False
+
+    def salvage(self) -> Iterator[tuple[int, bytes]]:
+        """Yield (sequence, bytes) of every finished record that can still be read, oldest first.
+
+        Where pages of the file are damaged, the records on them are passed over; JournalError where its head is.
+        """
+        last = self.base()
+        try:
+            for last, body in self._pages():
+                yield last, body
+        except CorruptJournalError:
+            yield from self._one_by_one(last)
+
+    def _pages(self) -> Iterator[tuple[int, bytes]]:
+        last = 0
+        while page := self.after(last, limit=500):
+            yield from page
+            last = page[-1][0]
+
+    def _one_by_one(self, last: int) -> Iterator[tuple[int, bytes]]:
+        # How many there were is not known where the last page is gone; a record is never smaller than this.
+        for sequence in range(last + 1, last + 2 + self._path.stat().st_size // _LEAST_RECORD):
+            try:
+                row = self._db.execute(
+                    "SELECT body FROM record WHERE sequence = ? AND open = 0", (sequence,)
+                ).fetchone()
+            except sqlite3.DatabaseError:
+                continue
+            if row is not None:
+                yield sequence, bytes(row[0])
 
     def close(self) -> None:
         """Close the connection."""

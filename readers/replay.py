@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from kernel.errors import DomainError
@@ -19,10 +20,14 @@ from readers.uplink import make_batch
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """How many records were sent, how many cannot be read, what the server said, and up to where it has the chain."""
+    """How many records were sent, how many up to the last one cannot be read, what the server said, and up to where it has the chain.
+
+    Not `whole`: pages of the file are damaged, and what came after the last record sent may be lost.
+    """
 
     sent: int
     damaged: int
+    whole: bool
     verdicts: dict[str, int]
     chained_up_to: int
 
@@ -46,9 +51,11 @@ def replay(
         if reader.device_id != identity.device_id:
             raise EnrolmentError(f"{path}: belongs to device {reader.device_id}, which alone can sign it")
         verdicts: Counter[str] = Counter()
-        seen = sent = chained = last = 0
-        while records := reader.after(last, limit=batch):
-            seen, last = seen + len(records), records[-1][0]
+        sent = chained = 0
+        base = last = reader.base()
+        kept = reader.salvage()
+        while records := tuple(islice(kept, batch)):
+            last = records[-1][0]
             for run in _runs(records):
                 reply = server.post(PATH, make_batch(identity, reader.journal_id, run).body)
                 if reply.status != 200:
@@ -60,7 +67,7 @@ def replay(
                 verdicts.update(each.verdict.value for each in answer.verdicts)
                 sent, chained = sent + len(run), answer.chained_up_to
                 progress(sent)
-        return Replayed(sent, seen - sent, dict(verdicts), chained)
+        return Replayed(sent, last - base - sent, reader.is_whole(), dict(verdicts), chained)
     finally:
         reader.close()
 

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from kernel.wire.tap import decode_tap
 from readers.journal import Journal, open_or_replace
 from readers.mark import Mark
 from readers.records import CorruptJournalError, Head, JournalReader
@@ -44,6 +45,43 @@ def test_damage_is_named_and_the_file_is_set_aside(path, damage, why):
     assert fresh.head.sequence == 0
     assert len(list(path.parent.glob("journal-*.sqlite"))) == 1
     fresh.close()
+
+
+PAGE = 4096
+
+
+def damaged(path, *pages):
+    """A journal of 60 records, some fifteen on a page, some of them overwritten (numbered from the end)."""
+    journal = open_journal(path)
+    fill(journal, 60)
+    journal.close()
+    raw = bytearray(path.read_bytes())
+    count = len(raw) // PAGE
+    for page in pages:
+        raw[(count + page) * PAGE : (count + page + 1) * PAGE] = b"\xa5" * PAGE
+    path.write_bytes(raw)
+
+
+@pytest.mark.parametrize("pages", [(-2,), (-1,), (-3, -2), (-5, -2)])
+def test_what_lies_on_good_pages_of_a_damaged_file_is_salvaged(path, pages):
+    damaged(path, *pages)
+    with pytest.raises(CorruptJournalError):
+        open_journal(path)
+    reader = JournalReader(path)
+    kept = [decode_tap(body) for _, body in reader.salvage()]
+    assert not reader.is_whole()
+    reader.close()
+    assert [tap.sequence for tap in kept] == sorted({tap.sequence for tap in kept})
+    assert kept[0].sequence == 1
+    assert 60 - 16 * len(pages) <= len(kept) < 60
+
+
+def test_a_good_file_is_whole_and_salvaged_whole(path):
+    damaged(path)
+    reader = JournalReader(path)
+    assert [sequence for sequence, _ in reader.salvage()] == list(range(1, 61))
+    assert reader.is_whole()
+    reader.close()
 
 
 def test_bytes_that_are_no_database_are_set_aside(path):

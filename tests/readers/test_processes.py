@@ -32,6 +32,7 @@ from tests.readers.kit import (
     write_config,
 )
 from tests.readers.loop import events
+from tests.readers.test_journal_files import damaged
 
 
 def run(folder, *arguments):
@@ -95,6 +96,16 @@ def test_replay_prints_one_line_where_nobody_looks(tmp_path, office, capsys):
     said = capsys.readouterr()
     assert said.out == "7 records sent: 7 accepted; the server has the chain up to 7\n"
     assert said.err == ""
+
+
+def test_replay_of_a_damaged_file_sends_the_rest_and_says_so(tmp_path, office, capsys):
+    config = enrolled(tmp_path, url=office.url)
+    damaged(config.journal.path, -2)
+    assert main(["replay", "--config", str(config.file)]) == 1
+    out = capsys.readouterr().out
+    assert f"{len(office.stored)} records sent: {len(office.stored)} accepted" in out
+    assert f"{60 - len(office.stored)} cannot be read; the file is damaged" in out
+    assert {sequence for _, sequence in office.stored} >= {1, 60}
 
 
 def test_no_identity_is_replaced_under_a_running_reader(tmp_path, office, capsys):
