@@ -80,7 +80,8 @@ class JournalReader:
     def is_whole(self) -> bool:
         """Return whether SQLite finds no fault in the file's pages."""
         try:
-            return self._db.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+            found: tuple[str] = self._db.execute("PRAGMA quick_check(1)").fetchone()
+            return found == ("ok",)
         except sqlite3.DatabaseError:
             return False
 
