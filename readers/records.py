@@ -81,9 +81,9 @@ class JournalReader:
         """Return whether SQLite finds no fault in the file's pages."""
         try:
             found: tuple[str] = self._db.execute("PRAGMA quick_check(1)").fetchone()
-            return found == ("ok",)
         except sqlite3.DatabaseError:
             return False
+        return found == ("ok",)
 
     def salvage(self) -> Iterator[tuple[int, bytes]]:
         """Yield (sequence, bytes) of every finished record that can still be read, oldest first.
