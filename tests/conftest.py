@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import redis
 from apiflask import APIFlask
+from flask import Response
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, settings
 from sqlalchemy import Connection, Engine, create_engine, make_url, pool, text
@@ -274,6 +275,22 @@ def app(database: CloneDatabase, redis_url: str, now: datetime, keyring: Keyring
     made = create_app(settings, keyring=keyring)
     yield made
     made.extensions[EXTENSION].close()
+
+
+@pytest.fixture
+def described(app: APIFlask) -> Iterator[None]:
+    """Hold every answer of the test against the API's description."""
+    from tests import described as held  # late, as the service is above
+
+    found: list[str] = []
+
+    @app.after_request
+    def look(answer: Response) -> Response:
+        found.extend(held.mistakes(answer))
+        return answer
+
+    yield
+    assert found == []
 
 
 @pytest.fixture

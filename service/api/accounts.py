@@ -18,6 +18,8 @@ from kernel.service_day import day_window, local_date, service_day
 from ledger.move import given_in_month
 from ledger.rules.book_day import ZONE
 from service import audit, cards_cache, looks
+from service.api import account_documents as shown
+from service.api.bodies import again
 from service.auth import principal, require_own, requires
 from service.errors import MalformedRequestError
 from service.jobs.debts import FAMILY
@@ -78,6 +80,8 @@ class Month(BaseModel):
 @blueprint.post("/<uuid:fare_account_id>/links")
 @requires(*DESK)
 @blueprint.input(LinkBody, location="json")
+@blueprint.output(shown.LinkedBody, status_code=201)
+@blueprint.doc(responses=again(shown.LinkedBody))
 def post_link(fare_account_id: UUID, json_data: LinkBody) -> tuple[dict[str, Any], int]:
     """Link or part accounts: bills are folded anew and money follows, in one transaction. A repeat changes nothing."""
     running = services()
@@ -126,6 +130,7 @@ def post_link(fare_account_id: UUID, json_data: LinkBody) -> tuple[dict[str, Any
 
 @blueprint.get("/<uuid:fare_account_id>/links")
 @requires(*DESK, Role.AUDITOR)
+@blueprint.output(shown.LinksBody)
 def list_links(fare_account_id: UUID) -> dict[str, Any]:
     """Return what was recorded about this account, in that order, and what it counts to now."""
     account = FareAccountId(fare_account_id)
@@ -153,6 +158,7 @@ def list_links(fare_account_id: UUID) -> dict[str, Any]:
 @blueprint.post("/<uuid:fare_account_id>/payer")
 @requires(*DESK)
 @blueprint.input(PayerBody, location="json")
+@blueprint.output(shown.PayerSetBody)
 def post_payer(fare_account_id: UUID, json_data: PayerBody) -> dict[str, Any]:
     """Record who pays for this account from now on; what it owes is paid at once, as far as the month allows."""
     running = services()
@@ -180,6 +186,7 @@ def post_payer(fare_account_id: UUID, json_data: PayerBody) -> dict[str, Any]:
 @blueprint.get("/<uuid:fare_account_id>/family")
 @requires(Role.RIDER, *DESK)
 @blueprint.input(Month, location="query", arg_name="query")
+@blueprint.output(shown.FamilyBody)
 def get_family(fare_account_id: UUID, query: Month) -> dict[str, Any]:
     """Return for whom this account pays and how much in a month: amounts, and never a place or a time of a ride."""
     payer = require_own(fare_account_id)
@@ -205,6 +212,7 @@ def get_family(fare_account_id: UUID, query: Month) -> dict[str, Any]:
 @blueprint.post("/<uuid:fare_account_id>/erasure")
 @requires(Role.ADMINISTRATOR)
 @blueprint.input(ErasureBody, location="json")
+@blueprint.output(shown.ErasedBody)
 def post_erasure(fare_account_id: UUID, json_data: ErasureBody) -> dict[str, Any]:
     """Erase the person behind an account, with those linked into it, for good: keys destroyed, hashes and seals stay.
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kernel.wire.cardinfo import Concession
 from service.api.ledger_documents import MoneyBody
 
 Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+ConcessionName = Literal[
+    "normal", "priority", "free_merit", "free_senior", "free_child", "free_disabled", "free_poor", "group"
+]
+assert get_args(ConcessionName) == tuple(one.name.lower() for one in Concession), "each has its word"
 
 
 class Body(BaseModel):
@@ -51,3 +56,9 @@ def files(*kinds: str, empty: str = "") -> dict[int | str, Any]:
         200: {"description": "The file", "content": dict.fromkeys(kinds, _BYTES)},
     }
     return found | ({204: {"description": empty}} if empty else {})
+
+
+def again(body: type[Body]) -> dict[int | str, Any]:
+    """Return the answer of a route that says 201 with this body, where the same is asked once more."""
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{body.__name__}"}}}
+    return {200: {"description": "Asked before: nothing changes", "content": content}}

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from apiflask import APIBlueprint
-from flask import Response, jsonify
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
@@ -22,6 +21,8 @@ from kernel.ids import CardId, FareAccountId
 from kernel.money import Money
 from kernel.wire.cardinfo import Concession
 from service import cards_cache, looks
+from service.api import card_documents as shown
+from service.api.bodies import again
 from service.auth import acting_for, principal, require_own, requires
 from service.errors import MalformedRequestError, not_allowed
 from service.jobs import cards as jobs
@@ -89,6 +90,7 @@ class ReturnAsked(Asked):
 
 @blueprint.get("/<int:serial>")
 @requires(Role.RIDER, *DESK, Role.AUDITOR)
+@blueprint.output(shown.CardHistoryBody)
 def get_card(serial: int) -> dict[str, Any]:
     """Return a card's state, why readers refuse it if they do, and what happened to it since its issue."""
     with services().database.begin() as tx:
@@ -108,6 +110,7 @@ def get_card(serial: int) -> dict[str, Any]:
 @blueprint.post("/<int:serial>/events")
 @requires(Role.RIDER, *DESK)
 @blueprint.input(StepAsked, location="json")
+@blueprint.output(shown.CardBody)
 def post_event(serial: int, json_data: StepAsked) -> dict[str, Any]:
     """Take one step; the same `event_id` again changes nothing. Riders may block their own card or report it lost."""
     running = services()
@@ -136,6 +139,8 @@ def post_event(serial: int, json_data: StepAsked) -> dict[str, Any]:
 @blueprint.post("/<int:serial>/replacement")
 @requires(*DESK)
 @blueprint.input(ReplacementAsked, location="json")
+@blueprint.output(shown.CardReplacedBody, status_code=201)
+@blueprint.doc(responses=again(shown.CardReplacedBody))
 def post_replacement(serial: int, json_data: ReplacementAsked) -> tuple[dict[str, Any], int]:
     """Put another card on the same account and deny this one for good; balance, passes and history stay.
 
@@ -176,6 +181,7 @@ def post_replacement(serial: int, json_data: ReplacementAsked) -> tuple[dict[str
 
 @blueprint.get("/<int:serial>/return")
 @requires(Role.RIDER, *DESK)
+@blueprint.output(shown.CardReturnQuoteBody)
 def quote_return(serial: int) -> dict[str, Any]:
     """Return what handing the card in would pay out now; nothing changes."""
     running = services()
@@ -188,7 +194,8 @@ def quote_return(serial: int) -> dict[str, Any]:
 @blueprint.post("/<int:serial>/return")
 @requires(*DESK)
 @blueprint.input(ReturnAsked, location="json")
-def post_return(serial: int, json_data: ReturnAsked) -> Response:
+@blueprint.output(shown.CardReturnedBody)
+def post_return(serial: int, json_data: ReturnAsked) -> dict[str, Any]:
     """Take the card back for good and book what it stores as to be paid out; refused while the account owes."""
     running = services()
     now = running.clock.now()
@@ -208,7 +215,7 @@ def post_return(serial: int, json_data: ReturnAsked) -> Response:
 
     done = running.database.run(work)
     cards_cache.refresh(running.database, running.cache, done.accounts, now)
-    return jsonify(_shown(done.card) | {"refund": done.refund.to_json()})
+    return _shown(done.card) | {"refund": done.refund.to_json()}
 
 
 def _own(tx: Connection, serial: int) -> Card:

@@ -16,6 +16,8 @@ from ledger.post import book_day
 from ledger.rules.row import Row
 from ledger.store.disputes import DisputeRow
 from service import audit, cards_cache, purses, riders
+from service.api import dispute_documents as shown
+from service.api.bodies import again
 from service.api.topups import Amount
 from service.auth import principal, require_own, requires
 from service.problems import request_id
@@ -73,6 +75,8 @@ class OpenAsked(BaseModel):
 @blueprint.post("/riders/<uuid:fare_account_id>/disputes")
 @requires(Role.RIDER)
 @blueprint.input(DisputeAsked, location="json")
+@blueprint.output(shown.DisputeFileBody, status_code=201)
+@blueprint.doc(responses=again(shown.DisputeFileBody))
 def create_dispute(
     fare_account_id: UUID, json_data: DisputeAsked
 ) -> tuple[dict[str, Any], int, dict[str, str]]:
@@ -103,6 +107,7 @@ def create_dispute(
 
 @blueprint.get("/riders/<uuid:fare_account_id>/disputes")
 @requires(Role.RIDER)
+@blueprint.output(shown.DisputesBody)
 def list_disputes(fare_account_id: UUID) -> dict[str, Any]:
     """Return the rider's disputes, the newest first."""
     account = require_own(fare_account_id)
@@ -112,6 +117,7 @@ def list_disputes(fare_account_id: UUID) -> dict[str, Any]:
 
 @blueprint.get("/riders/<uuid:fare_account_id>/disputes/<uuid:dispute_id>")
 @requires(Role.RIDER, *OFFICE, Role.AUDITOR)
+@blueprint.output(shown.DisputeFileBody)
 def get_dispute(fare_account_id: UUID, dispute_id: UUID) -> dict[str, Any]:
     """Return a dispute with its evidence and steps. That staff looked stands in the rider's access log."""
     account = require_own(fare_account_id)
@@ -133,6 +139,7 @@ def get_dispute(fare_account_id: UUID, dispute_id: UUID) -> dict[str, Any]:
 
 @blueprint.post("/riders/<uuid:fare_account_id>/disputes/<uuid:dispute_id>/withdraw")
 @requires(Role.RIDER)
+@blueprint.output(shown.DisputeFileBody)
 def withdraw_dispute(fare_account_id: UUID, dispute_id: UUID) -> dict[str, Any]:
     """Take an unanswered dispute back."""
     account = require_own(fare_account_id)
@@ -145,6 +152,7 @@ def withdraw_dispute(fare_account_id: UUID, dispute_id: UUID) -> dict[str, Any]:
 
 @blueprint.post("/riders/<uuid:fare_account_id>/disputes/<uuid:dispute_id>/take")
 @requires(*OFFICE)
+@blueprint.output(shown.DisputeFileBody)
 def take_dispute(fare_account_id: UUID, dispute_id: UUID) -> dict[str, Any]:
     """Say that a person has begun to look."""
     running = services()
@@ -158,6 +166,7 @@ def take_dispute(fare_account_id: UUID, dispute_id: UUID) -> dict[str, Any]:
 @blueprint.post("/riders/<uuid:fare_account_id>/disputes/<uuid:dispute_id>/answer")
 @requires(*OFFICE)
 @blueprint.input(AnswerAsked, location="json")
+@blueprint.output(shown.DisputeFileBody)
 def answer_dispute(
     fare_account_id: UUID, dispute_id: UUID, json_data: AnswerAsked
 ) -> tuple[dict[str, Any], int, dict[str, str]]:
@@ -187,6 +196,7 @@ def answer_dispute(
 @blueprint.get("/disputes")
 @requires(*OFFICE, Role.AUDITOR)
 @blueprint.input(OpenAsked, location="query", arg_name="asked")
+@blueprint.output(shown.OpenDisputesBody)
 def list_open_disputes(asked: OpenAsked) -> dict[str, Any]:
     """Return up to a thousand unanswered disputes, the most urgent first; with `overdue`, only those."""
     running = services()

@@ -16,6 +16,8 @@ from fare.rules.attestation import MAX_BYTES, OfflineAttestations, keys_of
 from kernel.ids import FareAccountId
 from kernel.wire.cardinfo import Concession
 from service import cards_cache, looks
+from service.api import account_documents as shown
+from service.api.bodies import again
 from service.auth import principal, require_own, requires
 from service.jobs import concessions
 from service.jobs.concessions import Asked
@@ -48,6 +50,8 @@ class EndBody(BaseModel):
 @blueprint.post("/<uuid:fare_account_id>/entitlements")
 @requires(*DESK)
 @blueprint.input(ProofBody, location="json")
+@blueprint.output(shown.EntitlementProvenBody, status_code=201)
+@blueprint.doc(responses=again(shown.EntitlementProvenBody))
 def post_entitlement(fare_account_id: UUID, json_data: ProofBody) -> tuple[dict[str, Any], int]:
     """Record what a proof says; rides since its first day are billed anew. The same id and proof again: no change."""
     running, account = services(), FareAccountId(fare_account_id)
@@ -74,6 +78,7 @@ def post_entitlement(fare_account_id: UUID, json_data: ProofBody) -> tuple[dict[
 
 @blueprint.get("/<uuid:fare_account_id>/entitlements")
 @requires(Role.RIDER, *DESK)
+@blueprint.output(shown.EntitlementsBody)
 def list_entitlements(fare_account_id: UUID) -> dict[str, Any]:
     """Return the account's entitlements: which, from when to when, on whose word; never whose they are."""
     account = require_own(fare_account_id)
@@ -99,6 +104,7 @@ def list_entitlements(fare_account_id: UUID) -> dict[str, Any]:
 @blueprint.post("/<uuid:fare_account_id>/entitlements/<uuid:entitlement_id>/end")
 @requires(*DESK)
 @blueprint.input(EndBody, location="json")
+@blueprint.output(shown.EntitlementEndedBody)
 def end_entitlement(fare_account_id: UUID, entitlement_id: UUID, json_data: EndBody) -> dict[str, Any]:
     """Record an entitlement's last day; rides after it are billed anew. The same day again: no change."""
     running, account = services(), FareAccountId(fare_account_id)

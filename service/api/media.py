@@ -17,6 +17,7 @@ from access.rules.token import AcquirerTokens
 from access.tokens import BadTokenError, Registered
 from kernel.ids import FareAccountId
 from service import audit, cards_cache
+from service.api.card_documents import MediumRegisteredBody
 from service.auth import acting_for, principal, require_own, requires
 from service.errors import not_allowed
 from service.problems import request_id
@@ -40,6 +41,7 @@ class MediumBody(BaseModel):
 @blueprint.post("/<uuid:fare_account_id>/media")
 @requires(Role.RIDER, *DESK)
 @blueprint.input(MediumBody, location="json")
+@blueprint.output(MediumRegisteredBody)
 def post_medium(fare_account_id: UUID, json_data: MediumBody) -> dict[str, Any]:
     """Register a medium, or renew a phone's certificate; riders their own phone's QR key, a desk the others."""
     account = require_own(fare_account_id)

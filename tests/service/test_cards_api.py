@@ -17,6 +17,8 @@ from service.audit import Actor, ActorKind
 from service.services import EXTENSION
 from service.staff import Grant, Role
 
+pytestmark = pytest.mark.usefixtures("described")
+
 BY = Actor(ActorKind.COMMAND, "test")
 
 

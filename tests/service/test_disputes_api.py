@@ -24,6 +24,8 @@ from service.services import EXTENSION
 from service.staff import Role
 from tests.service.sellers import Shop, problem
 
+pytestmark = pytest.mark.usefixtures("described")
+
 TAP, SESSION = UUID(int=7), UUID(int=8)
 
 
@@ -162,6 +164,8 @@ def test_an_answered_or_withdrawn_dispute_is_final(client, shop, card, office):
     made = raise_one(client, card, me).json
     at = f"/v1/riders/{card.fare_account_id}/disputes/{made['dispute_id']}"
     assert client.post(f"{at}/withdraw", headers=me).json["state"] == "withdrawn"
+    (listed,) = client.get(f"/v1/riders/{card.fare_account_id}/disputes", headers=me).json["disputes"]
+    assert (listed["dispute_id"], listed["state"]) == (made["dispute_id"], "withdrawn")
     assert problem(answer_one(client, card, made, office, 1)) == (409, "dispute-state")
     assert problem(client.post(f"{at}/take", headers=office)) == (409, "dispute-state")
     assert shop.purse(card) == 40_000

@@ -25,6 +25,8 @@ from service.staff import Grant, Role
 from tests.service.sellers import Shop
 from tests.simulation import World
 
+pytestmark = pytest.mark.usefixtures("described")
+
 HANOI = Path(fare.__file__).parent / "tariffs" / "hanoi"
 KEY = SigningKey.generate()
 SENIOR = Verified(

@@ -15,6 +15,8 @@ from tests.service.test_cards_api import load
 from tests.service.test_entitlements_api import app, ask, city, owed, ride, running
 from tests.service.test_entitlements_api import prove as prove_concession
 
+pytestmark = pytest.mark.usefixtures("described")
+
 __all__ = ["app", "ask", "city", "running"]
 
 

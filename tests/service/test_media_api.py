@@ -12,6 +12,8 @@ from kernel.crypto.ed25519 import SigningKey
 from service.staff import Role
 from tests.service.test_cards_api import ask, cards, event, running, signed_in
 
+pytestmark = pytest.mark.usefixtures("described")
+
 __all__ = ["ask", "cards", "running"]
 PHONE = SigningKey.generate()
 CHIP = bytes(range(16)).hex()

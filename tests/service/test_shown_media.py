@@ -24,6 +24,8 @@ from service.staff import Role
 from tests.service.sellers import Shop
 from tests.simulation import World
 
+pytestmark = pytest.mark.usefixtures("described")
+
 VERIFIER = SigningKey.generate()
 CHIP, BANK = "c1" * 16, "b1" * 16
 FARE = 10_000  # HANOI.md: route 26, 15-<25 km
