@@ -12,6 +12,7 @@ from kernel.ids import OperatorId
 from parking import propose_rates
 from parking.apds.editions import ElementKind
 from parking.proposals import Action, Asked
+from service.api import apds_use_documents as shown
 from service.api.apds_element_words import (
     NEEDED,
     Element,
@@ -33,6 +34,7 @@ PLACE, TABLE, SPEC = ElementKind.PLACE, ElementKind.RATE_TABLE, ElementKind.RIGH
 @blueprint.post("/places")
 @requires(*PROPOSERS)
 @blueprint.input(PlaceChange, location="json")
+@blueprint.output(shown.ApdsProposedBody, status_code=202)
 def create_place(json_data: PlaceChange) -> Response:
     """Propose a new place; it is published when another person approves."""
     return _create(PLACE, json_data)
@@ -41,6 +43,7 @@ def create_place(json_data: PlaceChange) -> Response:
 @blueprint.put("/places/<place_id>")
 @requires(*PROPOSERS)
 @blueprint.input(PlaceChange, location="json")
+@blueprint.output(shown.ApdsProposedBody, status_code=202)
 def update_place(place_id: str, json_data: PlaceChange) -> Response:
     """Propose to change the attributes of a place that are given; null takes one away."""
     return _update(PLACE, place_id, json_data)
@@ -49,6 +52,7 @@ def update_place(place_id: str, json_data: PlaceChange) -> Response:
 @blueprint.delete("/places/<place_id>")
 @requires(*PROPOSERS)
 @blueprint.input(NamedVersion, location="query", arg_name="asked")
+@blueprint.output(shown.ApdsProposedBody, status_code=202)
 def delete_place(place_id: str, asked: NamedVersion) -> Response:
     """Propose to take a place out of the next publication; stays that began keep their price."""
     return _delete(PLACE, place_id, asked.version)
@@ -57,6 +61,7 @@ def delete_place(place_id: str, asked: NamedVersion) -> Response:
 @blueprint.post("/rates")
 @requires(*PROPOSERS)
 @blueprint.input(RateTableChange, location="json")
+@blueprint.output(shown.ApdsProposedBody, status_code=202)
 def create_rate(json_data: RateTableChange) -> Response:
     """Propose a new rate table."""
     return _create(TABLE, json_data)
@@ -65,6 +70,7 @@ def create_rate(json_data: RateTableChange) -> Response:
 @blueprint.put("/rates/<table_id>")
 @requires(*PROPOSERS)
 @blueprint.input(RateTableChange, location="json")
+@blueprint.output(shown.ApdsProposedBody, status_code=202)
 def update_rate(table_id: str, json_data: RateTableChange) -> Response:
     """Propose to change the attributes of a rate table that are given."""
     return _update(TABLE, table_id, json_data)
@@ -73,6 +79,7 @@ def update_rate(table_id: str, json_data: RateTableChange) -> Response:
 @blueprint.delete("/rates/<table_id>")
 @requires(*PROPOSERS)
 @blueprint.input(NamedVersion, location="query", arg_name="asked")
+@blueprint.output(shown.ApdsProposedBody, status_code=202)
 def delete_rate(table_id: str, asked: NamedVersion) -> Response:
     """Propose to take a rate table out of the next publication."""
     return _delete(TABLE, table_id, asked.version)
@@ -81,6 +88,7 @@ def delete_rate(table_id: str, asked: NamedVersion) -> Response:
 @blueprint.post("/rights/specs")
 @requires(*PROPOSERS)
 @blueprint.input(SpecificationChange, location="json")
+@blueprint.output(shown.ApdsProposedBody, status_code=202)
 def create_specification(json_data: SpecificationChange) -> Response:
     """Propose a new product."""
     return _create(SPEC, json_data)
@@ -89,6 +97,7 @@ def create_specification(json_data: SpecificationChange) -> Response:
 @blueprint.put("/rights/specs/<spec_id>")
 @requires(*PROPOSERS)
 @blueprint.input(SpecificationChange, location="json")
+@blueprint.output(shown.ApdsProposedBody, status_code=202)
 def update_specification(spec_id: str, json_data: SpecificationChange) -> Response:
     """Propose to change the attributes of a product that are given."""
     return _update(SPEC, spec_id, json_data)
@@ -97,6 +106,7 @@ def update_specification(spec_id: str, json_data: SpecificationChange) -> Respon
 @blueprint.delete("/rights/specs/<spec_id>")
 @requires(*PROPOSERS)
 @blueprint.input(NamedVersion, location="query", arg_name="asked")
+@blueprint.output(shown.ApdsProposedBody, status_code=202)
 def delete_specification(spec_id: str, asked: NamedVersion) -> Response:
     """Propose to take a product out of the next publication; rights that were sold stay."""
     return _delete(SPEC, spec_id, asked.version)

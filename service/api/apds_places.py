@@ -16,6 +16,7 @@ from parking.apds.shapes import Json, page
 from parking.elements import Elements, UnknownElementError, elements_in_force
 from parking.places import list_places as places_now
 from parking.rules.place import Position, distance_m
+from service.api import apds_element_documents as shown
 from service.api.apds_words import Filter, Version, answer, check_known, sliced
 from service.auth import require_operator, requires, scope
 from service.services import services
@@ -50,6 +51,7 @@ def elements(tx: Connection) -> Elements:
 @blueprint.get("/places")
 @requires(*_ELEMENTS)
 @blueprint.input(PlaceFilter, location="query", arg_name="asked")
+@blueprint.output(shown.ApdsPlacesBody)
 def list_places(asked: PlaceFilter) -> Response:
     """Return the caller's places with what hierarchy, right specifications and live occupancy they have."""
     with services().database.read() as tx:
@@ -65,6 +67,7 @@ def list_places(asked: PlaceFilter) -> Response:
 @blueprint.get("/places/<place_id>")
 @requires(*_ELEMENTS)
 @blueprint.input(Version, location="query", arg_name="asked")
+@blueprint.output(shown.ApdsPlaceBody)
 def get_place(place_id: str, asked: Version) -> Response:
     """Return one place."""
     with services().database.read() as tx:
@@ -81,6 +84,7 @@ def get_place(place_id: str, asked: Version) -> Response:
 @blueprint.get("/rates")
 @requires(*_ELEMENTS)
 @blueprint.input(Filter, location="query", arg_name="asked")
+@blueprint.output(shown.ApdsRatesBody)
 def list_rates(asked: Filter) -> Response:
     """Return the rate tables that price any of the caller's places."""
     with services().database.read() as tx:
@@ -101,6 +105,7 @@ def list_rates(asked: Filter) -> Response:
 @blueprint.get("/rates/<table_id>")
 @requires(*_ELEMENTS)
 @blueprint.input(Version, location="query", arg_name="asked")
+@blueprint.output(shown.ApdsRateBody)
 def get_rate(table_id: str, asked: Version) -> Response:
     """Return one rate table."""
     with services().database.read() as tx:
@@ -116,6 +121,7 @@ def get_rate(table_id: str, asked: Version) -> Response:
 @blueprint.get("/rights/specs")
 @requires(*_ELEMENTS)
 @blueprint.input(Filter, location="query", arg_name="asked")
+@blueprint.output(shown.ApdsSpecificationsBody)
 def list_specifications(asked: Filter) -> Response:
     """Return the rights that hold in any of the caller's places: casual parking by class, and what is sold."""
     with services().database.read() as tx:
@@ -131,6 +137,7 @@ def list_specifications(asked: Filter) -> Response:
 @blueprint.get("/rights/specs/<spec_id>")
 @requires(*_ELEMENTS)
 @blueprint.input(Version, location="query", arg_name="asked")
+@blueprint.output(shown.ApdsSpecificationBody)
 def get_specification(spec_id: str, asked: Version) -> Response:
     """Return one right specification."""
     with services().database.read() as tx:

@@ -22,6 +22,7 @@ from parking.store import quotes as quote_store
 from parking.store import rights as right_store
 from parking.store import stays as stay_store
 from parking.store.quotes import QuoteRow
+from service.api import apds_use_documents as shown
 from service.api.apds_places import READERS, elements
 from service.api.apds_words import (
     AssignedRight,
@@ -37,6 +38,7 @@ from service.api.apds_words import (
     note,
     subject_of,
 )
+from service.api.bodies import again
 from service.api.parking import actor_text
 from service.auth import require_operator, requires, scope
 from service.services import services
@@ -50,6 +52,7 @@ _SOON: Final = timedelta(seconds=1)  # a change of this very instant is in the l
 @blueprint.post("/quotes")
 @requires(OPERATOR)
 @blueprint.input(QuoteRequest, location="json")
+@blueprint.output(shown.ApdsQuotesBody)
 def create_quote(json_data: QuoteRequest) -> Response:
     """Price a stay by a right specification of casual parking; the price binds until it expires."""
     running = services()
@@ -85,6 +88,7 @@ def create_quote(json_data: QuoteRequest) -> Response:
 @blueprint.get("/quotes")
 @requires(*READERS)
 @blueprint.input(Filter, location="query", arg_name="asked")
+@blueprint.output(shown.ApdsQuotesBody)
 def list_quotes(asked: Filter) -> Response:
     """Return the quotes that were asked for the caller's places, the latest first."""
     with services().database.read() as tx:
@@ -98,6 +102,7 @@ def list_quotes(asked: Filter) -> Response:
 
 @blueprint.get("/quotes/<uuid:quote_id>")
 @requires(*READERS)
+@blueprint.output(shown.ApdsQuoteBody)
 def get_quote(quote_id: UUID) -> Response:
     """Return a quote as it was answered."""
     with services().database.read() as tx:
@@ -110,6 +115,7 @@ def get_quote(quote_id: UUID) -> Response:
 @blueprint.get("/rights/assigned")
 @requires(*READERS)
 @blueprint.input(Filter, location="query", arg_name="asked")
+@blueprint.output(shown.ApdsRightsBody)
 def list_rights(asked: Filter) -> Response:
     """Return the rights that were sold or given in the caller's places, the latest change first."""
     with services().database.read() as tx:
@@ -130,6 +136,8 @@ def list_rights(asked: Filter) -> Response:
 @blueprint.post("/rights/assigned")
 @requires(OPERATOR)
 @blueprint.input(AssignedRight, location="json")
+@blueprint.output(shown.ApdsDoneBody, status_code=201)
+@blueprint.doc(responses=again(shown.ApdsDoneBody))
 def create_right(json_data: AssignedRight) -> Response:
     """Sell or give a right to a plate, a ticket or a fare account; `place` where its product holds in many."""
     running = services()
@@ -174,6 +182,7 @@ def create_right(json_data: AssignedRight) -> Response:
 @blueprint.get("/rights/assigned/<uuid:right_id>")
 @requires(*READERS)
 @blueprint.input(Version, location="query", arg_name="asked")
+@blueprint.output(shown.ApdsRightBody)
 def get_right(right_id: UUID, asked: Version) -> Response:
     """Return a right as it stands; a session's own id is the right to casual parking that it is."""
     with services().database.read() as tx:
@@ -195,6 +204,7 @@ def get_right(right_id: UUID, asked: Version) -> Response:
 @blueprint.put("/rights/assigned/<uuid:right_id>")
 @requires(OPERATOR)
 @blueprint.input(RightChange, location="json")
+@blueprint.output(shown.ApdsDoneBody)
 def update_right(right_id: UUID, json_data: RightChange) -> Response:
     """End a right: its `expiry` is now or before. The price of the time that is left is given back."""
     now = services().clock.now()
@@ -210,6 +220,7 @@ def update_right(right_id: UUID, json_data: RightChange) -> Response:
 @blueprint.delete("/rights/assigned/<uuid:right_id>")
 @requires(OPERATOR)
 @blueprint.input(NamedVersion, location="query", arg_name="asked")
+@blueprint.output(shown.ApdsDoneBody)
 def delete_right(right_id: UUID, asked: NamedVersion) -> Response:
     """End a right now; it stays on record."""
     return _end_right(right_id, asked.version)

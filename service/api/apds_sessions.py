@@ -24,6 +24,7 @@ from parking.settled import list_settled
 from parking.store import observations as observation_store
 from parking.store.changes import Between, list_changed
 from parking.store.stays import StayRow
+from service.api import apds_use_documents as shown
 from service.api.apds_places import READERS, elements
 from service.api.apds_words import (
     Filter,
@@ -42,6 +43,7 @@ from service.api.apds_words import (
     subject_of,
     subjects_like,
 )
+from service.api.bodies import again
 from service.api.parking import actor_text, record
 from service.auth import require_operator, requires, scope
 from service.services import services
@@ -56,6 +58,7 @@ _SOON: Final = timedelta(seconds=1)  # a change of this very instant is in the l
 @blueprint.get("/sessions")
 @requires(*READERS)
 @blueprint.input(TimedFilter, location="query", arg_name="asked")
+@blueprint.output(shown.ApdsSessionsBody)
 def list_sessions(asked: TimedFilter) -> Response:
     """Return the sessions of the caller's places, the latest change first, each with where its money stands."""
     with services().database.read() as tx:
@@ -79,6 +82,8 @@ def list_sessions(asked: TimedFilter) -> Response:
 @blueprint.post("/sessions")
 @requires(OPERATOR)
 @blueprint.input(Session, location="json")
+@blueprint.output(shown.ApdsDoneBody, status_code=201)
+@blueprint.doc(responses=again(shown.ApdsDoneBody))
 def create_session(json_data: Session) -> Response:
     """Begin a session by a plate, a ticket or a fare account; with `actualEnd` it is ended at once."""
     running = services()
@@ -124,6 +129,7 @@ def create_session(json_data: Session) -> Response:
 @blueprint.get("/sessions/<uuid:session_id>")
 @requires(*READERS)
 @blueprint.input(Version, location="query", arg_name="asked")
+@blueprint.output(shown.ApdsSessionBody)
 def get_session(session_id: UUID, asked: Version) -> Response:
     """Return a session as it stands, with where its money stands."""
     running = services()
@@ -139,6 +145,7 @@ def get_session(session_id: UUID, asked: Version) -> Response:
 @blueprint.put("/sessions/<uuid:session_id>")
 @requires(OPERATOR)
 @blueprint.input(SessionChange, location="json")
+@blueprint.output(shown.ApdsDoneBody)
 def update_session(session_id: UUID, json_data: SessionChange) -> Response:
     """End a session (`actualEnd` now or before) or extend it until then; 409 unless `version` is the newest."""
     running = services()
@@ -158,6 +165,7 @@ def update_session(session_id: UUID, json_data: SessionChange) -> Response:
 @blueprint.delete("/sessions/<uuid:session_id>")
 @requires(OPERATOR)
 @blueprint.input(NamedVersion, location="query", arg_name="asked")
+@blueprint.output(shown.ApdsDoneBody)
 def delete_session(session_id: UUID, asked: NamedVersion) -> Response:
     """Void a session: it costs nothing and stays on record."""
     running = services()
@@ -173,6 +181,7 @@ def delete_session(session_id: UUID, asked: NamedVersion) -> Response:
 @blueprint.get("/observations")
 @requires(*READERS)
 @blueprint.input(Filter, location="query", arg_name="asked")
+@blueprint.output(shown.ApdsObservationsBody)
 def list_observations(asked: Filter) -> Response:
     """Return what was observed in the caller's places, the latest first."""
     with services().database.read() as tx:
@@ -193,6 +202,8 @@ def list_observations(asked: Filter) -> Response:
 @blueprint.post("/observations")
 @requires(OPERATOR)
 @blueprint.input(Observation, location="json")
+@blueprint.output(shown.ApdsDoneBody, status_code=201)
+@blueprint.doc(responses=again(shown.ApdsDoneBody))
 def create_observation(json_data: Observation) -> Response:
     """Keep what was seen as evidence, with what the check says now."""
     running = services()
@@ -223,6 +234,7 @@ def create_observation(json_data: Observation) -> Response:
 @blueprint.get("/observations/<uuid:observation_id>")
 @requires(*READERS)
 @blueprint.input(Version, location="query", arg_name="asked")
+@blueprint.output(shown.ApdsObservationBody)
 def get_observation(observation_id: UUID, asked: Version) -> Response:
     """Return an observation. It is evidence: there is no other version, and nobody changes or deletes it."""
     with services().database.read() as tx:

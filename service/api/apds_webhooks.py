@@ -16,6 +16,7 @@ from parking.places import place_in_force
 from parking.store import webhooks as store
 from parking.store.webhooks import Event, Subscription
 from service import outbound
+from service.api import apds_use_documents as shown
 from service.api.apds_words import Body, NamedReference, answer, note
 from service.api.parking import actor_text
 from service.auth import require_operator, requires, scope
@@ -66,6 +67,7 @@ class EventFilter(BaseModel):
 @blueprint.post("")
 @requires(OPERATOR)
 @blueprint.input(EventSubscription, location="json")
+@blueprint.output(shown.WebhookMadeBody)
 def create_subscription(json_data: EventSubscription) -> Response:
     """Subscribe. The answer holds the secret that signs, once; the same subscription again gets the same answer."""
     running = services()
@@ -92,6 +94,7 @@ def create_subscription(json_data: EventSubscription) -> Response:
 
 @blueprint.get("")
 @requires(OPERATOR, Role.AUDITOR)
+@blueprint.output(shown.WebhooksBody)
 def list_subscriptions() -> Response:
     """Return the caller's subscriptions."""
     with services().database.read() as tx:
@@ -101,6 +104,7 @@ def list_subscriptions() -> Response:
 
 @blueprint.get("/<uuid:subscription_id>")
 @requires(OPERATOR, Role.AUDITOR)
+@blueprint.output(shown.WebhookBody)
 def get_subscription(subscription_id: UUID) -> Response:
     """Return a subscription, without its secret."""
     with services().database.read() as tx:
@@ -110,6 +114,7 @@ def get_subscription(subscription_id: UUID) -> Response:
 @blueprint.put("/<uuid:subscription_id>")
 @requires(OPERATOR)
 @blueprint.input(EventSubscription, location="json")
+@blueprint.output(shown.WebhookBody)
 def update_subscription(subscription_id: UUID, json_data: EventSubscription) -> Response:
     """Change what is told and where; the secret stays."""
     with services().database.begin() as tx:
@@ -127,6 +132,7 @@ def update_subscription(subscription_id: UUID, json_data: EventSubscription) -> 
 
 @blueprint.delete("/<uuid:subscription_id>")
 @requires(OPERATOR)
+@blueprint.output(shown.ApdsToldBody)
 def delete_subscription(subscription_id: UUID) -> Response:
     """End a subscription; what is still in the outbox is not sent."""
     running = services()
@@ -139,6 +145,7 @@ def delete_subscription(subscription_id: UUID) -> Response:
 
 @blueprint.post("/<uuid:subscription_id>/secret")
 @requires(OPERATOR)
+@blueprint.output(shown.WebhookSecretBody)
 def rotate_secret(subscription_id: UUID) -> Response:
     """Make a new secret and return it. For 24 hours the one before signs beside it, so that nothing is lost."""
     running = services()
@@ -154,6 +161,7 @@ def rotate_secret(subscription_id: UUID) -> Response:
 @blueprint.get("/<uuid:subscription_id>/events")
 @requires(OPERATOR, Role.AUDITOR)
 @blueprint.input(EventFilter, location="query", arg_name="asked")
+@blueprint.output(shown.WebhookEventsBody)
 def list_events(subscription_id: UUID, asked: EventFilter) -> Response:
     """Return messages and what became of them; with `dead` those that were given up."""
     with services().database.read() as tx:
@@ -164,6 +172,7 @@ def list_events(subscription_id: UUID, asked: EventFilter) -> Response:
 
 @blueprint.post("/<uuid:subscription_id>/events/<uuid:event_id>/replay")
 @requires(OPERATOR)
+@blueprint.output(shown.ApdsToldBody)
 def replay_event(subscription_id: UUID, event_id: UUID) -> Response:
     """Send a message once more, under the same id."""
     running = services()

@@ -42,6 +42,7 @@ from service.api.parking_payments import blueprint as parking_payments
 from service.api.parking_places import blueprint as parking_places
 from service.api.parking_rights import blueprint as parking_rights
 from service.api.parking_shifts import blueprint as parking_shifts
+from service.api.parking_tickets import blueprint as parking_tickets
 from service.api.pass_refunds import blueprint as pass_refunds
 from service.api.passes import blueprint as passes
 from service.api.pay_backs import blueprint as pay_backs
@@ -83,6 +84,7 @@ BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
     parking_payments,
     rider_parking,
     parking_shifts,
+    parking_tickets,
     parking_meters,
     parking_exports,
     apds_changes,

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kernel.wire.cardinfo import Concession
 from service.api.ledger_documents import MoneyBody
+from service.problems import CONTENT_TYPE, TABLE
 
 Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 ConcessionName = Literal[
@@ -58,7 +59,37 @@ def files(*kinds: str, empty: str = "") -> dict[int | str, Any]:
     return found | ({204: {"description": empty}} if empty else {})
 
 
-def again(body: type[Body]) -> dict[int | str, Any]:
+AGAIN: Final = "Asked before: nothing changes"
+
+
+def answers(status: int, schema: str, said: str) -> dict[int | str, Any]:
+    """Return the answer of one more status; `schema` is the name of one that a route puts out."""
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    return {status: {"description": said, "content": content}}
+
+
+def again(body: type[BaseModel]) -> dict[int | str, Any]:
     """Return the answer of a route that says 201 with this body, where the same is asked once more."""
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{body.__name__}"}}}
-    return {200: {"description": "Asked before: nothing changes", "content": content}}
+    return answers(200, body.__name__, AGAIN)
+
+
+def refusals(*problems: str) -> dict[int | str, Any]:
+    """Return the problems that a route may answer with by their status, for the description."""
+    schema = {
+        "type": "object",
+        "required": ["type", "title", "status", "detail", "retry"],
+        "properties": {
+            "type": {"type": "string"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+            "retry": {"type": "boolean"},
+        },
+    }
+    by_status: dict[int, list[str]] = {}
+    for name in ("not-authenticated", "not-allowed", *problems):
+        by_status.setdefault(TABLE[name].status, []).append(name)
+    return {
+        status: {"description": ", ".join(names), "content": {CONTENT_TYPE: {"schema": schema}}}
+        for status, names in by_status.items()
+    }

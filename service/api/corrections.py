@@ -10,6 +10,8 @@ from sqlalchemy import Connection
 from fare import correct
 from fare.correct import Mended
 from service import cards_cache
+from service.api import rider_documents as shown
+from service.api.bodies import answers
 from service.auth import principal, require_own, requires
 from service.jobs.mend_ride import PreviewError, Word, mend_ride
 from service.problems import request_id
@@ -20,6 +22,9 @@ blueprint: Final = APIBlueprint(
     "corrections", __name__, tag="Riders", url_prefix="/v1/riders/<uuid:fare_account_id>"
 )
 Name = Annotated[str, Field(min_length=1, max_length=80)]
+_MENDED: Final = answers(201, "MendedOrPreviewBody.MendedBody", "Mended") | answers(
+    200, "MendedOrPreviewBody", "A preview; or mended before, with `Idempotency-Hit: true`"
+)
 
 
 class CorrectionAsked(BaseModel):
@@ -39,6 +44,7 @@ class CorrectionAsked(BaseModel):
 
 @blueprint.get("/incomplete-rides")
 @requires(Role.RIDER)
+@blueprint.output(shown.IncompleteRidesBody)
 def list_incomplete_rides(fare_account_id: UUID) -> dict[str, Any]:
     """Return rides without a tap-off that may still be mended, each with what it cost and until when.
 
@@ -68,6 +74,8 @@ def list_incomplete_rides(fare_account_id: UUID) -> dict[str, Any]:
 @blueprint.post("/corrections")
 @requires(Role.RIDER)
 @blueprint.input(CorrectionAsked, location="json")
+@blueprint.output(shown.MendedOrPreviewBody, status_code=201)
+@blueprint.doc(responses=_MENDED)
 def create_correction(
     fare_account_id: UUID, json_data: CorrectionAsked
 ) -> tuple[dict[str, Any], int, dict[str, str]]:

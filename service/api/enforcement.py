@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from apiflask import APIBlueprint
-from flask import Response, jsonify
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
@@ -18,6 +17,8 @@ from parking.rules.check import Checked
 from parking.rules.plate import PlateMatch
 from parking.store.observations import Observation
 from service import audit, parks
+from service.api import parking_place_documents as shown
+from service.api.bodies import again
 from service.api.parking import actor_text
 from service.auth import principal, require_operator, requires
 from service.services import services
@@ -72,6 +73,7 @@ class ObservationWindow(BaseModel):
 @blueprint.post("/checks")
 @requires(Role.PARKING_OPERATOR, Role.INSPECTOR)
 @blueprint.input(CheckAsked, location="json")
+@blueprint.output(shown.VehicleCheckBody)
 def create_check(json_data: CheckAsked) -> dict[str, Any]:
     """Say whether a plate, card or ticket is paid here, until when and by what.
 
@@ -101,7 +103,9 @@ def create_check(json_data: CheckAsked) -> dict[str, Any]:
 @blueprint.post("/observations")
 @requires(Role.PARKING_OPERATOR, Role.INSPECTOR)
 @blueprint.input(ObservationMade, location="json")
-def create_observation(json_data: ObservationMade) -> Response:
+@blueprint.output(shown.ObservedBody, status_code=201)
+@blueprint.doc(responses=again(shown.ObservedBody))
+def create_observation(json_data: ObservationMade) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Keep what was seen as evidence, with what the check says now; the same observation again is answered alike."""
     running = services()
     now = running.clock.now()
@@ -127,16 +131,13 @@ def create_observation(json_data: ObservationMade) -> Response:
                 now=now,
                 detail={"place_id": made.place_id, "verdict": made.verdict},
             )
-    answer = jsonify(_observed(made))
-    answer.status_code = 200 if again else 201
-    if again:
-        answer.headers["Idempotency-Hit"] = "true"
-    return answer
+    return (_observed(made), 200, {"Idempotency-Hit": "true"}) if again else (_observed(made), 201, {})
 
 
 @blueprint.get("/observations")
 @requires(Role.PARKING_OPERATOR, Role.AUDITOR)
 @blueprint.input(ObservationWindow, location="query")
+@blueprint.output(shown.ObservedListBody)
 def list_observations(query_data: ObservationWindow) -> dict[str, Any]:
     """Return a place's observations, newest first; without times, those of the last 24 hours."""
     running = services()

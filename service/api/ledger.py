@@ -19,8 +19,9 @@ from ledger.rules.errors import UnknownSealError
 from service import riders
 from service.api import ledger_documents as shown
 from service.api import seal_documents as sealed
+from service.api.bodies import refusals
 from service.auth import principal, requires
-from service.problems import CONTENT_TYPE, TABLE, request_id
+from service.problems import request_id
 from service.services import services
 from service.staff import Role
 
@@ -95,25 +96,7 @@ class ExtensionQuery(_Query):
 
 def _refuses(*problems: str) -> Callable[[View], View]:
     """Write the problems that a route may answer with into the API's description."""
-    schema = {
-        "type": "object",
-        "required": ["type", "title", "status", "detail", "retry"],
-        "properties": {
-            "type": {"type": "string"},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-            "retry": {"type": "boolean"},
-        },
-    }
-    by_status: dict[int, list[str]] = {}
-    for name in ("not-authenticated", "not-allowed", *problems):
-        by_status.setdefault(TABLE[name].status, []).append(name)
-    responses: dict[int | str, dict[str, str | dict[str, dict[str, Any]]]] = {
-        status: {"description": ", ".join(names), "content": {CONTENT_TYPE: {"schema": schema}}}
-        for status, names in by_status.items()
-    }
-    described: Callable[[View], View] = blueprint.doc(responses=responses)
+    described: Callable[[View], View] = blueprint.doc(responses=refusals(*problems))
     return described
 
 

@@ -17,6 +17,8 @@ from parking.rules.session import State, state_at
 from parking.sessions import Session, find_session, operator_of
 from parking.settled import list_settled
 from service import audit, parks
+from service.api import parking_documents as shown
+from service.api.bodies import again
 from service.auth import principal, public, require_operator, requires
 from service.services import services
 from service.settled_words import settled_body
@@ -81,6 +83,7 @@ class LeaveAsked(BaseModel):
 @blueprint.post("/quotes")
 @public("prices are public, and a quote tells of nobody")
 @blueprint.input(QuoteAsked, location="json")
+@blueprint.output(shown.ParkingQuoteBody)
 def create_quote(json_data: QuoteAsked) -> dict[str, Any]:
     """Price a stay by the rates in force at its begin; the answer is the price proof."""
     running = services()
@@ -106,6 +109,8 @@ def create_quote(json_data: QuoteAsked) -> dict[str, Any]:
 @blueprint.post("/sessions")
 @requires(OPERATOR)
 @blueprint.input(EnterAsked, location="json")
+@blueprint.output(shown.ParkingSessionBody, status_code=201)
+@blueprint.doc(responses=again(shown.ParkingSessionBody))
 def create_session(json_data: EnterAsked) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Begin a session. The same event again gets the first answer, with 200 and `Idempotency-Hit: true`."""
     running = services()
@@ -129,6 +134,7 @@ def create_session(json_data: EnterAsked) -> tuple[dict[str, Any], int, dict[str
 @blueprint.post("/sessions/<uuid:session_id>/extend")
 @requires(OPERATOR)
 @blueprint.input(ExtendAsked, location="json")
+@blueprint.output(shown.ParkingSessionBody)
 def extend_session(session_id: UUID, json_data: ExtendAsked) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Extend a session to an instant."""
     running = services()
@@ -145,6 +151,7 @@ def extend_session(session_id: UUID, json_data: ExtendAsked) -> tuple[dict[str, 
 @blueprint.post("/sessions/<uuid:session_id>/leave")
 @requires(OPERATOR)
 @blueprint.input(LeaveAsked, location="json")
+@blueprint.output(shown.ParkingSessionBody)
 def leave_session(session_id: UUID, json_data: LeaveAsked) -> tuple[dict[str, Any], int, dict[str, str]]:
     """End a session; what it costs is charged to its account, or due at the exit."""
     running = services()
@@ -166,6 +173,7 @@ def leave_session(session_id: UUID, json_data: LeaveAsked) -> tuple[dict[str, An
 
 @blueprint.get("/sessions/<uuid:session_id>")
 @requires(OPERATOR, Role.AUDITOR)
+@blueprint.output(shown.ParkingSessionSettledBody)
 def get_session(session_id: UUID) -> dict[str, Any]:
     """Return a session with the proof of its price (while it runs, of what leaving now would cost).
 

@@ -15,6 +15,8 @@ from parking.reserve_space import Reserving, reserve
 from parking.rules.session import EventKind
 from parking.sessions import operator_of
 from service import parks
+from service.api import parking_documents as shown
+from service.api.bodies import again
 from service.api.parking import actor_text, answer, record
 from service.auth import require_operator, requires
 from service.services import services
@@ -54,6 +56,8 @@ class StayCorrectionAsked(BaseModel):
 @blueprint.post("/reservations")
 @requires(Role.PARKING_OPERATOR)
 @blueprint.input(ReserveAsked, location="json")
+@blueprint.output(shown.ParkingSessionBody, status_code=201)
+@blueprint.doc(responses=again(shown.ParkingSessionBody))
 def create_reservation(json_data: ReserveAsked) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Hold a space until an instant; entering with the same plate or ticket makes it an open session."""
     running = services()
@@ -77,6 +81,7 @@ def create_reservation(json_data: ReserveAsked) -> tuple[dict[str, Any], int, di
 @blueprint.post("/sessions/<uuid:session_id>/corrections")
 @requires(Role.PARKING_OPERATOR)
 @blueprint.input(StayCorrectionAsked, location="json")
+@blueprint.output(shown.ParkingSessionBody)
 def create_correction(
     session_id: UUID, json_data: StayCorrectionAsked
 ) -> tuple[dict[str, Any], int, dict[str, str]]:

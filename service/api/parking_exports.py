@@ -13,6 +13,7 @@ from flask import Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
 
 from service import audit, exports
+from service.api.bodies import files
 from service.auth import principal, requires, scope
 from service.parking_rows import Kind, Period, count_rows, sheet
 from service.services import services
@@ -42,6 +43,7 @@ class ExportAsked(BaseModel):
 @blueprint.get("/stays")
 @requires(Role.PARKING_OPERATOR, Role.AUDITOR)
 @blueprint.input(ExportAsked, location="query", arg_name="asked")
+@blueprint.doc(responses=files("text/csv", _XLSX))
 def export_stays(asked: ExportAsked) -> Response:
     """Export stays, each with its price and where its money stands; `X-Total-Rows` says how many come."""
     return _export(Kind.STAYS, asked)
@@ -50,6 +52,7 @@ def export_stays(asked: ExportAsked) -> Response:
 @blueprint.get("/observations")
 @requires(Role.PARKING_OPERATOR, Role.AUDITOR)
 @blueprint.input(ExportAsked, location="query", arg_name="asked")
+@blueprint.doc(responses=files("text/csv", _XLSX))
 def export_observations(asked: ExportAsked) -> Response:
     """Export what officers and cameras saw; no plate is in it."""
     return _export(Kind.OBSERVATIONS, asked)
@@ -58,6 +61,7 @@ def export_observations(asked: ExportAsked) -> Response:
 @blueprint.get("/shifts")
 @requires(Role.PARKING_OPERATOR, Role.AUDITOR)
 @blueprint.input(ExportAsked, location="query", arg_name="asked")
+@blueprint.doc(responses=files("text/csv", _XLSX))
 def export_shifts(asked: ExportAsked) -> Response:
     """Export attendants' shifts with float, takings, count and variance."""
     return _export(Kind.SHIFTS, asked)
@@ -66,6 +70,7 @@ def export_shifts(asked: ExportAsked) -> Response:
 @blueprint.get("/leakage")
 @requires(Role.PARKING_OPERATOR, Role.AUDITOR)
 @blueprint.input(ExportAsked, location="query", arg_name="asked")
+@blueprint.doc(responses=files("text/csv", _XLSX))
 def export_leakage(asked: ExportAsked) -> Response:
     """Export the leakage meter's reading of each shift."""
     return _export(Kind.LEAKAGE, asked)

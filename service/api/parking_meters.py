@@ -14,6 +14,8 @@ from parking.meter import ShiftReading
 from parking.places import place_in_force
 from parking.store.turns import Count
 from service import audit
+from service.api import parking_shift_documents as shown
+from service.api.bodies import again
 from service.api.parking_shifts import ShiftWindow
 from service.auth import principal, require_operator, requires
 from service.services import services
@@ -52,6 +54,8 @@ class CashlessWindow(ShiftWindow):
 @blueprint.post("/counts")
 @requires(OPERATOR)
 @blueprint.input(Counted, location="json")
+@blueprint.output(shown.CountKeptBody, status_code=201)
+@blueprint.doc(responses=again(shown.CountKeptBody))
 def create_count(json_data: Counted) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Keep what a witness counted."""
     running = services()
@@ -83,6 +87,7 @@ def create_count(json_data: Counted) -> tuple[dict[str, Any], int, dict[str, str
 @blueprint.get("/leakage")
 @requires(OPERATOR, Role.AUDITOR)
 @blueprint.input(LeakageWindow, location="query")
+@blueprint.output(shown.LeakageBody)
 def get_leakage(query_data: LeakageWindow) -> dict[str, Any]:
     """Read the leakage meter: what witnesses saw against what was paid, per shift and attendant."""
     running = services()
@@ -109,6 +114,7 @@ def get_leakage(query_data: LeakageWindow) -> dict[str, Any]:
 @blueprint.get("/cashless")
 @requires(OPERATOR, Role.AUDITOR)
 @blueprint.input(CashlessWindow, location="query")
+@blueprint.output(shown.CashlessBody)
 def get_cashless(query_data: CashlessWindow) -> dict[str, Any]:
     """Return the honest cashless share: cash, cash by proxy and cashless apart; free turns are none of them."""
     running = services()

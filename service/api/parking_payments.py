@@ -21,7 +21,10 @@ from parking.pay import Paid
 from parking.rules.payment import Method
 from parking.sessions import operator_of
 from service import audit
-from service.api.topups import Amount, shown
+from service.api import parking_documents as shown
+from service.api.bodies import again
+from service.api.topups import Amount, Topup
+from service.api.topups import shown as shown_topup
 from service.auth import principal, require_operator, requires
 from service.jobs.topups import merchant_of
 from service.services import services
@@ -62,6 +65,7 @@ class QrAsked(BaseModel):
 
 @blueprint.get("/payments")
 @requires(OPERATOR, Role.AUDITOR)
+@blueprint.output(shown.StayPaymentsBody)
 def list_payments(session_id: UUID) -> dict[str, Any]:
     """Return what a guest's session costs by now, what was paid, when and by what, and what is due or to give back."""
     running = services()
@@ -73,6 +77,8 @@ def list_payments(session_id: UUID) -> dict[str, Any]:
 @blueprint.post("/payments")
 @requires(OPERATOR)
 @blueprint.input(PaidIn, location="json")
+@blueprint.output(shown.StayPaymentsBody, status_code=201)
+@blueprint.doc(responses=again(shown.StayPaymentsBody))
 def create_payment(session_id: UUID, json_data: PaidIn) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Take cash for a session that has ended, or ahead for a running one; a part of what is due is taken."""
 
@@ -95,6 +101,8 @@ def create_payment(session_id: UUID, json_data: PaidIn) -> tuple[dict[str, Any],
 @blueprint.post("/refunds")
 @requires(OPERATOR)
 @blueprint.input(GivenBack, location="json")
+@blueprint.output(shown.StayPaymentsBody, status_code=201)
+@blueprint.doc(responses=again(shown.StayPaymentsBody))
 def create_refund(session_id: UUID, json_data: GivenBack) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Give back from a till what was paid beyond the price of an ended session."""
 
@@ -116,6 +124,8 @@ def create_refund(session_id: UUID, json_data: GivenBack) -> tuple[dict[str, Any
 @blueprint.post("/payment-intents")
 @requires(OPERATOR)
 @blueprint.input(QrAsked, location="json")
+@blueprint.output(Topup, status_code=201)
+@blueprint.doc(responses=again(Topup))
 def create_intent(session_id: UUID, json_data: QrAsked) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Make a single-use VietQR for what is due; the bank's notification pays the session.
 
@@ -142,7 +152,7 @@ def create_intent(session_id: UUID, json_data: QrAsked) -> tuple[dict[str, Any],
         if not made.hit:
             _record(tx, session_id, "parking.payment_asked", {"topup_id": str(json_data.topup_id)}, now)
     first = replace(made.intent, state=IntentState.OPEN)
-    body = shown(first, first.created_at).model_dump(mode="json")
+    body = shown_topup(first, first.created_at).model_dump(mode="json")
     return (body, 200, {"Idempotency-Hit": "true"}) if made.hit else (body, 201, {})
 
 

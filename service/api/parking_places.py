@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from parking.places import PlaceNow, list_near, list_places
 from parking.rules.place import Position
+from service.api import parking_place_documents as shown
 from service.auth import public, requires, scope
 from service.services import services
 from service.staff import Role
@@ -35,6 +36,7 @@ class NearAsked(BaseModel):
 
 @blueprint.get("")
 @requires(Role.PARKING_OPERATOR, Role.AUDITOR)
+@blueprint.output(shown.OwnPlacesBody)
 def get_places() -> dict[str, Any]:
     """Return the places that the caller may see, each with the spaces taken in it and the spaces free."""
     running = services()
@@ -46,6 +48,7 @@ def get_places() -> dict[str, Any]:
 @blueprint.get("/near")
 @public("where one may park, and for how much, is public")
 @blueprint.input(NearAsked, location="query")
+@blueprint.output(shown.NearPlacesBody)
 def get_near(query_data: NearAsked) -> dict[str, Any]:
     """Return open places near a point, the nearest first (at most 50), with free spaces and the price of a stay."""
     running = services()

@@ -16,6 +16,8 @@ from parking.places import place_in_force
 from parking.publish_rates import Rates
 from parking.sell_pass import Held
 from service import audit, parks
+from service.api import parking_place_documents as shown
+from service.api.bodies import again
 from service.api.parking import actor_text
 from service.auth import principal, public, require_operator, requires
 from service.services import services
@@ -83,6 +85,7 @@ class EndAsked(BaseModel):
 @blueprint.get("/rights/specifications")
 @public("what is on sale is public")
 @blueprint.input(PlaceAsked, location="query")
+@blueprint.output(shown.RightsOnSaleBody)
 def list_specifications(query_data: PlaceAsked) -> dict[str, Any]:
     """Return the rights that are on sale today for a place, or for one above it."""
     running = services()
@@ -115,6 +118,8 @@ def list_specifications(query_data: PlaceAsked) -> dict[str, Any]:
 @blueprint.post("/pools")
 @requires(OPERATOR)
 @blueprint.input(PoolOpened, location="json")
+@blueprint.output(shown.PoolBody, status_code=201)
+@blueprint.doc(responses=again(shown.PoolBody))
 def create_pool(json_data: PoolOpened) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Open a pool: more cards than spaces, and only so many of them covered at a time."""
     running = services()
@@ -152,6 +157,8 @@ def create_pool(json_data: PoolOpened) -> tuple[dict[str, Any], int, dict[str, s
 @blueprint.post("/rights")
 @requires(OPERATOR)
 @blueprint.input(RightAsked, location="json")
+@blueprint.output(shown.ParkingRightBody, status_code=201)
+@blueprint.doc(responses=again(shown.ParkingRightBody))
 def create_right(json_data: RightAsked) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Sell or give a right; its price is booked at once, and a coupon's session is billed again."""
     running = services()
@@ -187,6 +194,7 @@ def create_right(json_data: RightAsked) -> tuple[dict[str, Any], int, dict[str, 
 
 @blueprint.get("/rights/<uuid:right_id>")
 @requires(OPERATOR, Role.AUDITOR)
+@blueprint.output(shown.ParkingRightBody)
 def get_right(right_id: UUID) -> dict[str, Any]:
     """Return a right as it stands."""
     with services().database.read() as tx:
@@ -198,6 +206,7 @@ def get_right(right_id: UUID) -> dict[str, Any]:
 @blueprint.post("/rights/<uuid:right_id>/end")
 @requires(OPERATOR)
 @blueprint.input(EndAsked, location="json")
+@blueprint.output(shown.ParkingRightBody)
 def end_right(right_id: UUID, json_data: EndAsked) -> tuple[dict[str, Any], int, dict[str, str]]:
     """End a right now and give back the price of the time that is left."""
     running = services()

@@ -1,9 +1,9 @@
-"""Attendants' shifts at a till, and the paper tickets they hand out."""
+"""Attendants' shifts at a till."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from apiflask import APIBlueprint
@@ -11,12 +11,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from kernel.money import Money
-from parking import meter
 from parking import shift as verbs
 from parking.places import place_in_force
 from parking.rules.shift import Shift, ShiftEvent, ShiftEventKind
-from parking.rules.tickets import SeriesAccount, TicketEnd
 from service import audit
+from service.api import parking_shift_documents as shown
+from service.api.bodies import again
 from service.api.parking import actor_text
 from service.api.topups import Amount
 from service.auth import principal, require_operator, requires
@@ -26,7 +26,6 @@ from service.staff import Role
 blueprint: Final = APIBlueprint("parking_shifts", __name__, tag="Parking", url_prefix="/v1/parking")
 OPERATOR: Final = Role.PARKING_OPERATOR
 Name = Annotated[str, Field(min_length=1, max_length=80)]
-Number = Annotated[int, Field(ge=0, le=10**15)]
 
 
 class CashAmount(Amount):
@@ -73,29 +72,6 @@ class Closed(BaseModel):
     event_id: UUID
 
 
-class TicketsIssued(BaseModel):
-    """Numbers of one series, handed out."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    series: Name
-    numbers: Annotated[list[Number], Field(min_length=1, max_length=meter.MOST_TICKETS)]
-    place_id: Name
-    shift_id: UUID | None = None
-
-
-class TicketsEnded(BaseModel):
-    """Numbers of one series, collected at the exit or voided (then `note` says why)."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    series: Name
-    numbers: Annotated[list[Number], Field(min_length=1, max_length=meter.MOST_TICKETS)]
-    place_id: Name
-    end: Literal["collected", "voided"]
-    note: Annotated[str, Field(max_length=500)] = ""
-
-
 class ShiftWindow(BaseModel):
     """A place and a time; without times the last 24 hours."""
 
@@ -109,6 +85,8 @@ class ShiftWindow(BaseModel):
 @blueprint.post("/shifts")
 @requires(OPERATOR)
 @blueprint.input(ShiftOpened, location="json")
+@blueprint.output(shown.ParkingShiftBody, status_code=201)
+@blueprint.doc(responses=again(shown.ParkingShiftBody))
 def open_shift(json_data: ShiftOpened) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Open a shift with its float; a till's last shift is closed first."""
     running = services()
@@ -133,6 +111,7 @@ def open_shift(json_data: ShiftOpened) -> tuple[dict[str, Any], int, dict[str, s
 @blueprint.post("/shifts/<uuid:shift_id>/drops")
 @requires(OPERATOR)
 @blueprint.input(Cash, location="json")
+@blueprint.output(shown.ParkingShiftBody)
 def drop_cash(shift_id: UUID, json_data: Cash) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Carry cash from the till to the safe: no more than the till should hold."""
     return _tell(shift_id, json_data.event_id, ShiftEventKind.DROPPED, amount=json_data.amount)
@@ -141,6 +120,7 @@ def drop_cash(shift_id: UUID, json_data: Cash) -> tuple[dict[str, Any], int, dic
 @blueprint.post("/shifts/<uuid:shift_id>/counts")
 @requires(OPERATOR)
 @blueprint.input(Cash, location="json")
+@blueprint.output(shown.ParkingShiftBody)
 def count_cash(shift_id: UUID, json_data: Cash) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Count the till: the attendant's signature. The answer shows the variance."""
     return _tell(shift_id, json_data.event_id, ShiftEventKind.COUNTED, amount=json_data.amount)
@@ -149,6 +129,7 @@ def count_cash(shift_id: UUID, json_data: Cash) -> tuple[dict[str, Any], int, di
 @blueprint.post("/shifts/<uuid:shift_id>/explanations")
 @requires(OPERATOR)
 @blueprint.input(Explained, location="json")
+@blueprint.output(shown.ParkingShiftBody)
 def explain_variance(shift_id: UUID, json_data: Explained) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Say why cash counted and cash expected differ."""
     return _tell(shift_id, json_data.event_id, ShiftEventKind.EXPLAINED, note=json_data.note)
@@ -157,6 +138,7 @@ def explain_variance(shift_id: UUID, json_data: Explained) -> tuple[dict[str, An
 @blueprint.post("/shifts/<uuid:shift_id>/close")
 @requires(OPERATOR)
 @blueprint.input(Closed, location="json")
+@blueprint.output(shown.ParkingShiftBody)
 def close_shift(shift_id: UUID, json_data: Closed) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Close a counted shift with a second person's signature; its cash is booked as kept by the operator."""
     return _tell(shift_id, json_data.event_id, ShiftEventKind.CLOSED)
@@ -164,6 +146,7 @@ def close_shift(shift_id: UUID, json_data: Closed) -> tuple[dict[str, Any], int,
 
 @blueprint.get("/shifts/<uuid:shift_id>")
 @requires(OPERATOR, Role.AUDITOR)
+@blueprint.output(shown.ParkingShiftBody)
 def get_shift(shift_id: UUID) -> dict[str, Any]:
     """Return a shift as it stands."""
     running = services()
@@ -176,6 +159,7 @@ def get_shift(shift_id: UUID) -> dict[str, Any]:
 @blueprint.get("/shifts")
 @requires(OPERATOR, Role.AUDITOR)
 @blueprint.input(ShiftWindow, location="query")
+@blueprint.output(shown.ParkingShiftsBody)
 def list_shifts(query_data: ShiftWindow) -> dict[str, Any]:
     """Return a place's shifts, newest first."""
     running = services()
@@ -186,65 +170,6 @@ def list_shifts(query_data: ShiftWindow) -> dict[str, Any]:
         require_operator(place_in_force(tx, query_data.place_id, now=now).operator_id)
         found = verbs.list_shifts(tx, query_data.place_id, since=since, until=until, now=now)
     return {"shifts": [_shown(each) for each in found]}
-
-
-@blueprint.post("/tickets")
-@requires(OPERATOR)
-@blueprint.input(TicketsIssued, location="json")
-def issue_tickets(json_data: TicketsIssued) -> dict[str, Any]:
-    """Write which ticket numbers were handed out; telling it again changes nothing."""
-    running = services()
-    now = running.clock.now()
-    with running.database.begin() as tx:
-        require_operator(place_in_force(tx, json_data.place_id, now=now).operator_id)
-        new = meter.issue_tickets(
-            tx,
-            json_data.series,
-            tuple(json_data.numbers),
-            place_id=json_data.place_id,
-            shift_id=json_data.shift_id,
-            actor=actor_text(),
-            now=now,
-        )
-    return {"series": json_data.series, "issued": new, "known": len(set(json_data.numbers)) - new}
-
-
-@blueprint.post("/tickets/ends")
-@requires(OPERATOR)
-@blueprint.input(TicketsEnded, location="json")
-def end_tickets(json_data: TicketsEnded) -> dict[str, Any]:
-    """Write which tickets were collected or voided; each ends once."""
-    running = services()
-    now = running.clock.now()
-    with running.database.begin() as tx:
-        place = place_in_force(tx, json_data.place_id, now=now)
-        require_operator(place.operator_id)
-        ended = meter.end_tickets(
-            tx,
-            json_data.series,
-            tuple(json_data.numbers),
-            TicketEnd(json_data.end),
-            operator_id=place.operator_id,
-            note=json_data.note,
-            actor=actor_text(),
-            now=now,
-        )
-    return {"series": json_data.series, "ended": ended, "known": len(set(json_data.numbers)) - ended}
-
-
-@blueprint.get("/tickets/series")
-@requires(OPERATOR, Role.AUDITOR)
-@blueprint.input(ShiftWindow, location="query")
-def list_series(query_data: ShiftWindow) -> dict[str, Any]:
-    """Account for a place's tickets: issued = collected + voided + open, and the numbers that are missing."""
-    running = services()
-    now = running.clock.now()
-    until = query_data.until or now
-    since = query_data.since or until - timedelta(days=1)
-    with running.database.read() as tx:
-        require_operator(place_in_force(tx, query_data.place_id, now=now).operator_id)
-        found = meter.account_tickets(tx, query_data.place_id, since=since, until=until)
-    return {"series": [_accounted(each) for each in found]}
 
 
 def _tell(
@@ -299,18 +224,4 @@ def _shown(shift: Shift) -> dict[str, Any]:
         "explanation": shift.explanation or None,
         "closed_at": shift.closed_at.isoformat() if shift.closed_at else None,
         "closed_by": shift.closed_by or None,
-    }
-
-
-def _accounted(each: SeriesAccount) -> dict[str, Any]:
-    return {
-        "series": each.series,
-        "first": each.first,
-        "last": each.last,
-        "issued": each.issued,
-        "collected": each.collected,
-        "voided": each.voided,
-        "open": each.open,
-        "missing": each.missing,
-        "gaps": [{"first": first, "last": last} for first, last in each.gaps],
     }

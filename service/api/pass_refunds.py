@@ -16,6 +16,8 @@ from fare.store.sales import Sale
 from kernel.ids import FareAccountId
 from kernel.money import Money
 from service import cards_cache, looks, purses
+from service.api import pass_documents as shown
+from service.api.bodies import again, refusals
 from service.api.passes import Answer, PassAsked, actor_text, audited, in_tx
 from service.auth import require_own, requires
 from service.errors import BalanceShortError
@@ -46,6 +48,7 @@ class GiftAsked(PassAsked):
 
 @blueprint.get("/passes")
 @requires(Role.RIDER, Role.AUDITOR)
+@blueprint.output(shown.PassesBody)
 def list_passes(fare_account_id: UUID) -> dict[str, Any]:
     """Return the rider's passes, those that end last first."""
     account = require_own(fare_account_id)
@@ -57,6 +60,7 @@ def list_passes(fare_account_id: UUID) -> dict[str, Any]:
 
 @blueprint.get("/passes/<uuid:pass_id>/refund")
 @requires(Role.RIDER, Role.AGENT)
+@blueprint.output(shown.PassRefundQuoteBody)
 def quote_refund(fare_account_id: UUID, pass_id: UUID) -> dict[str, Any]:
     """Return what the pass is worth given back now; `reason` says why it is worth nothing.
 
@@ -85,6 +89,7 @@ def quote_refund(fare_account_id: UUID, pass_id: UUID) -> dict[str, Any]:
 @blueprint.post("/passes/<uuid:pass_id>/refund")
 @requires(Role.RIDER, Role.AGENT)
 @blueprint.input(RefundAsked, location="json")
+@blueprint.output(shown.PassRefundedBody)
 def refund(fare_account_id: UUID, pass_id: UUID, json_data: RefundAsked) -> Answer:
     """Give a pass back: what is unused goes to whoever paid. Asking again answers the first time."""
     account = require_own(fare_account_id)
@@ -109,6 +114,8 @@ def refund(fare_account_id: UUID, pass_id: UUID, json_data: RefundAsked) -> Answ
 @blueprint.post("/gifts")
 @requires(Role.RIDER)
 @blueprint.input(GiftAsked, location="json")
+@blueprint.output(shown.PassesGivenBody, status_code=201)
+@blueprint.doc(responses=again(shown.PassesGivenBody) | refusals("balance-short"))
 def give(fare_account_id: UUID, json_data: GiftAsked) -> Answer:
     """Buy a pass for every card of a group from the organiser's balance, all or none."""
     account = require_own(fare_account_id)

@@ -17,6 +17,8 @@ from fare.sell import Buying, PaidBy, Sold, TooLittle
 from kernel.ids import FareAccountId
 from ledger import topup
 from service import audit, cards_cache, purses
+from service.api import pass_documents as shown
+from service.api.bodies import AGAIN, again, answers, refusals
 from service.api.topups import shown as shown_topup
 from service.auth import principal, require_own, requires
 from service.errors import BalanceShortError, not_allowed
@@ -31,6 +33,12 @@ blueprint: Final = APIBlueprint(
 Name = Annotated[str, Field(min_length=1, max_length=80)]
 Result = TypeVar("Result")
 Answer = tuple[dict[str, Any], int, dict[str, str]]
+_BOUGHT: Final = (
+    answers(201, "PassBoughtBody.PassSoldBody", "Sold")
+    | answers(200, "PassBoughtBody.PassSoldBody", AGAIN)
+    | answers(202, "PassBoughtBody.PassOrderedBody", "What to pay, with `pay`: `vietqr`")
+    | refusals("balance-short")
+)
 
 
 class _Body(BaseModel):
@@ -64,6 +72,7 @@ class RenewAsked(_Body):
 
 @blueprint.get("/passes/on-sale")
 @requires(Role.RIDER, Role.AGENT)
+@blueprint.output(shown.PassesOnSaleBody)
 def list_on_sale(fare_account_id: UUID) -> dict[str, Any]:
     """Return every pass on sale now, with its terms and whether this rider may buy it."""
     account = require_own(fare_account_id)
@@ -96,6 +105,7 @@ def list_on_sale(fare_account_id: UUID) -> dict[str, Any]:
 @blueprint.post("/passes/quote")
 @requires(Role.RIDER, Role.AGENT)
 @blueprint.input(PassAsked, location="json")
+@blueprint.output(shown.PassQuoteBody)
 def quote(fare_account_id: UUID, json_data: PassAsked) -> dict[str, Any]:
     """Return what a pass costs this rider now and how long it would run; refuses what could not be bought."""
     account = require_own(fare_account_id)
@@ -117,6 +127,8 @@ def quote(fare_account_id: UUID, json_data: PassAsked) -> dict[str, Any]:
 @blueprint.post("/passes")
 @requires(Role.RIDER, Role.AGENT)
 @blueprint.input(PassBought, location="json")
+@blueprint.output(shown.PassBoughtBody, status_code=201)
+@blueprint.doc(responses=_BOUGHT)
 def buy(fare_account_id: UUID, json_data: PassBought) -> Answer:
     """Buy a pass: 201 sold, 200 sold before, 202 with a VietQR whose payment buys it, 409 balance-short."""
     account = require_own(fare_account_id)
@@ -136,6 +148,8 @@ def buy(fare_account_id: UUID, json_data: PassBought) -> Answer:
 @blueprint.post("/passes/<uuid:pass_id>/renew")
 @requires(Role.RIDER, Role.AGENT)
 @blueprint.input(RenewAsked, location="json")
+@blueprint.output(shown.PassSoldBody, status_code=201)
+@blueprint.doc(responses=again(shown.PassSoldBody) | refusals("balance-short"))
 def renew(fare_account_id: UUID, pass_id: UUID, json_data: RenewAsked) -> Answer:
     """Buy the same pass again, from where this one ends or from now, at today's price."""
     account = require_own(fare_account_id)

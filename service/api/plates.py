@@ -11,6 +11,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from parking.rules.plate_event import Direction, PlateSeen
 from parking.see_plate import place_of_gate, see_plate
 from service import parks
+from service.api import parking_documents as shown
+from service.api.bodies import again
 from service.api.parking import actor_text, session_body
 from service.auth import require_operator, requires
 from service.services import services
@@ -37,6 +39,8 @@ class PlateRead(BaseModel):
 @blueprint.post("/plate-events")
 @requires(Role.PARKING_OPERATOR)
 @blueprint.input(PlateRead, location="json")
+@blueprint.output(shown.PlateSessionBody, status_code=201)
+@blueprint.doc(responses=again(shown.PlateSessionBody))
 def create_plate_event(json_data: PlateRead) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Take a camera's reading in; `how` says what it did: same, minor, began, or unread (a case is open)."""
     running = services()

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from parking.sessions import UnknownSessionError, find_session, operator_of
 from service import receipts
+from service.api import receipt_documents as shown
+from service.api.bodies import files
 from service.api.explanations import STAFF, look_up
 from service.auth import acting_for, principal, public, require_operator, require_own, requires
 from service.problems import request_id
@@ -19,6 +21,7 @@ from service.services import services
 from service.staff import Role
 
 blueprint: Final = APIBlueprint("receipts", __name__, tag="Receipts")
+_PDF: Final = files("application/pdf")
 
 
 class Wanted(BaseModel):
@@ -32,6 +35,8 @@ class Wanted(BaseModel):
 @blueprint.get("/v1/parking/sessions/<uuid:session_id>/receipt")
 @requires(Role.PARKING_OPERATOR, Role.AUDITOR)
 @blueprint.input(Wanted, location="query", arg_name="wanted")
+@blueprint.output(shown.SignedStayReceiptBody)
+@blueprint.doc(responses=_PDF)
 def get_session_receipt(session_id: UUID, wanted: Wanted) -> Response:
     """Return the receipt of a stay that has ended; its e-invoice numbers are in it."""
     running = services()
@@ -44,6 +49,8 @@ def get_session_receipt(session_id: UUID, wanted: Wanted) -> Response:
 @blueprint.get("/v1/riders/<uuid:fare_account_id>/parking/<uuid:session_id>/receipt")
 @requires(Role.RIDER)
 @blueprint.input(Wanted, location="query", arg_name="wanted")
+@blueprint.output(shown.SignedStayReceiptBody)
+@blueprint.doc(responses=_PDF)
 def get_own_receipt(fare_account_id: UUID, session_id: UUID, wanted: Wanted) -> Response:
     """Return the receipt of one of the rider's own stays; 404 for anybody else's."""
     running = services()
@@ -59,6 +66,8 @@ def get_own_receipt(fare_account_id: UUID, session_id: UUID, wanted: Wanted) -> 
 @blueprint.get("/v1/taps/<uuid:tap_id>/receipt")
 @requires(Role.RIDER, *STAFF)
 @blueprint.input(Wanted, location="query", arg_name="wanted")
+@blueprint.output(shown.SignedRideReceiptBody)
+@blueprint.doc(responses=_PDF)
 def get_ride_receipt(tap_id: UUID, wanted: Wanted) -> Response:
     """Return the receipt of the ride that this tap began or ended, with why it cost what it did.
 
@@ -83,6 +92,8 @@ def get_ride_receipt(tap_id: UUID, wanted: Wanted) -> Response:
 @blueprint.get("/v1/topups/<uuid:topup_id>/receipt")
 @requires(Role.RIDER, Role.FINANCE_MAKER, Role.FINANCE_CHECKER, Role.AUDITOR)
 @blueprint.input(Wanted, location="query", arg_name="wanted")
+@blueprint.output(shown.SignedTopupReceiptBody)
+@blueprint.doc(responses=_PDF)
 def get_topup_receipt(topup_id: UUID, wanted: Wanted) -> Response:
     """Return the receipt of a top-up that was credited; a rider's own only."""
     with services().database.read() as tx:
@@ -93,6 +104,7 @@ def get_topup_receipt(topup_id: UUID, wanted: Wanted) -> Response:
 
 @blueprint.get("/v1/receipts/keys")
 @public("whoever holds a receipt may check it")
+@blueprint.output(shown.ReceiptKeysBody)
 def list_keys() -> dict[str, Any]:
     """Return the public keys that receipts are and were signed with, oldest first."""
     keys = [each.public for each in services().keyring.seal_keys]

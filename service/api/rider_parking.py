@@ -13,7 +13,10 @@ from parking.places import list_own
 from parking.reserve_space import Reserving, reserve
 from parking.sessions import UnknownSessionError, find_session
 from service import parks
+from service.api import rider_documents as shown
+from service.api.bodies import again
 from service.api.parking import ExtendAsked, LeaveAsked, actor_text, answer, record, session_body
+from service.api.parking_documents import ParkingSessionBody
 from service.auth import require_own, requires
 from service.services import services
 from service.staff import Role
@@ -38,6 +41,7 @@ class StartAsked(BaseModel):
 
 @blueprint.get("")
 @requires(Role.RIDER)
+@blueprint.output(shown.OwnStaysBody)
 def list_sessions(fare_account_id: UUID) -> dict[str, Any]:
     """Return the rider's last hundred sessions, the newest first."""
     account = require_own(fare_account_id)
@@ -62,6 +66,8 @@ def list_sessions(fare_account_id: UUID) -> dict[str, Any]:
 @blueprint.post("")
 @requires(Role.RIDER)
 @blueprint.input(StartAsked, location="json")
+@blueprint.output(ParkingSessionBody, status_code=201)
+@blueprint.doc(responses=again(ParkingSessionBody))
 def start_session(fare_account_id: UUID, json_data: StartAsked) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Begin a session for a plate, charged to the rider's account, or hold a space for it."""
     running = services()
@@ -94,6 +100,7 @@ def start_session(fare_account_id: UUID, json_data: StartAsked) -> tuple[dict[st
 
 @blueprint.get("/<uuid:session_id>")
 @requires(Role.RIDER)
+@blueprint.output(ParkingSessionBody)
 def get_session(fare_account_id: UUID, session_id: UUID) -> dict[str, Any]:
     """Return one of the rider's sessions with the proof of its price; 404 for anybody else's."""
     running = services()
@@ -108,6 +115,7 @@ def get_session(fare_account_id: UUID, session_id: UUID) -> dict[str, Any]:
 @blueprint.post("/<uuid:session_id>/extend")
 @requires(Role.RIDER)
 @blueprint.input(ExtendAsked, location="json")
+@blueprint.output(ParkingSessionBody)
 def extend_session(
     fare_account_id: UUID, session_id: UUID, json_data: ExtendAsked
 ) -> tuple[dict[str, Any], int, dict[str, str]]:
@@ -127,6 +135,7 @@ def extend_session(
 @blueprint.post("/<uuid:session_id>/stop")
 @requires(Role.RIDER)
 @blueprint.input(LeaveAsked, location="json")
+@blueprint.output(ParkingSessionBody)
 def stop_session(
     fare_account_id: UUID, session_id: UUID, json_data: LeaveAsked
 ) -> tuple[dict[str, Any], int, dict[str, str]]:

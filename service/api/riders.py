@@ -11,6 +11,7 @@ from access import issue, link
 from access.issue import UnknownCardError
 from kernel.ids import FareAccountId
 from service import riders
+from service.api import rider_documents as shown
 from service.auth import acting_for, one_time_code, principal, require_own, requires
 from service.errors import NotAuthenticatedError
 from service.jobs import notices
@@ -45,6 +46,7 @@ class SignInAsked(CardOrAccount):
 @blueprint.post("/codes")
 @requires(Role.RIDER, Role.AGENT, Role.ADMINISTRATOR)
 @blueprint.input(CardOrAccount, location="json")
+@blueprint.output(shown.RiderCodeBody, status_code=201)
 def create_code(json_data: CardOrAccount) -> tuple[dict[str, Any], int]:
     """Make a one-time code with which this rider can sign in; it is shown this once."""
     running = services()
@@ -59,6 +61,7 @@ def create_code(json_data: CardOrAccount) -> tuple[dict[str, Any], int]:
 @blueprint.post("/sign-in")
 @one_time_code
 @blueprint.input(SignInAsked, location="json")
+@blueprint.output(shown.SignedInBody)
 def sign_in(json_data: SignInAsked) -> dict[str, Any]:
     """Return a bearer token for the rider's own account; 401 for whatever is wrong, without saying what."""
     running = services()
@@ -80,6 +83,7 @@ def sign_in(json_data: SignInAsked) -> dict[str, Any]:
 
 @blueprint.post("/<uuid:fare_account_id>/sign-out")
 @requires(Role.RIDER)
+@blueprint.output(shown.SignedOutBody)
 def sign_out(fare_account_id: UUID) -> dict[str, Any]:
     """End every sign-in of the account, on all devices."""
     account = require_own(fare_account_id)
@@ -91,6 +95,7 @@ def sign_out(fare_account_id: UUID) -> dict[str, Any]:
 
 @blueprint.get("/<uuid:fare_account_id>/data-access")
 @requires(Role.RIDER)
+@blueprint.output(shown.DataAccessBody)
 def list_data_access(fare_account_id: UUID) -> dict[str, Any]:
     """Return up to a hundred looks at the rider's data by others, the newest first: who, what and why."""
     account = require_own(fare_account_id)
@@ -111,6 +116,7 @@ def list_data_access(fare_account_id: UUID) -> dict[str, Any]:
 
 @blueprint.get("/<uuid:fare_account_id>/notices")
 @requires(Role.RIDER)
+@blueprint.output(shown.NoticesBody)
 def list_notices(fare_account_id: UUID) -> dict[str, Any]:
     """Return up to a hundred notices to the rider, the newest first, in Vietnamese and English."""
     account = require_own(fare_account_id)
@@ -122,6 +128,7 @@ def list_notices(fare_account_id: UUID) -> dict[str, Any]:
 
 @blueprint.get("/me")
 @requires(Role.RIDER)
+@blueprint.output(shown.OwnAccountBody)
 def get_me() -> dict[str, Any]:
     """Return the account that the caller is signed in for."""
     account = acting_for()

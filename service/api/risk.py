@@ -14,6 +14,8 @@ from access import actions, deny, issue
 from access.rules.actionlist import ActionKind, BadActionError, is_amount
 from kernel.ids import CardId, DeviceId
 from service import audit, metrics
+from service.api import risk_documents as shown
+from service.api.bodies import answers
 from service.auth import principal, requires
 from service.errors import MalformedRequestError
 from service.jobs import purse
@@ -52,6 +54,7 @@ class ActionBody(BaseModel):
 
 @blueprint.get("/exposure")
 @requires(Role.FINANCE_MAKER, Role.FINANCE_CHECKER, Role.AUDITOR, Role.ADMINISTRATOR)
+@blueprint.output(shown.ExposureBody)
 def get_exposure() -> dict[str, Any]:
     """Return what all riders owe, the limit and what is left of it, and how many cards are denied for which reason."""
     running = services()
@@ -72,6 +75,7 @@ def get_exposure() -> dict[str, Any]:
 
 @blueprint.get("/denials/<int:serial>")
 @requires(Role.AGENT, Role.AUDITOR, Role.ADMINISTRATOR)
+@blueprint.output(shown.DenialBody)
 def get_denial(serial: int) -> dict[str, Any]:
     """Return why readers refuse this card now, and every change so far: why, since when, by whom, told in which version."""
     with services().database.read() as tx:
@@ -97,6 +101,7 @@ def get_denial(serial: int) -> dict[str, Any]:
 @blueprint.post("/denials/ranges")
 @requires(Role.ADMINISTRATOR)
 @blueprint.input(RangeBody, location="json")
+@blueprint.output(shown.RangeDeniedBody)
 def post_range(json_data: RangeBody) -> dict[str, Any]:
     """Deny a stolen batch, issued yet or not, or clear it; a repeat changes nothing."""
     if json_data.last - json_data.first + 1 != json_data.count:
@@ -130,6 +135,8 @@ def post_range(json_data: RangeBody) -> dict[str, Any]:
 @blueprint.post("/cards/<int:serial>/actions")
 @requires(Role.AGENT, Role.ADMINISTRATOR)
 @blueprint.input(ActionBody, location="json")
+@blueprint.output(shown.ActionAskedBody, status_code=201)
+@blueprint.doc(responses=answers(200, "ActionAskedBody", "Asked before: `again` is true"))
 def post_action(serial: int, json_data: ActionBody) -> tuple[dict[str, Any], int]:
     """Ask readers for one action; the same `action_id` again changes nothing."""
     running = services()
@@ -195,6 +202,7 @@ def _load(tx: Connection, serial: int, body: ActionBody, now: datetime) -> bool:
 
 @blueprint.get("/cards/<int:serial>/actions")
 @requires(Role.AGENT, Role.AUDITOR, Role.ADMINISTRATOR)
+@blueprint.output(shown.CardActionsBody)
 def list_actions(serial: int) -> dict[str, Any]:
     """Return what was asked of readers for this card, and what became of it."""
     with services().database.read() as tx:

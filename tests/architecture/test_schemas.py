@@ -10,22 +10,19 @@ from service.settings import Settings
 ROOT = Path(__file__).parents[2]
 METHODS = {"get", "post", "put", "patch", "delete"}
 
-GIVEN = re.compile(r"^@blueprint\.(?:input|output)\((\w+)[,)]", re.MULTILINE)
+GIVEN = re.compile(r"^@blueprint\.(?:input|output)\((?:\w+\.)?(\w+)[,)]", re.MULTILINE)
+MODEL = re.compile(r"^class (\w+)\((?!StrEnum|Enum)", re.MULTILINE)
 
 
 def test_no_two_documented_schemas_share_a_name():
-    defined: Counter[str] = Counter()
-    for path in sorted((ROOT / "service" / "api").glob("*.py")):
-        text = path.read_text("utf-8")
-        defined.update({name for name in GIVEN.findall(text) if f"\nclass {name}(" in text})
+    texts = [path.read_text("utf-8") for path in sorted((ROOT / "service" / "api").glob("*.py"))]
+    given = {name for text in texts for name in GIVEN.findall(text)}
+    defined = Counter(name for text in texts for name in MODEL.findall(text) if name in given)
     assert defined, "the API documents its bodies"
     assert [name for name, files in defined.items() if files > 1] == []
 
 
-NOT_DESCRIBED_YET = {
-    "APDS", "Evidence", "Fares", "Inspection", "Operations", "Parking", "Passes",
-    "Receipts", "Riders", "Risk",
-}  # fmt: skip
+NOT_DESCRIBED_YET = {"Evidence", "Fares", "Inspection", "Operations"}
 """Tags with routes whose answers no schema describes. May shrink, never grow."""
 
 

@@ -157,6 +157,12 @@ def own_till(tx: Connection, till: str, now: datetime, operator: str = "dongda-p
     found_till(tx, till, operator_id=operator, actor="an", now=now)
 
 
+@pytest.fixture(autouse=True)
+def _described(request: pytest.FixtureRequest) -> None:
+    if "client" in request.fixturenames:
+        request.getfixturevalue("described")
+
+
 @pytest.fixture
 def rates(tx: Connection) -> str:
     """Hanoi's rates, in force since 2020."""

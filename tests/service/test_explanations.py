@@ -262,6 +262,7 @@ def test_the_command_tells_the_same(ask, client, world, monkeypatch, database, t
         context.settings.cache_clear()
 
 
+@pytest.mark.usefixtures("described")
 def test_a_ride_has_one_signed_receipt_under_both_of_its_taps(ask, client, world):
     on, off = world.on.tap(world.one), world.off.tap(world.one, at=world.now - 20 * MINUTE)
     send(client, world.on)

@@ -12,6 +12,7 @@ from service.staff import Role
 from tests.service.sellers import Shop, problem
 from tests.service.test_topups_api import notice
 
+pytestmark = pytest.mark.usefixtures("described")
 ALL_ROUTES = "bus_month_all_routes_normal"
 PRICE = 280_000  # HANOI.md: all routes, normal
 

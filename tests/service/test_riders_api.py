@@ -15,6 +15,7 @@ from service.audit import Actor, ActorKind
 from service.services import EXTENSION
 from service.staff import Grant, Role
 
+pytestmark = pytest.mark.usefixtures("described")
 STAFF = Actor(ActorKind.COMMAND, "test")
 
 

@@ -14,6 +14,7 @@ from service.staff import Role
 from tests.service.test_cards_api import ask, cards, load, running
 
 __all__ = ["ask", "cards", "running"]
+pytestmark = pytest.mark.usefixtures("described")
 
 
 def owe(running, card, minor, now):
