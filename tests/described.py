@@ -6,15 +6,20 @@ from functools import cache
 from flask import request
 from jsonschema import Draft202012Validator, FormatChecker
 
+from service.api.explanation_documents import TapExplanationBody
 from service.app import create_app
 from service.settings import Settings
 
 
 @cache
+def application():
+    return create_app(Settings(database_url="postgresql://nobody@localhost/none"))
+
+
+@cache
 def document():
-    app = create_app(Settings(database_url="postgresql://nobody@localhost/none"))
-    with app.app_context():
-        return app.spec
+    with application().app_context():
+        return application().spec
 
 
 @cache
@@ -37,11 +42,14 @@ def mistakes(answer):
     if status not in operation["responses"]:
         return [f"{at} is not described"]
     kinds = operation["responses"][status].get("content", {})
-    if {"schema": {}} in kinds.values():
-        return []
     if kinds and kind not in kinds:
         return [f"{at} is {kind}, not {' or '.join(kinds)}"]
     if not answer.is_json:
         return []
     errors = _validator(path, method, status, kind).iter_errors(answer.json)
     return [f"{at} {error.json_path}: {error.message[:200]}" for error in errors]
+
+
+def told(explanation):
+    """A tap's explanation as the API answers it; fails where the description does not know a field."""
+    return TapExplanationBody.model_validate(explanation).model_dump(mode="json")

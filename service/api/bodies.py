@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -73,23 +74,28 @@ def again(body: type[BaseModel]) -> dict[int | str, Any]:
     return answers(200, body.__name__, AGAIN)
 
 
+_PROBLEM: Final = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "retry"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "retry": {"type": "boolean"},
+    },
+}
+
+
+def refused(by_status: Mapping[int, str]) -> dict[int | str, Any]:
+    """Return the answers that are problem documents (RFC 9457), each with its words, for the description."""
+    content = {CONTENT_TYPE: {"schema": _PROBLEM}}
+    return {status: {"description": what, "content": content} for status, what in by_status.items()}
+
+
 def refusals(*problems: str) -> dict[int | str, Any]:
     """Return the problems that a route may answer with by their status, for the description."""
-    schema = {
-        "type": "object",
-        "required": ["type", "title", "status", "detail", "retry"],
-        "properties": {
-            "type": {"type": "string"},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-            "retry": {"type": "boolean"},
-        },
-    }
     by_status: dict[int, list[str]] = {}
     for name in ("not-authenticated", "not-allowed", *problems):
         by_status.setdefault(TABLE[name].status, []).append(name)
-    return {
-        status: {"description": ", ".join(names), "content": {CONTENT_TYPE: {"schema": schema}}}
-        for status, names in by_status.items()
-    }
+    return refused({status: ", ".join(names) for status, names in by_status.items()})

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from access.tally import tally
 from fare.rules.tariff import TariffBook
 from kernel.service_day import day_window
+from service.api import evidence_documents as shown
 from service.auth import requires
 from service.conservation import Conservation, DeviceDay, Late, conserve, late
 from service.services import services
@@ -33,6 +34,7 @@ class LateQuery(BaseModel):
 @blueprint.get("/late")
 @requires(*READERS)
 @blueprint.input(LateQuery, location="query", arg_name="query")
+@blueprint.output(shown.LateListBody)
 def list_late(query: LateQuery) -> dict[str, Any]:
     """Return what came late, by device and service day, the oldest tap first, with its age and what it changed."""
     running = services()
@@ -50,6 +52,7 @@ def list_late(query: LateQuery) -> dict[str, Any]:
 
 @blueprint.get("/<service_day>/conservation")
 @requires(*READERS)
+@blueprint.output(shown.ConservationBody)
 def get_conservation(service_day: str) -> dict[str, Any]:
     """Return what became of every record of a service day (YYYY-MM-DD), by device: accepted = priced + in exception.
 
@@ -64,6 +67,7 @@ def get_conservation(service_day: str) -> dict[str, Any]:
 
 @blueprint.get("/<service_day>")
 @requires(*READERS)
+@blueprint.output(shown.DayTallyBody)
 def get_tally(service_day: str) -> dict[str, Any]:
     """Return how many tap records a service day (YYYY-MM-DD) has per operator, and what stands behind them.
 

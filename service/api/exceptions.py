@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from access import exceptions
 from access.exceptions import House, Waiting
 from service import audit
+from service.api import evidence_documents as shown
 from service.auth import principal, requires
 from service.jobs.rerun import Rerun, can_rerun, rerun_many, rerun_one
 from service.problems import request_id
@@ -64,6 +65,7 @@ class AssignAsked(_Body):
 @blueprint.get("")
 @requires(*READERS)
 @blueprint.input(ExceptionQuery, location="query", arg_name="query")
+@blueprint.output(shown.OpenExceptionsBody)
 def list_exceptions(query: ExceptionQuery) -> dict[str, Any]:
     """Return the open exceptions, oldest first, and how many there are by house and reason."""
     running = services()
@@ -84,6 +86,7 @@ def list_exceptions(query: ExceptionQuery) -> dict[str, Any]:
 @blueprint.post("/rerun")
 @requires(*ACTORS)
 @blueprint.input(RerunManyAsked, location="json")
+@blueprint.output(shown.ExceptionRerunsBody)
 def rerun_exceptions(json_data: RerunManyAsked) -> dict[str, Any]:
     """Run all of one house and reason again, each committed on its own; what fails again keeps its place and age."""
     running = services()
@@ -103,6 +106,7 @@ def rerun_exceptions(json_data: RerunManyAsked) -> dict[str, Any]:
 @blueprint.post("/<uuid:exception_id>/rerun")
 @requires(*ACTORS)
 @blueprint.input(RerunAsked, location="json")
+@blueprint.output(shown.ExceptionRerunBody)
 def rerun_exception(exception_id: UUID, json_data: RerunAsked) -> dict[str, Any]:
     """Run one again from its stored evidence, however late it is; 409 where that cannot cure it."""
     running = services()
@@ -124,6 +128,7 @@ def rerun_exception(exception_id: UUID, json_data: RerunAsked) -> dict[str, Any]
 @blueprint.post("/<uuid:exception_id>/resolve")
 @requires(*ACTORS)
 @blueprint.input(ResolveAsked, location="json")
+@blueprint.output(shown.ExceptionResolvedBody)
 def resolve_exception(exception_id: UUID, json_data: ResolveAsked) -> dict[str, Any]:
     """Close one without running it again, saying what was decided; the evidence stays and is still counted."""
     running, caller = services(), principal().actor
@@ -148,6 +153,7 @@ def resolve_exception(exception_id: UUID, json_data: ResolveAsked) -> dict[str, 
 @blueprint.post("/<uuid:exception_id>/assign")
 @requires(*ACTORS)
 @blueprint.input(AssignAsked, location="json")
+@blueprint.output(shown.ExceptionAssignedBody)
 def assign_exception(exception_id: UUID, json_data: AssignAsked) -> dict[str, Any]:
     """Say who looks after one."""
     running, caller = services(), principal().actor

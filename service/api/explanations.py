@@ -18,6 +18,7 @@ from fare.rules.change import Change
 from fare.store.revisions import ChargeLine
 from kernel.ids import FareAccountId
 from service import riders
+from service.api.explanation_documents import TapStoryBody
 from service.audit import Actor, ActorKind
 from service.auth import acting_for, principal, require_own, requires
 from service.problems import request_id
@@ -42,6 +43,7 @@ class ExplanationAsked(BaseModel):
 @blueprint.get("/v1/taps/<uuid:tap_id>/explanation")
 @requires(Role.RIDER, *STAFF)
 @blueprint.input(ExplanationAsked, location="query", arg_name="asked")
+@blueprint.output(TapStoryBody)
 def get_explanation(tap_id: UUID, asked: ExplanationAsked) -> dict[str, Any]:
     """Return why this tap was charged as it was: steps that recompute to the charge, and every revision of its day.
 

@@ -16,6 +16,8 @@ from fare.rules.lookup import find_routes, quote_ride, rides_asked
 from fare.rules.tariff import DataNote, Tariff, TariffBook
 from kernel.money import Money
 from kernel.wire.cardinfo import Concession
+from service.api import fare_documents as shown
+from service.api.bodies import files
 from service.auth import public
 from service.errors import MalformedRequestError
 from service.services import services
@@ -66,6 +68,7 @@ class TariffAsked(BaseModel):
 @blueprint.get("/v1/routes")
 @public("a published tariff is public")
 @blueprint.input(RoutesAsked, location="query", arg_name="asked")
+@blueprint.output(shown.RoutesBody)
 def get_routes(asked: RoutesAsked) -> dict[str, Any]:
     """Return the routes of the tariff in force, and what the tariff says of its own data."""
     book, tariff, _ = _in_force(None)
@@ -107,6 +110,7 @@ def _note(note: DataNote) -> dict[str, str]:
 @blueprint.get("/v1/fares")
 @public("a published tariff is public")
 @blueprint.input(FaresAsked, location="query", arg_name="asked")
+@blueprint.output(shown.FaresBody)
 def get_fares(asked: FaresAsked) -> dict[str, Any]:
     """Return what a ride costs, made by the pricing that bills it, with its explanation.
 
@@ -158,6 +162,7 @@ def get_fares(asked: FaresAsked) -> dict[str, Any]:
 @blueprint.get("/v1/tariff")
 @public("a published tariff is public, and so is its proof")
 @blueprint.input(TariffAsked, location="query", arg_name="asked")
+@blueprint.doc(responses=files("application/zip"))
 def get_tariff(asked: TariffAsked) -> Response:
     """Return a published tariff as the signed zip: GTFS-Fares v2 files with our extension files beside them.
 

@@ -1,7 +1,7 @@
 """Whether the process lives, whether it may get traffic, and its metrics."""
 
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 
 from apiflask import APIBlueprint
 from flask import Response, current_app
@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.exposure import total_owed
 from service import logs, metrics
+from service.api.bodies import Body, refused
 from service.auth import public
 from service.errors import DatabaseBehindError
 from service.migrate import expected_revision
@@ -20,8 +21,23 @@ _EXPOSURE_READ: Final = "lienthong_exposure_read"
 _EXPOSURE_EVERY: Final = timedelta(minutes=1)
 
 
+class LiveBody(Body):
+    """The process answers."""
+
+    status: Literal["live"]
+
+
+class ReadyBody(Body):
+    """The database answers with this schema; Redis is told, not needed."""
+
+    status: Literal["ready"]
+    revision: str
+    redis: Literal["up", "down"]
+
+
 @blueprint.get("/health/live")
 @public("a supervisor asks before anything works; it tells nothing")
+@blueprint.output(LiveBody)
 def live() -> dict[str, str]:
     """Return 200 while the process can answer at all."""
     return {"status": "live"}
@@ -29,6 +45,8 @@ def live() -> dict[str, str]:
 
 @blueprint.get("/health/ready")
 @public("a load balancer asks; it tells nothing but yes or no and the schema's revision")
+@blueprint.output(ReadyBody)
+@blueprint.doc(responses=refused({503: "The database does not answer, or lacks a migration"}))
 def ready() -> dict[str, str] | Response:
     """Return 200 when the database answers with the schema this program needs; Redis is told, not needed."""
     try:

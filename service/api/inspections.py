@@ -14,6 +14,7 @@ from fare.inspect import inspect
 from fare.publish import TariffNotPublishedError
 from kernel.ids import CardId, FareAccountId
 from service import riders
+from service.api.bodies import Body
 from service.auth import principal, requires
 from service.problems import request_id
 from service.services import services
@@ -31,9 +32,18 @@ class InspectionAsked(BaseModel):
     place: Annotated[str, Field(min_length=1, max_length=80)]
 
 
+class InspectedBody(Body):
+    """Whether a ride is open, whether a pass is held, and on which vehicle; empty where on none."""
+
+    tapped: bool
+    has_pass: bool
+    vehicle: str
+
+
 @blueprint.post("/v1/inspections")
 @requires(Role.INSPECTOR)
 @blueprint.input(InspectionAsked, location="json")
+@blueprint.output(InspectedBody)
 def post_inspection(json_data: InspectionAsked) -> dict[str, Any]:
     """Return whether the card has a ride open, whether a pass is held, and on which vehicle; nothing more.
 

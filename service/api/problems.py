@@ -4,14 +4,31 @@ from typing import Final
 
 from apiflask import APIBlueprint, abort
 
+from service.api.bodies import Body
 from service.auth import public
 from service.problems import TABLE
 
 blueprint: Final = APIBlueprint("problems", __name__, tag="Operations")
 
 
+class ProblemTypeBody(Body):
+    """A problem type; `retry`: the same request may succeed later."""
+
+    type: str
+    title: str
+    status: int
+    retry: bool
+
+
+class ProblemTypesBody(Body):
+    """Every problem type."""
+
+    problems: list[ProblemTypeBody]
+
+
 @blueprint.get("/problems")
 @public("documentation")
+@blueprint.output(ProblemTypesBody)
 def list_problems() -> dict[str, list[dict[str, object]]]:
     """Return every problem type."""
     return {"problems": [_described(name) for name in sorted(TABLE)]}
@@ -19,6 +36,7 @@ def list_problems() -> dict[str, list[dict[str, object]]]:
 
 @blueprint.get("/problems/<name>")
 @public("documentation")
+@blueprint.output(ProblemTypeBody)
 def get_problem(name: str) -> dict[str, object]:
     """Return one problem type."""
     if name not in TABLE:

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from fare import rerun
 from fare.store.reruns import Announced, Progress
 from service import audit
+from service.api import evidence_documents as shown
 from service.auth import principal, requires
 from service.problems import request_id
 from service.services import services
@@ -35,6 +36,7 @@ class RerunAnnounced(BaseModel):
 
 @blueprint.get("")
 @requires(Role.FINANCE_MAKER, Role.FINANCE_CHECKER, Role.AUDITOR, Role.ADMINISTRATOR)
+@blueprint.output(shown.RunsBody)
 def list_reruns() -> dict[str, Any]:
     """Return every run that was ever announced, the newest first, and how far it has come."""
     with services().database.read() as tx:
@@ -45,7 +47,8 @@ def list_reruns() -> dict[str, Any]:
 @blueprint.post("")
 @requires(Role.FINANCE_MAKER)
 @blueprint.input(RerunAnnounced, location="json")
-def announce_rerun(json_data: RerunAnnounced) -> tuple[dict[str, Any], int]:
+@blueprint.output(shown.RunBody, status_code=201)
+def announce_rerun(json_data: RerunAnnounced) -> dict[str, Any]:
     """Announce a run over service days that are over; nothing is priced before another person approves it.
 
     It is carried out by `lienthong rebill run`.
@@ -75,11 +78,12 @@ def announce_rerun(json_data: RerunAnnounced) -> tuple[dict[str, Any], int]:
             request_id=request_id(),
             detail={"tariff": made.tariff_version, "reason": made.reason},
         )
-        return rerun_document(made, rerun.progress(tx, made)), 201
+        return rerun_document(made, rerun.progress(tx, made))
 
 
 @blueprint.post("/<uuid:run_id>/approve")
 @requires(Role.FINANCE_CHECKER)
+@blueprint.output(shown.RunBody)
 def approve_rerun(run_id: UUID) -> dict[str, Any]:
     """Let an announced run begin; the one who announced it cannot."""
     return _say(run_id, "approved")
@@ -87,6 +91,7 @@ def approve_rerun(run_id: UUID) -> dict[str, Any]:
 
 @blueprint.post("/<uuid:run_id>/withdraw")
 @requires(Role.FINANCE_MAKER, Role.FINANCE_CHECKER)
+@blueprint.output(shown.RunBody)
 def withdraw_rerun(run_id: UUID) -> dict[str, Any]:
     """Take an announcement back; what the run has booked already stays."""
     return _say(run_id, "withdrawn")

@@ -18,6 +18,7 @@ from fare.rules.recompute import check
 from kernel.ids import CardId, FareAccountId, OperatorId, TapId, uuid8
 from kernel.wire.cardinfo import Concession
 from kernel.wire.tap import ClockState, Phase, Purpose
+from tests.described import told
 from tests.fare.cities import town
 
 ACCOUNT = FareAccountId(UUID(int=9))
@@ -225,7 +226,7 @@ def test_every_part_still_sums_and_every_explanation_recomputes(rides, limits, h
         assert parts.charged >= 0
         assert len(carried.others) < 64
         for one in explain(facts, book, carried).taps:
-            assert check(one.to_json()) == one.charged_minor
+            assert check(told(one.to_json())) == one.charged_minor
 
 
 def test_what_a_later_day_shows_to_be_cheaper_is_taken_off_that_day(price):

@@ -12,6 +12,7 @@ from fare.gtfs.taps import price_taps, read_taps
 from fare.rules import recompute
 from fare.rules.explain import explain
 from fare.rules.explain_text import sentences
+from tests.described import told
 from tests.fare.cities import book_of
 
 BY_FORMULA = (  # no published pair: the matrix has the line's ends and its first hop
@@ -80,6 +81,7 @@ def test_the_explanation_alone_comes_to_the_charge(name):
     assert ops > {"price", "charge"} or "distance" in found[0]["steps"][0]
     for one in found:
         assert recompute.check(one) == one["charged_minor"]
+        assert told(one) == one, "as the API describes it"
         assert len(one["vi"]) == len(one["en"]) >= 2
 
 

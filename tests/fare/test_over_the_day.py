@@ -23,6 +23,7 @@ from fare.rules.recompute import check
 from kernel.ids import CardId, FareAccountId, OperatorId, TapId, uuid8
 from kernel.wire.cardinfo import Concession
 from kernel.wire.tap import ClockState, Phase, Purpose
+from tests.described import told
 from tests.fare.cities import town
 
 ACCOUNT = FareAccountId(UUID(int=8))
@@ -193,7 +194,7 @@ def test_parts_sum_explanations_recompute_and_what_is_carried_survives_its_json(
             assert sums.pop(ride.tap_id, 0) == ride.face_value.minor
         assert not sums
         for one in explain(facts, book, carried).taps:
-            assert check(json.loads(json.dumps(one.to_json()))) == one.charged_minor
+            assert check(told(json.loads(json.dumps(one.to_json())))) == one.charged_minor
         text = json.dumps(bill.carried_out.to_json(), sort_keys=True)
         assert Carried.from_json(json.loads(text)) == bill.carried_out
 

@@ -17,6 +17,7 @@ from fare.rules.facts import DayFacts
 from fare.rules.price import price_day
 from kernel.ground import Ground, GroundKind
 from kernel.ids import CardId, FareAccountId, uuid8
+from tests.described import told
 from tests.fare.cities import BASE, ride, town
 
 HEAD = (
@@ -154,7 +155,8 @@ def test_the_explanation_names_the_stay_the_funder_and_recomputes():
     assert step["parked_ref"] == str(uuid8("parked-file", "r", 2))
     assert any("Park and ride (pr): city pays 1.00 EUR" in each for each in one["en"])
     assert any("Gửi xe và đi tiếp" in each for each in one["vi"])
-    assert recompute.check(one) == 100
+    assert recompute.check(told(one)) == 100
+    assert told(other) == other
     assert {"rule": "park_and_ride:pr", "why": "used_up"}.items() <= other["considered"][-1].items()
     for name, value in (("minor", 90), ("percent", 60), ("rides_before", 1)):
         changed = {**one, "steps": [{**each, name: value} if each is step else each for each in one["steps"]]}

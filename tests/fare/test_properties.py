@@ -19,6 +19,7 @@ from fare.rules.recompute import check, recompute
 from kernel.ids import CardId, FareAccountId, OperatorId, TapId, uuid8
 from kernel.wire.cardinfo import Concession
 from kernel.wire.tap import ClockState, Phase, Purpose
+from tests.described import told
 from tests.fare.cities import HERE, book_of
 
 ACCOUNT = FareAccountId(UUID(int=7))
@@ -145,7 +146,7 @@ def test_explanations_recompute_to_the_same_amount(case):
             if one.steps:
                 assert recompute(one.steps) == one.charged_minor == charged.get(UUID(one.tap_id), 0)
             document = json.loads(json.dumps(one.to_json()))
-            assert check(document) == charged.get(UUID(one.tap_id), 0), (
+            assert check(told(document)) == charged.get(UUID(one.tap_id), 0), (
                 "by what is told, as text, and nothing else"
             )
             assert one.vi

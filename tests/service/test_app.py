@@ -5,12 +5,15 @@ import json
 import openapi_spec_validator
 import pytest
 
+from service import problems
 from service import settings as settings_module
 from service.app import create_app
 from service.auth import public
 from service.cache import Cache
 from service.migrate import expected_revision
 from service.settings import Settings
+
+pytestmark = pytest.mark.usefixtures("described")
 
 
 def test_live_needs_nothing(client):
@@ -39,6 +42,12 @@ def test_metrics_count_by_route_and_not_by_path(client):
     client.get("/problems/not-allowed")
     text = client.get("/metrics").text
     assert 'lienthong_requests_total{method="GET",route="/problems/<name>",status="200"}' in text
+
+
+def test_every_problem_type_is_listed_as_it_stands_alone(client):
+    listed = client.get("/problems").json["problems"]
+    assert {one["type"] for one in listed} == {f"/problems/{name}" for name in problems.TABLE}
+    assert client.get(listed[0]["type"]).json == listed[0]
 
 
 def test_app_without_a_database_says_which_setting_is_missing():

@@ -19,6 +19,8 @@ from service.services import EXTENSION
 from service.staff import Grant, Role
 from tests.fare.cities import book_of
 
+pytestmark = pytest.mark.usefixtures("described")
+
 HANOI = Path(__file__).parents[2] / "fare" / "tariffs" / "hanoi"
 MINUTE = timedelta(minutes=1)
 

@@ -12,6 +12,8 @@ from fare.gtfs.load import check_tariff, load_tariff
 from fare.publish import publish
 from service.cli import main
 
+pytestmark = pytest.mark.usefixtures("described")
+
 HANOI = Path(__file__).parents[2] / "fare" / "tariffs" / "hanoi"
 
 

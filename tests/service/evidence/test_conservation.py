@@ -11,6 +11,8 @@ from sqlalchemy import text
 from kernel.wire.tap import Phase, Purpose
 from service.conservation import conserve
 
+pytestmark = pytest.mark.usefixtures("described")
+
 DAY = date(2026, 11, 18)
 HOUR = timedelta(hours=1)
 

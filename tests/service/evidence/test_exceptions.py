@@ -16,6 +16,8 @@ from service.conservation import conserve
 from service.staff import Role
 from tests.simulation import sim_card
 
+pytestmark = pytest.mark.usefixtures("described")
+
 DAY = date(2026, 11, 18)
 HOUR = timedelta(hours=1)
 

@@ -23,6 +23,8 @@ from service.jobs import reprice
 from service.staff import Role
 from tests.fare.cities import HANOI
 
+pytestmark = pytest.mark.usefixtures("described")
+
 DAY = date(2026, 11, 18)
 HOUR = timedelta(hours=1)
 BY = Actor(ActorKind.COMMAND, "mai")
