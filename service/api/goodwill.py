@@ -12,7 +12,7 @@ from ledger import goodwill
 from ledger.goodwill import Batch
 from ledger.rules.goodwill import GoodwillEvent, GoodwillState
 from service import goodwill_file
-from service.api.bodies import Body, Instant, StepBody
+from service.api.bodies import AGAIN, Body, Instant, StepBody, answers
 from service.api.ledger_documents import MoneyBody
 from service.auth import principal, requires
 from service.services import services
@@ -101,6 +101,7 @@ class ProposedBody(RootModel[BatchBody | DryRunBody]):
 @requires(Role.FINANCE_MAKER)
 @blueprint.input(BatchAsked, location="json")
 @blueprint.output(ProposedBody, status_code=201)
+@blueprint.doc(responses=answers(200, ProposedBody.__name__, f"A dry run. {AGAIN}"))
 def create_batch(json_data: BatchAsked) -> tuple[dict[str, Any], int]:
     """Propose a batch: nothing is booked before a second person signs. A dry run answers the totals."""
     running = services()

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kernel.ids import OperatorId
 from ledger import invoice
 from ledger.rules.invoice import Invoice, InvoiceState, Series, TaxRate
-from service.api.bodies import Body, Instant, StepBody
+from service.api.bodies import Body, Instant, StepBody, again
 from service.api.ledger_documents import MoneyBody
 from service.auth import principal, require_operator, requires, scope
 from service.jobs import invoices as job
@@ -164,6 +164,7 @@ def list_of_subject(subject_id: UUID) -> dict[str, Any]:
 @requires(Role.FINANCE_MAKER, Role.ADMINISTRATOR)
 @blueprint.input(SeriesAsked, location="json")
 @blueprint.output(SeriesBody, status_code=201)
+@blueprint.doc(responses=again(SeriesBody))
 def open_series(json_data: SeriesAsked) -> tuple[dict[str, Any], int]:
     """Open a series at number 1; opening it again with the same facts answers it as it stands."""
     asked = Series(**json_data.model_dump() | {"operator_id": OperatorId(json_data.operator_id)})

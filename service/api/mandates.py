@@ -15,7 +15,7 @@ from kernel.money import Money
 from ledger import mandate as verbs
 from ledger.rules.mandate import Mandate, MandateId, MandateState
 from service import audit
-from service.api.bodies import Body, Instant
+from service.api.bodies import Body, Instant, again
 from service.api.ledger_documents import MoneyBody
 from service.api.topups import Amount
 from service.auth import principal, require_own, requires
@@ -60,6 +60,7 @@ class MandatesBody(Body):
 @requires(Role.RIDER)
 @blueprint.input(MandateGiven, location="json")
 @blueprint.output(MandateBody, status_code=201)
+@blueprint.doc(responses=again(MandateBody))
 def give_mandate(
     fare_account_id: UUID, json_data: MandateGiven
 ) -> tuple[dict[str, Any], int, dict[str, str]]:

@@ -13,6 +13,7 @@ from ledger import terms as verbs
 from ledger.rules.terms import Share, Terms
 from ledger.terms import TermsRow
 from service.api import settlement_documents as shown
+from service.api.bodies import again
 from service.auth import principal, requires
 from service.jobs import operators as job
 from service.services import services
@@ -60,6 +61,7 @@ class TermsSignAsked(BaseModel):
 @requires(Role.FINANCE_MAKER)
 @blueprint.input(TermsAsked, location="json")
 @blueprint.output(shown.TermsBody, status_code=201)
+@blueprint.doc(responses=again(shown.TermsBody))
 def propose(operator_id: str, json_data: TermsAsked) -> tuple[dict[str, Any], int]:
     """Propose terms; nothing holds before a second person signs."""
     body = json_data.model_dump(exclude={"shares"})

@@ -16,7 +16,7 @@ from kernel.money import VND, Money
 from ledger import pay_back as verbs
 from ledger.rails.pain001 import Party, Version
 from ledger.rules.pay_back import Order, OrderState, Payee
-from service.api.bodies import Body, Instant, files
+from service.api.bodies import Body, Instant, again, files
 from service.api.ledger_documents import MoneyBody
 from service.api.topups import FINANCE, Amount
 from service.audit import Actor
@@ -121,6 +121,7 @@ class PayBacksBody(Body):
 @requires(Role.FINANCE_MAKER)
 @blueprint.input(PayBackAsked, location="json")
 @blueprint.output(PayBackBody, status_code=201)
+@blueprint.doc(responses=again(PayBackBody))
 def ask_pay_back(json_data: PayBackAsked) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Ask to pay somebody back; books nothing. The same id again is answered with the order as it stands."""
     running = services()

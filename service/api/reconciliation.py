@@ -14,7 +14,7 @@ from ledger.rules.reconcile import Resolution, Why
 from ledger.take_bank_file import Taken
 from service import audit
 from service.api import reconciliation_documents as shown
-from service.api.bodies import CountBody
+from service.api.bodies import CountBody, again
 from service.auth import principal, requires
 from service.jobs import reconcile as jobs
 from service.problems import request_id
@@ -77,6 +77,7 @@ class Undone(BaseModel):
 @blueprint.post("/v1/bank-files")
 @requires(*WORKERS)
 @blueprint.output(shown.BankFileBody, status_code=201)
+@blueprint.doc(responses=again(shown.BankFileBody))
 def take_bank_file() -> tuple[dict[str, Any], int]:
     """Take a statement or a provider's settlement file in: the raw bytes as the body, `?name=` and `?provider=`.
 

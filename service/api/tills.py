@@ -19,6 +19,7 @@ from ledger import till as verbs
 from ledger.rules.till import Till, TillKind, TillShift
 from service import cards_cache
 from service.api import till_documents as shown
+from service.api.bodies import again
 from service.api.parking_shifts import CashAmount, Name
 from service.api.topups import FINANCE, Amount
 from service.audit import Actor
@@ -149,6 +150,7 @@ def open_till_shift(till: str, json_data: TillShiftOpened) -> dict[str, Any]:
 @requires(Role.AGENT)
 @blueprint.input(CashTopup, location="json")
 @blueprint.output(shown.CashToppedUpBody, status_code=201)
+@blueprint.doc(responses=again(shown.CashToppedUpBody))
 def top_up_for_cash(till: str, json_data: CashTopup) -> Answer:
     """Load a card for cash, what it owes first; the same id again changes nothing."""
     running, by = services(), principal().actor

@@ -15,6 +15,7 @@ from ledger import suspense, topup
 from ledger.rules.intent import Intent, IntentId, IntentState
 from ledger.topup import Asked
 from service import audit
+from service.api.bodies import again
 from service.auth import principal, require_own, requires
 from service.jobs.topups import merchant_of
 from service.problems import request_id
@@ -90,6 +91,7 @@ class Suspense(BaseModel):
 @requires(Role.RIDER, app_server=ANYBODY)
 @blueprint.input(TopupAsked, location="json")
 @blueprint.output(Topup, status_code=201)
+@blueprint.doc(responses=again(Topup))
 def create_topup(json_data: TopupAsked) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Make a payment intent and return its single-use VietQR.
 

@@ -17,6 +17,8 @@ from service.services import EXTENSION
 from service.staff import Role
 from tests.service.sellers import Shop, problem
 
+pytestmark = pytest.mark.usefixtures("described")
+
 
 @pytest.fixture
 def shop(app, client) -> Shop:

@@ -11,6 +11,8 @@ from ledger.rules.entry import Entry, Line
 from service.services import EXTENSION
 from tests.service.sellers import Shop, problem
 
+pytestmark = pytest.mark.usefixtures("described")
+
 
 @pytest.fixture
 def shop(app, client) -> Shop:

@@ -10,6 +10,8 @@ from service.staff import Role
 from tests.played import DAY, play_a_day
 from tests.service.sellers import Shop
 
+pytestmark = pytest.mark.usefixtures("described")
+
 DAY_TEXT = DAY.isoformat()
 OPEN = (
     "invoice", "series", "transerco", "C26TLT", "--house", "fare", "--tax", "KCT",

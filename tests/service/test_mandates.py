@@ -14,6 +14,8 @@ from service.jobs import notices
 from service.services import EXTENSION
 from tests.service.test_selling_cli import run, shop
 
+pytestmark = pytest.mark.usefixtures("described")
+
 __all__ = ["run", "shop"]
 
 

@@ -16,6 +16,8 @@ from service.jobs import reconcile as jobs
 from service.services import Services
 from service.staff import Grant, Role
 
+pytestmark = pytest.mark.usefixtures("described")
+
 ACCOUNT = "0011001234567"  # the default of LIENTHONG_TOPUP_ACCOUNT
 FEE = {
     "amount": -5_500,

@@ -25,6 +25,8 @@ from service.jobs import topups
 from service.services import EXTENSION
 from service.staff import Grant, Role
 
+pytestmark = pytest.mark.usefixtures("described")
+
 
 @pytest.fixture
 def running(app):
