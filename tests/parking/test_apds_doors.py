@@ -124,6 +124,12 @@ def test_a_right_is_sold_once_and_ended_once(client, bearer, sold, now):
     assert client.get(where, headers=head).json["expiry"] == now.isoformat()
 
 
+def test_a_right_ends_by_its_expiry_too(client, bearer, sold, now):
+    head, where = bearer("hoankiem-parking"), f"{BASE}/rights/assigned/{sold['id']}"
+    ended = client.put(where, headers=head, json={"version": 1, "expiry": now.isoformat()})
+    assert (ended.status_code, ended.json["reference"]["version"]) == (200, 2)
+
+
 def test_lists_come_in_pages_and_by_what_changed(apds, now):
     began(apds, now)
     since = int(now.timestamp())

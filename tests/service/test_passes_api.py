@@ -40,9 +40,11 @@ def test_a_pass_bought_from_the_balance_is_deferred_revenue(client, shop):
     card = shop.card(300_000)
     me = shop.rider(card)
     body = wish()
+    quoted = client.post(f"{base(card)}/passes/quote", json={"product_id": ALL_ROUTES}, headers=me).json
     first = client.post(f"{base(card)}/passes", json=body, headers=me)
     again = client.post(f"{base(card)}/passes", json=body, headers=me)
     assert (first.status_code, first.json["price"]["minor"]) == (201, PRICE)
+    assert {name: first.json[name] for name in quoted if name != "tariff_version"}.items() <= quoted.items()
     assert (again.status_code, again.headers["Idempotency-Hit"], again.json) == (200, "true", first.json)
     assert (shop.purse(card), shop.balance(chart.deferred_pass(ALL_ROUTES))) == (20_000, PRICE)
     (held,) = client.get(f"{base(card)}/passes", headers=me).json["passes"]
@@ -136,6 +138,8 @@ def test_a_renewal_begins_where_the_pass_ends(client, shop):
     asked = {"pass_id": str(uuid4())}
     again = client.post(f"{base(card)}/passes/{first['pass_id']}/renew", json=asked, headers=me)
     assert (again.status_code, again.json["valid_from"]) == (201, first["valid_until"])
+    repeated = client.post(f"{base(card)}/passes/{first['pass_id']}/renew", json=asked, headers=me)
+    assert (repeated.status_code, repeated.json) == (200, again.json)
     assert shop.purse(card) == 600_000 - 2 * PRICE
     unknown = client.post(
         f"{base(card)}/passes/{uuid4()}/renew", json=asked | {"pass_id": str(uuid4())}, headers=me
