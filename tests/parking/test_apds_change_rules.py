@@ -1,5 +1,6 @@
 """An element as APDS says it, turned back into rows: nothing is lost, and what would be is named."""
 
+import json
 from csv import DictReader
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
+from kernel.exact_json import exact_json
 from parking.apds import encode
 from parking.apds.amend import (
     ElementNeededError,
@@ -26,6 +29,7 @@ from parking.elements import Elements
 from parking.rate_dir import HANOI, read_rate_dir
 from parking.rules.book import load_rates
 from parking.rules.errors import RateFilesInvalidError
+from service.api.apds_element_documents import ApdsPlaceBody, ApdsRateBody, ApdsSpecificationBody
 
 ON = date(2026, 11, 30)
 AT = datetime(2026, 11, 30, 5, tzinfo=UTC)
@@ -51,6 +55,18 @@ def shown(files, kind, element_id):
         case ElementKind.RIGHT_SPECIFICATION:
             spec = next(each for each in one.specifications if each.spec_id == element_id)
             return encode.right_specification(spec, one.book, one.editions, rows)
+
+
+BODIES = {PLACE: ApdsPlaceBody, TABLE: ApdsRateBody, SPEC: ApdsSpecificationBody}
+
+
+@pytest.mark.parametrize("city", CITIES, ids=lambda city: city.name)
+def test_every_element_of_a_city_is_what_our_description_says(city):
+    files = read_rate_dir(city)
+    said = {kind: Draft202012Validator(body.model_json_schema()) for kind, body in BODIES.items()}
+    for kind, element_id in elements(files):
+        element = json.loads(exact_json(shown(files, kind, element_id)))
+        assert [error.message for error in said[kind].iter_errors(element)] == [], element_id
 
 
 def changed(files, kind, element_id, changes):
