@@ -1,7 +1,6 @@
 """Refusals, HTTP errors and crashes are answered as problems (RFC 9457)."""
 
 from flask import Flask, Response, current_app, request
-from pydantic import ValidationError
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
@@ -21,16 +20,6 @@ def install(app: Flask) -> None:
         body, status = document(error)
         log.info("request.refused", problem=body["type"], status=status)
         return answer(body, status)
-
-    @app.errorhandler(ValidationError)
-    def on_validation_error(error: ValidationError) -> Response:
-        refused = MalformedRequestError(
-            errors=[
-                {"at": ".".join(str(part) for part in found["loc"]), "what": found["msg"]}
-                for found in error.errors(include_url=False, include_input=False, include_context=False)
-            ]
-        )
-        return on_domain_error(refused)
 
     @app.errorhandler(DataError)
     def on_unfit_text(error: DataError) -> Response:

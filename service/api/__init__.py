@@ -1,4 +1,7 @@
-"""The API: one blueprint a file, listed in `blueprints`; documents beside them, which commands print too.
+"""The API: one blueprint a file, listed in `blueprints`; documents beside them, which commands print too."""
 
-Nothing is imported here, so that a command which prints a document loads that document alone.
-"""
+from apiflask.schema_adapters import registry
+
+from service.answers import DescribedAnswer
+
+registry.register("pydantic", DescribedAnswer)

@@ -18,7 +18,6 @@ from ledger.export_parquet import export_parquet
 from ledger.rules.books import Format
 from ledger.rules.seal import Seal
 from service import audit
-from service.api.seal_documents import extension_document, key_document, seal_document
 from service.commands import context
 from service.commands.ledger_account import ACCOUNT, account
 from service.jobs.settle_day import close_day
@@ -260,6 +259,8 @@ def seals(first: datetime | None, last: datetime | None) -> None:
     Example:
       lienthong ledger seals > seals.jsonl
     """  # noqa: D301  (click reads \b)
+    from service.api.seal_documents import key_document, seal_document
+
     with context.database() as database, database.read() as tx:
         keys = close_period.list_keys(tx)
         found = close_period.list_seals(tx, first=_date(first), last=_date(last))
@@ -279,6 +280,8 @@ def extension(head: str, last: datetime | None) -> None:
     Example:
       lienthong ledger extension 5d41…e2 > extension.json
     """  # noqa: D301  (click reads \b)
+    from service.api.seal_documents import extension_document
+
     with context.database() as database, database.read() as tx:
         proof = close_period.extend(tx, _head(head, "HEAD"), last=_date(last))
     click.echo(json.dumps(extension_document(proof)))
