@@ -200,7 +200,8 @@ class _Visit:
         if not paid_here:
             # Another reader's tap has the counter, and the read is spent: the next presentation begins anew.
             desk.memory.drop(torn)
-            return self._bad_card(CardLostError("another_tap"))
+            self._on(Event.CARD_BAD)
+            return self._end(self.show(lamp.TRY_AGAIN, reason="another_tap"))
         self._on(Event.RECOVERED)
         moment = desk.moment()
         record = replace(

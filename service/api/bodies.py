@@ -19,7 +19,7 @@ assert get_args(ConcessionName) == tuple(one.name.lower() for one in Concession)
 
 
 class Body(BaseModel):
-    """An answer. A field that its class does not name is our mistake and fails, so that the description stays true."""
+    """An answer. A field that its class does not name is our mistake: tests fail for it, and the log tells of it (`service.answers`)."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -92,8 +91,7 @@ def get_leakage(query_data: LeakageWindow) -> dict[str, Any]:
     """Read the leakage meter: what witnesses saw against what was paid, per shift and attendant."""
     running = services()
     now = running.clock.now()
-    until = query_data.until or now
-    since = query_data.since or until - timedelta(days=1)
+    since, until = query_data.span(now)
     with running.database.read() as tx:
         require_operator(place_in_force(tx, query_data.place_id, now=now).operator_id)
         found = verbs.read_leakage(
@@ -119,8 +117,7 @@ def get_cashless(query_data: CashlessWindow) -> dict[str, Any]:
     """Return the honest cashless share: cash, cash by proxy and cashless apart; free turns are none of them."""
     running = services()
     now = running.clock.now()
-    until = query_data.until or now
-    since = query_data.since or until - timedelta(days=1)
+    since, until = query_data.span(now)
     with running.database.read() as tx:
         require_operator(place_in_force(tx, query_data.place_id, now=now).operator_id)
         found = verbs.read_cashless(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -80,6 +80,11 @@ class ShiftWindow(BaseModel):
     place_id: Name
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
+
+    def span(self, now: datetime) -> tuple[datetime, datetime]:
+        """Return from when until when."""
+        until = self.until or now
+        return self.since or until - timedelta(days=1), until
 
 
 @blueprint.post("/shifts")
@@ -164,8 +169,7 @@ def list_shifts(query_data: ShiftWindow) -> dict[str, Any]:
     """Return a place's shifts, newest first."""
     running = services()
     now = running.clock.now()
-    until = query_data.until or now
-    since = query_data.since or until - timedelta(days=1)
+    since, until = query_data.span(now)
     with running.database.read() as tx:
         require_operator(place_in_force(tx, query_data.place_id, now=now).operator_id)
         found = verbs.list_shifts(tx, query_data.place_id, since=since, until=until, now=now)

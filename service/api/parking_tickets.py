@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -101,8 +100,7 @@ def list_series(query_data: ShiftWindow) -> dict[str, Any]:
     """Account for a place's tickets: issued = collected + voided + open, and the numbers that are missing."""
     running = services()
     now = running.clock.now()
-    until = query_data.until or now
-    since = query_data.since or until - timedelta(days=1)
+    since, until = query_data.span(now)
     with running.database.read() as tx:
         require_operator(place_in_force(tx, query_data.place_id, now=now).operator_id)
         found = meter.account_tickets(tx, query_data.place_id, since=since, until=until)

@@ -75,12 +75,13 @@ def test_two_readers_that_carry_it_out_end_it_once(world):
 # Torn: what the card says of it, or does instead of it, at its next tap on any reader
 
 
+@pytest.mark.parametrize("phase", [Phase.DONE, Phase.TORN, Phase.REFUSED])
 @pytest.mark.parametrize("first", ["torn", "next"])
-def test_a_torn_tap_that_committed_ends_its_action_at_the_next_tap_anywhere(world, first):
+def test_a_torn_tap_that_committed_ends_its_action_at_the_next_tap_anywhere(world, first, phase):
     card, torn, other = world.card(), world.reader("bus-01"), world.reader("bus-02")
     action_id = wanted(world, card)
     torn.tap(card, reason=f"{REASON}{action_id}", phase=Phase.TORN)
-    other.tap(card)
+    other.tap(card, phase=phase)
     uploads = [torn.upload(), other.upload()]
     for upload in uploads if first == "torn" else reversed(uploads):
         assert waiting(world) == [action_id]

@@ -199,6 +199,7 @@ def test_the_readers_own_code_opens_the_bundle(client, running, city, world_on, 
     bundle = open_bundle(reply.data, identity)
     assert bundle.auth_keys == running.keyring.auth_masters()
     assert bundle.passback_s == running.settings.passback_s
+    assert (bundle.risk.unsent_max, bundle.risk.card_unsent_max) == (20_000, 20)
 
 
 def test_bundles_and_decisions_need_an_active_devices_signature(client, running, city, now):

@@ -48,6 +48,17 @@ def test_a_torn_payment_is_known_from_the_next_tap_on_whatever_that_asks(
         assert open_kinds(world) == []
 
 
+@pytest.mark.parametrize("phase", [Phase.TORN, Phase.REFUSED])
+def test_a_torn_payment_is_known_from_a_tap_that_proves_nothing_itself(world, card, gates, phase):
+    one, two, three = gates
+    pay(one, card)
+    torn(two, card, card.move(paid=9_000), tries=1)
+    three.tap(card, phase=phase)
+    for _ in every_order(world, [gate.upload() for gate in gates]):
+        assert held(world, card) == (40_000, 2)
+        assert open_kinds(world) == []
+
+
 @pytest.mark.parametrize("tries", [1, 2, 3])
 @pytest.mark.parametrize("committed", [True, False])
 def test_a_load_told_in_several_torn_records_is_made_once(world, card, gates, committed, tries):

@@ -11,7 +11,9 @@ from kernel.wire.tap import Phase, Purpose
 from readers.exposure import BEGINS, Exposure
 from readers.keeper import Keeper
 from readers.lamp import Light
-from tests.readers.kit import DEVICE, adopt, draft, present, soft_card
+from tests.readers import loop
+from tests.readers.kit import DEVICE, adopt, draft, enrolled, envelope, present, soft_card, wait_until
+from tests.readers.loop import in_service, running
 
 LIMIT = 3
 TAPS = st.lists(
@@ -74,3 +76,19 @@ def test_a_restart_forgets_nothing(offline):
     kept = keeper.open(ahead=0, passback=timedelta(0), note=lambda *told: None)
     offline.desk.journal, offline.desk.exposure = kept.journal, kept.exposure
     assert tap_often(offline, soft_card(1), 1).reason == "card-exposure"
+
+
+def test_a_daemon_counts_while_the_server_is_away_and_forgets_when_it_answers(tmp_path, office):
+    office.envelope = envelope(version=2, passback_s=0, risk={"card_unsent_max": 1})
+    office.faults = ["500"] * 100_000
+    config = enrolled(tmp_path, url=office.url)
+    card = soft_card(1)
+    with running(config) as daemon:
+        wait_until(lambda: in_service(daemon) and daemon.desk.bundle.version == 2)
+        assert loop.present(daemon, card) == ("green", "DONE")
+        assert loop.present(daemon, card) == ("red", "REFUSED")
+        assert loop.present(daemon, soft_card(2)) == ("green", "DONE")
+        office.faults = []
+        wait_until(lambda: daemon._uplink.chained_up_to == 3)
+        assert loop.present(daemon, card) == ("green", "DONE")
+    assert card.eeprom.tmc == 2
