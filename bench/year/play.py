@@ -71,17 +71,23 @@ def play_day(
     guests = [each for each in visits(year, number) if each.card is None]
     shares = split(places, workers)
 
-    def play(share: frozenset[str], own: Database) -> None:
-        mine = [place for place in due if places[place].operator_id in share]
-        _deliver(city, town, shelf, own, mine, wrong, now=end + timedelta(minutes=30))
-        _serve_guests(own, places, [one for one in guests if places[one.spot].operator_id in share], day)
+    def play(worker: int, own: Database) -> None:
+        mine = [place for place in due if places[place].operator_id in shares[worker]]
+        here = [one for one in guests if places[one.spot].operator_id in shares[worker]]
+        works = [
+            partial(_deliver, city, town, shelf, own, mine, wrong, now=end + timedelta(minutes=30)),
+            partial(_serve_guests, own, places, here, day),
+        ]
+        # A card parks at several operators', and its uploads wait for each other: every second worker begins with guests.
+        for work in works if worker % 2 == 0 else reversed(works):
+            work()
 
     if workers == 1:
-        play(shares[0], database)
+        play(0, database)
     else:
         url = database.engine.url.render_as_string(hide_password=False)
         database.dispose()  # a connection belongs to one process
-        _side_by_side([partial(_alone, play, share, url) for share in shares])
+        _side_by_side([partial(_alone, play, number, url) for number in range(workers)])
     _count(town, places, due, guests)
     morning = end + timedelta(hours=5)
     settled = None
@@ -152,9 +158,9 @@ def _side_by_side(works: Iterable[Callable[[], None]]) -> None:
         raise ChildProcessError([each.exitcode for each in running])
 
 
-def _alone(play: Callable[[frozenset[str], Database], None], share: frozenset[str], url: str) -> None:
+def _alone(play: Callable[[int, Database], None], number: int, url: str) -> None:
     own = Database(url)
-    play(share, own)
+    play(number, own)
     own.dispose()
 
 
