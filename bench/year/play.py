@@ -16,10 +16,11 @@ from multiprocessing import get_context
 from typing import Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from access.take_in import TakenIn, take_in
 from bench.city import Bus, City
+from bench.year.books import unexplained
 from bench.year.plan import Spot, Visit, Year, day_of, spots, starts, troubles, visits
 from bench.year.town import Town, Waiting
 from fare.publish import Shelf
@@ -299,27 +300,3 @@ def _close_shift(database: Database, shift_id: UUID, at: datetime) -> None:
             tell_shift(tx, shift_id, event, now=at)
 
     database.run(close)
-
-
-def unexplained(database: Database, town: Town) -> int:
-    """Return by how many đồng books and hand disagree: each operator's charges, and the cash that tills handed on."""
-    charged = booked(database)
-    with database.read() as tx:
-        kept = tx.execute(
-            text("SELECT coalesce(sum(amount), 0)::bigint FROM ledger_line WHERE kind = 'parking.cash_kept'")
-        ).scalar_one()
-    names = charged.keys() | town.expected.keys()
-    apart = sum(abs(charged.get(name, 0) - town.expected.get(name, 0)) for name in names)
-    return apart + abs(int(kept) - town.cash)
-
-
-def booked(database: Database) -> dict[str, int]:
-    """Return what stays were charged by the books, by operator, in đồng."""
-    with database.read() as tx:
-        rows = tx.execute(
-            text(
-                "SELECT operator_id, sum(delta_minor)::bigint FROM parking_bill_line"
-                " WHERE component = 'charged' GROUP BY operator_id"
-            )
-        )
-        return {row[0]: int(row[1]) for row in rows}

@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, text
 
 from bench import web
 from bench.measure import Stage
-from bench.year import play
+from bench.year import books, play
 from bench.year.over_http import play_over_http
 from bench.year.plan import Year, day_of, price_by_hand, rate_files, spots, starts, troubles, visits
 from bench.year.town import found_town, save
@@ -92,7 +92,7 @@ def test_every_day_closes_with_zero_unexplained_and_a_killed_day_is_played_again
             )
         )
     owner.dispose()
-    assert play.unexplained(database, town) == 1
+    assert books.unexplained(database, town) == 1
     database.dispose()
     city.close()
 
@@ -117,7 +117,7 @@ def test_a_hundred_stays_through_http_and_gates(stage):
     with web.gunicorn("service.app:create_app()", environment) as address:
         done = play_over_http(town, year, f"http://{address.host}:{address.port}", tokens)
     assert 90 < done <= 100  # some stay over night, some exits nobody sees
-    booked = {name: minor for name, minor in play.booked(database).items() if minor}
+    booked = {name: minor for name, minor in books.booked(database).items() if minor}
     assert booked == {name: minor for name, minor in town.expected.items() if minor}
     database.dispose()
     city.close()
