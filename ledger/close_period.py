@@ -80,11 +80,11 @@ def _know(tx: Connection, signer: SigningKey, earlier: Sequence[SigningKey], now
 
 
 def _seal(tx: Connection, day: date, now: datetime, signer: SigningKey) -> None:
-    pieces = list(store.pieces(tx, day))
     with ThreadPoolExecutor(1) as aside:
-        hashing = aside.submit(list, rules.chunks_of(pieces))
-        closings.insert(tx, day)  # the server adds up while the tree is hashed here
-        chunks = hashing.result()
+        # The tree is hashed here while the server hands out the leaves, and then while it adds up.
+        made = [aside.submit(rules.chunk_of, *each) for each in enumerate(store.pieces(tx, day))]
+        closings.insert(tx, day)
+        chunks = [each.result() for each in made]
     previous = store.last_seal(tx)
     position = 1 if previous is None else previous.position + 1
     previous_head = rules.GENESIS if previous is None else previous.head

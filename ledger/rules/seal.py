@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from hashlib import sha256
@@ -138,14 +138,13 @@ def head_hash(message: bytes) -> bytes:
     return sha256(message).digest()
 
 
-def chunks_of(pieces: Iterable[bytes]) -> Iterator[Chunk]:
-    """Return the chunks of a day from its leaves (key and hash) in pieces of 1,024, the last with fewer.
+def chunk_of(number: int, piece: bytes) -> Chunk:
+    """Return a day's chunk of this number from its 1,024 leaves (key and hash; the last chunk has fewer).
 
     Pieces follow each other in key order; within one the order is made here, so that no plan of the server's decides it.
     """
-    for number, piece in enumerate(pieces):
-        leaves = sorted(split_leaves(piece))
-        yield Chunk(number, b"".join(leaves), root_of([leaf[KEY_SIZE:] for leaf in leaves]))
+    leaves = sorted(split_leaves(piece))
+    return Chunk(number, b"".join(leaves), root_of([leaf[KEY_SIZE:] for leaf in leaves]))
 
 
 def split_leaves(leaves: bytes) -> list[bytes]:
