@@ -24,6 +24,6 @@ def correct(
     costs nothing: what was charged goes back to the account, what a guest paid is to be given back.
     """
     assert kind in CORRECTIONS, f"{kind} is no correction"
-    row = lock_session(tx, session_id)
+    row = lock_session(tx, session_id, now)
     # After all that is known of it: at one instant the order would be that of the kinds, not that of the telling.
     return tell(tx, row, kind, event_id=event_id, at=max(now, row.last_at + _AFTER), actor=actor, now=now)

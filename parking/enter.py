@@ -120,7 +120,7 @@ def enter(tx: Connection, entering: Entering, *, actor: str, now: datetime, seen
             left_at=now.astimezone(place.zone).isoformat(),
             reason=f"an entry is told within {LATE.days} days",
         )
-    lock_entry(tx, place.place_id, entering.subject)
+    lock_entry(tx, place.place_id, entering.subject, now)
     reserved = store.find_reserved(tx, place.place_id, entering.subject, at=entering.at)
     account, guest = account_of(entering.account, entering.event_id, reserved)
     lock_parker(tx, account, guest=guest, now=now)
@@ -157,7 +157,7 @@ def _miss_exits(tx: Connection, entering: Entering, place: Place, *, actor: str,
         event_id = uuid8("missed exit", row.stay_id, entering.event_id)
         kind = EventKind.MISSED_EXIT if row.paid_until is None else EventKind.LEFT
         at = entering.at if row.paid_until is None else min(entering.at, row.paid_until)
-        tell(tx, lock_session(tx, row.stay_id), kind, event_id=event_id, at=at, actor=actor, now=now)
+        tell(tx, lock_session(tx, row.stay_id, now), kind, event_id=event_id, at=at, actor=actor, now=now)
 
 
 def account_of(
@@ -191,7 +191,7 @@ def extend(
     tx: Connection, session_id: UUID, *, event_id: UUID, until: datetime, actor: str, now: datetime
 ) -> Session:
     """Extend a session to an instant; SessionStateError where it cannot be, ImpossibleTimesError for the past."""
-    row = lock_session(tx, session_id)
+    row = lock_session(tx, session_id, now)
     return tell(tx, row, EventKind.EXTENDED, event_id=event_id, at=now, until=until, actor=actor, now=now)
 
 
@@ -216,5 +216,5 @@ def leave(
         quote = asked.quote if asked else None
         if quote is not None and quote.expires_at is not None and at <= quote.expires_at:
             kept = quoted_at
-    row = lock_session(tx, session_id)
+    row = lock_session(tx, session_id, now)
     return tell(tx, row, EventKind.LEFT, event_id=event_id, at=at, until=kept, actor=actor, now=now)

@@ -17,10 +17,9 @@ from kernel.ids import EntryId, FareAccountId, uuid8
 from kernel.money import Money, currency
 from ledger.accounts import open_accounts
 from ledger.operator_tills import check_till
-from ledger.post import book_day, post
+from ledger.post import post
 from ledger.rules import chart
 from ledger.rules.entry import Entry, Line, Refused
-from parking.places import HANOI
 from parking.rules.payment import (
     Dues,
     Method,
@@ -93,8 +92,7 @@ def pay(
     """
     assert method is not Method.VIETQR, "VietQR is paid to the bank: `receive`"
     assert till, "cash lies somewhere"
-    book_day(tx, now.astimezone(HANOI).date(), now)
-    row = lock_session(tx, session_id)
+    row = lock_session(tx, session_id, now)
     known = _known(tx, row, payment_id)
     if known is not None:
         _check_same(known, method=method, amount=amount, till=till, until=until)
@@ -114,7 +112,7 @@ def ask(
 
     NotAGuestError, NotEndedError, PaymentAmountError where nothing is due.
     """
-    row = lock_session(tx, session_id)
+    row = lock_session(tx, session_id, now)
     due = _due(tx, row, until, now)
     check_payment(due, due)
     store.insert_asked(tx, row.fare_account_id, intent_id, stay_id=session_id, until_at=until, asked_at=now)
@@ -132,7 +130,7 @@ def receive(
     if asked is None:
         return None
     stay_id, until = asked
-    row = lock_session(tx, stay_id)
+    row = lock_session(tx, stay_id, now)
     if _known(tx, row, payment_id) is not None:
         return find_paid(tx, stay_id, now=now)
     ahead = until if until is not None and until > now and State(row.state) in RUNNING else None
@@ -156,8 +154,7 @@ def pay_back(
     the credit.
     """
     assert method is not Method.VIETQR, "only what lies in a till is given back by hand"
-    book_day(tx, now.astimezone(HANOI).date(), now)
-    row = lock_session(tx, session_id)
+    row = lock_session(tx, session_id, now)
     known = _known(tx, row, payment_id)
     if known is not None:
         _check_same(known, method=method, amount=-amount, till=till, until=None)

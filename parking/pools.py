@@ -12,7 +12,7 @@ from parking.bill import bill_accounts
 from parking.publish_rates import Rates
 from parking.rights import list_uneven
 from parking.sell_pass import RightIdReusedError
-from parking.sessions import book_at, lock_parker
+from parking.sessions import book_at, hold_days, lock_parker
 from parking.store import rights as store
 from parking.store.rights import Pool
 
@@ -42,6 +42,7 @@ def open_pool(
 
 def even_pools(tx: Connection, *, now: datetime) -> int:
     """Bill pool members' stays again where a late event moved the pool's spaces; return how many accounts."""
+    hold_days(tx, now)
     since: dict[FareAccountId, datetime] = {}
     for account, at in list_uneven(tx, Rates(tx), now=now):
         since[account] = min(at, since.get(account, at))

@@ -83,7 +83,7 @@ def reserve(tx: Connection, asked: Reserving, *, actor: str, now: datetime) -> S
             left_at=asked.held_until.astimezone(place.zone).isoformat(),
             reason="a space is held for a day at most, from now on",
         )
-    lock_entry(tx, place.place_id, asked.subject)
+    lock_entry(tx, place.place_id, asked.subject, now)
     account, guest = account_of(asked.account, asked.event_id)
     lock_parker(tx, account, guest=guest, now=now)
     if is_again(tx, account, event):
@@ -115,7 +115,7 @@ def note_no_show(tx: Connection, session_id: UUID, *, now: datetime) -> Session 
 
     May be repeated: the event's id is derived from the session.
     """
-    row = lock_session(tx, session_id)
+    row = lock_session(tx, session_id, now)
     if row.state != State.RESERVED.value or row.held_until is None or row.held_until > now - PATIENCE:
         return None
     return tell(
@@ -138,7 +138,7 @@ def list_paid_out(tx: Connection, *, now: datetime, limit: int = 1_000) -> tuple
 
 def stop(tx: Connection, session_id: UUID, at: datetime, *, now: datetime) -> Session | None:
     """End a session at the instant it was paid until; None where it was extended or ended meanwhile."""
-    row = lock_session(tx, session_id)
+    row = lock_session(tx, session_id, now)
     if not row.running or row.paid_until != at:
         return None
     return tell(

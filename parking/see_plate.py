@@ -30,7 +30,17 @@ from parking.rules.plate_event import (
 )
 from parking.rules.session import EventKind, State
 from parking.rules.stay import StayEvent, fold_stays
-from parking.sessions import AHEAD, LATE, Session, bill, find_session, lock_parker, lock_session, tell
+from parking.sessions import (
+    AHEAD,
+    LATE,
+    Session,
+    bill,
+    find_session,
+    hold_days,
+    lock_parker,
+    lock_session,
+    tell,
+)
 from parking.store import events as event_store
 from parking.store import plates as store
 from parking.store import stays as stay_store
@@ -88,6 +98,7 @@ def see_plate(
             left_at=None,
             reason="the reading is from the future",
         )
+    hold_days(tx, now)
     stay_store.lock_place(tx, place.place_id)
     if not store.insert_seen(
         tx, seen, place_id=place.place_id, operator_id=place.operator_id, actor=actor, now=now
@@ -115,7 +126,7 @@ def _join(tx: Connection, seen: PlateSeen, joined: Joined, *, actor: str, now: d
     store.insert_join(tx, seen.event_id, seen.subject, joined.session_id, how, now=now)
     if seen.direction is Direction.IN:
         return Read(seen, find_session(tx, joined.session_id, now=now), how)
-    row = lock_session(tx, joined.session_id)
+    row = lock_session(tx, joined.session_id, now)
     _leave(tx, row, seen, actor=actor, now=now)
     return Read(seen, find_session(tx, row.stay_id, now=now), how)
 
@@ -216,9 +227,9 @@ def rejoin(
     if joined is None or seen is None or joined[0] != guest_id:
         return False
     guest = lock_session(
-        tx, guest_id
-    )  # before the card's: whoever enters has the plate first, then an account
-    row = lock_session(tx, session_id)
+        tx, guest_id, now
+    )  # before the card's: who enters has the plate first, then an account
+    row = lock_session(tx, session_id, now)
     if State(guest.state) is not State.VOIDED:
         void = uuid8("joined late", guest_id)
         at = max(guest.last_at, guest.first_at)

@@ -18,14 +18,13 @@ from kernel.ids import FareAccountId, uuid8
 from kernel.money import Money, Rounding, currency
 from kernel.service_day import local_date
 from ledger.operator_tills import check_till
-from ledger.post import book_day
 from parking.book_right import book_right
 from parking.park_ride import tell_right
 from parking.places import HANOI
 from parking.publish_rates import Rates
 from parking.rules.book import RateBook
 from parking.rules.right import RightKind, RightSpecification
-from parking.sessions import UnknownSessionError, bill, book_at, lock_parker, lock_session
+from parking.sessions import UnknownSessionError, bill, book_at, hold_days, lock_parker, lock_session
 from parking.store import rights as store
 from parking.store.rights import Ended, RightRow
 from parking.store.stays import StayRow
@@ -112,7 +111,7 @@ def assign(tx: Connection, asked: Assigning, *, actor: str, now: datetime) -> He
         check_till(tx, asked.till, operator_id=place.operator_id)
     if asked.pool_id is not None and _pool_operator(tx, asked.pool_id) != place.operator_id:
         raise UnknownRightError(what="pool", id=str(asked.pool_id))
-    book_day(tx, now.astimezone(HANOI).date(), now)
+    hold_days(tx, now)
     account = _lock_holder(tx, asked, spec, book, now)
     known = store.find_right(tx, asked.right_id)
     if known is not None:
@@ -139,7 +138,7 @@ def assign(tx: Connection, asked: Assigning, *, actor: str, now: datetime) -> He
     book_right(tx, row, row.price_minor, now)
     tell_right(tx, row, None, rates, now=now)
     if asked.stay_id is not None:
-        stay = lock_session(tx, asked.stay_id)
+        stay = lock_session(tx, asked.stay_id, now)
         bill(tx, stay.fare_account_id, stay.first_at, stay.stay_id, guest=stay.guest, now=now)
     return Held(row, None)
 
@@ -150,7 +149,7 @@ def end(tx: Connection, right_id: UUID, *, note: str, actor: str, now: datetime)
     UnknownRightError; RightEndedError where its time is over. Ending it again is the first answer again.
     """
     row = get_right(tx, right_id).row
-    book_day(tx, now.astimezone(HANOI).date(), now)
+    hold_days(tx, now)
     lock_parker(tx, row.fare_account_id, guest=row.subject is not None, now=now)
     known = store.find_end(tx, row)
     if known is not None:
@@ -230,7 +229,7 @@ def _lock_holder(
     tx: Connection, asked: Assigning, spec: RightSpecification, book: RateBook, now: datetime
 ) -> FareAccountId:
     if asked.stay_id is not None:
-        stay = lock_session(tx, asked.stay_id)
+        stay = lock_session(tx, asked.stay_id, now)
         _check_stay(stay, asked, spec, book)
         return stay.fare_account_id
     if asked.account is not None:

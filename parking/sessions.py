@@ -16,6 +16,7 @@ from access.issue import lock_accounts, open_guest
 from kernel.errors import DomainError
 from kernel.ids import FareAccountId, OperatorId
 from kernel.money import Money
+from ledger.close_period import share
 from parking.bill import bill_accounts, list_stay_events
 from parking.carry import list_touched
 from parking.places import HANOI
@@ -127,8 +128,14 @@ def _leaving(
     return replace(bill, quote=replace(bill.quote, expires_at=at + binding))
 
 
-def lock_session(tx: Connection, session_id: UUID) -> StayRow:
+def hold_days(tx: Connection, now: datetime) -> None:
+    """Hold open the book days of now and of last night: before any account lock (§8.5), as a close has them first."""
+    share(tx, (now - timedelta(days=1), now))
+
+
+def lock_session(tx: Connection, session_id: UUID, now: datetime) -> StayRow:
     """Return a session as it stands once its plate (or ticket, or card) and account are locked; UnknownSessionError."""
+    hold_days(tx, now)
     key = lock_key(tx, session_id)
     if key is None:
         raise UnknownSessionError(session_id=str(session_id))
@@ -136,8 +143,9 @@ def lock_session(tx: Connection, session_id: UUID) -> StayRow:
     return store.get_stay(tx, key)
 
 
-def lock_entry(tx: Connection, place_id: str, subject: UUID) -> None:
+def lock_entry(tx: Connection, place_id: str, subject: UUID, now: datetime) -> None:
     """Lock a place and who comes to it: before any account."""
+    hold_days(tx, now)
     store.lock_place(tx, place_id)
     lock_subject(tx, subject)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -153,7 +153,7 @@ def update_session(session_id: UUID, json_data: SessionChange) -> Response:
     end = json_data.actual_end
     event_id = uuid8("apds change", session_id, json_data.version, end.isoformat())
     with running.database.begin() as tx:
-        _check_newest(tx, session_id, event_id, json_data.version)
+        _check_newest(tx, session_id, event_id, json_data.version, now)
         if end <= now + AHEAD:
             made = enter.leave(tx, session_id, event_id=event_id, at=end, actor=actor_text(), now=now)
         else:
@@ -172,7 +172,7 @@ def delete_session(session_id: UUID, asked: NamedVersion) -> Response:
     now = running.clock.now()
     event_id = uuid8("apds void", session_id, asked.version)
     with running.database.begin() as tx:
-        _check_newest(tx, session_id, event_id, asked.version)
+        _check_newest(tx, session_id, event_id, asked.version, now)
         made = correct(tx, session_id, EventKind.VOIDED, event_id=event_id, actor=actor_text(), now=now)
         record(tx, "parking.voided", made, "deleted through the APDS interface")
     return done("Session", session_id, made.row.revision, created=False, again=made.again)
@@ -247,10 +247,10 @@ def get_observation(observation_id: UUID, asked: Version) -> Response:
     return answer(encode.observation(row, seen.book.places.get(row.place_id), seen.editions))
 
 
-def _check_newest(tx: Connection, session_id: UUID, event_id: UUID, version: int) -> None:
+def _check_newest(tx: Connection, session_id: UUID, event_id: UUID, version: int, now: datetime) -> None:
     """Refuse another operator's session, and a change of an older version unless it is this very one again."""
     require_operator(operator_of(tx, session_id))
-    row = lock_session(tx, session_id)
+    row = lock_session(tx, session_id, now)
     if not is_told(tx, row, event_id):
         check_version(session_id, row.revision, version)
 

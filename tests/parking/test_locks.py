@@ -10,7 +10,8 @@ from sqlalchemy import text
 
 from access.issue import open_guest
 from kernel.ids import FareAccountId
-from parking.enter import Entering, enter
+from ledger.close_period import take_open
+from parking.enter import Entering, enter, leave
 from parking.reserve_space import Reserving, reserve
 from parking.sessions import find_session, lock_session
 from parking.store import stays as store
@@ -69,7 +70,7 @@ def test_one_place_is_left_while_the_reserved_next_one_is_come_to(opened, driver
         reserved = reserve(tx, asked, actor="t", now=driver.at(10)).row.stay_id
     with ThreadPoolExecutor(1) as pool:
         with opened.begin() as driver.tx:
-            lock_session(driver.tx, driver.first)
+            lock_session(driver.tx, driver.first, driver.at(60))
             coming = pool.submit(come, opened, driver, "b", 70, driver.plate)
             wait_until_one_waits(opened)
             driver.leave(driver.first, 60)
@@ -90,5 +91,30 @@ def test_a_camera_sees_a_rider_leave_who_parks_another_car_there(opened, driver)
             store.lock_place(tx, "b")
             coming = pool.submit(come, opened, driver, "b", 70, uuid4(), rider)
             wait_until_one_waits(opened)
-            assert lock_session(tx, parked.stay_id).running
+            assert lock_session(tx, parked.stay_id, driver.at(70)).running
         assert coming.result().running
+
+
+@pytest.mark.parametrize("verb", ["enter", "leave"])
+def test_who_waits_for_a_close_holds_no_account(opened, driver, verb):
+    """Its posters would wait for that account, and the close for them: book days come before accounts (§8.5)."""
+    account, later = FareAccountId(uuid4()), driver.at(70)
+    with opened.begin() as tx:
+        open_guest(tx, account, driver.ten - timedelta(days=1))
+    parked = come(opened, driver, "b", 5, uuid4(), account).stay_id
+
+    def go():
+        if verb == "enter":
+            return come(opened, driver, "b", 70, uuid4(), account)
+        with opened.begin() as tx:
+            return leave(tx, parked, event_id=uuid4(), at=later, actor="t", now=later).row
+
+    with ThreadPoolExecutor(1) as pool:
+        with opened.begin() as closing:
+            take_open(closing, later.date(), later)
+            going = pool.submit(go)
+            wait_until_one_waits(opened)
+            with opened.begin() as tx:
+                free = text("SELECT FROM fare_account WHERE fare_account_id = :id FOR UPDATE NOWAIT")
+                assert tx.execute(free, {"id": account}).rowcount == 1
+        assert going.result().fare_account_id == account

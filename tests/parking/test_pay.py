@@ -193,7 +193,7 @@ def test_a_longer_stay_than_was_paid_is_due_at_the_exit(guest):
 def test_a_stay_voided_after_it_was_paid_gives_all_back(guest):
     guest.leave()
     guest.pay(25_000)
-    row = lock_session(guest.tx, guest.row.stay_id)
+    row = lock_session(guest.tx, guest.row.stay_id, guest.now)
     tell(guest.tx, row, EventKind.VOIDED, event_id=uuid4(), at=guest.now, actor="t", now=guest.now)
     assert guest.books() == (25_000, 25_000, 0)
     assert guest.pay(25_000, verb=pay_back).dues.credit == vnd(0)
