@@ -22,10 +22,10 @@ from ledger.rules import chart
 from ledger.rules.entry import Entry, Line, Refused
 from parking.rules.payment import (
     Dues,
+    EndedError,
     Method,
     NotAGuestError,
     NotEndedError,
-    PaymentAmountError,
     PaymentIdReusedError,
     check_ahead,
     check_give_back,
@@ -87,8 +87,8 @@ def pay(
     """Take cash at a till for a stay that has ended, or with `until` ahead for one that runs, and book it.
 
     PaymentIdReusedError (checked first), UnknownTillError for a till that is not the operator's, NotAGuestError,
-    NotEndedError, PaymentAmountError, SessionStateError and ImpossibleTimesError where it cannot be paid ahead until
-    then. After the end a part of what is due is taken; ahead all of it.
+    NotEndedError, EndedError, PaymentAmountError, SessionStateError and ImpossibleTimesError where it cannot be paid
+    ahead until then. After the end a part of what is due is taken; ahead all of it.
     """
     assert method is not Method.VIETQR, "VietQR is paid to the bank: `receive`"
     assert till, "cash lies somewhere"
@@ -179,7 +179,7 @@ def _due(tx: Connection, row: StayRow, until: datetime | None, now: datetime) ->
             raise NotEndedError(session_id=str(row.stay_id), state=row.state)
         return paid.dues.due
     if not running or row.entered_at is None:
-        raise PaymentAmountError(amount="Paying ahead", due=str(paid.dues.due))
+        raise EndedError(session_id=str(row.stay_id), state=row.state, due=str(paid.dues.due))
     price = price_until(tx, row, until)
     return dues(price, paid.dues.paid).due
 

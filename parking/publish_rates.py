@@ -42,11 +42,15 @@ class RatesPublishedError(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What is in force from when; `again` says that the same files were published before."""
+    """What is in force from when; `again` says that the same files were published before, and begin no second time.
+
+    `until` is when other rates take over, None where none do.
+    """
 
     version: str
     effective_at: datetime
     again: bool
+    until: datetime | None = None
 
 
 class Rates:
@@ -113,7 +117,8 @@ def publish_rates(
         effective_at = now if versions else _EVER
     for begins, version in versions:
         if version == book.version:
-            return Published(version, begins, again=True)
+            until = min((later for later, _ in versions if later > begins), default=None)
+            return Published(version, begins, again=True, until=until)
         if begins == effective_at:
             raise RatesPublishedError(version=version, effective_at=_local(effective_at))
     if versions and effective_at < now:

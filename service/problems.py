@@ -241,6 +241,7 @@ TABLE: Final[dict[str, Row]] = {
     "impossible-times": Row(422, "Impossible times"),
     "not-a-guest": Row(409, "Charged to a card"),
     "not-ended": Row(409, "Session runs"),
+    "ended": Row(409, "Session has ended"),
     "give-back-amount": Row(422, "Amount to give back"),
     "no-rate": Row(404, "No rate"),
     "observation-id-reused": Row(409, "Observation id reused"),

@@ -41,6 +41,12 @@ class NotEndedError(DomainError):
     detail = "Session {session_id} is {state}: end it first, or pay ahead until an instant."
 
 
+class EndedError(DomainError):
+    """Nothing is paid ahead for a stay that runs no more."""
+
+    detail = "Session {session_id} is {state}: it is not paid ahead any more; {due} is due for it."
+
+
 class PaymentIdReusedError(DomainError):
     """A payment of this id was another one."""
 

@@ -86,7 +86,10 @@ def publish(rates: Path, prepared_by: str, approved_by: str, begins: str) -> Non
                 },
             )
     told = "were published already and hold" if done.again else "hold"
-    click.echo(f"{done.version} {told} from {done.effective_at.isoformat()}")
+    end = f" until {done.until.isoformat()}, when others take over" if done.until else ""
+    click.echo(f"{done.version} {told} from {done.effective_at.isoformat()}{end}")
+    if done.until:
+        click.echo("To go back to them, publish files that differ: a table's other name is enough.")
 
 
 @parking.command("sweep")

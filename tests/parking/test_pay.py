@@ -17,6 +17,7 @@ from parking.pay import ask, find_paid, pay, pay_back
 from parking.rules.bill import BillKey, Component
 from parking.rules.difference import Difference, affordable
 from parking.rules.payment import (
+    EndedError,
     Method,
     NotAGuestError,
     NotEndedError,
@@ -163,6 +164,8 @@ def test_a_running_stay_is_paid_ahead_or_not_at_all(guest):
     assert (ahead.session.row.state, guest.books()) == ("paid_ahead", (50_000, 50_000, 0))
     guest.leave(hours=1)
     assert guest.books() == (0, 50_000, 50_000)
+    with pytest.raises(EndedError, match="not paid ahead any more"):
+        guest.pay(25_000, until=guest.now + timedelta(hours=2))
 
 
 def test_what_was_paid_ahead_and_not_parked_is_given_back(guest):

@@ -83,7 +83,10 @@ def test_rates_cannot_begin_in_the_past_nor_twice_at_once(tx, rates, now):
 
 def test_the_same_rates_again_are_the_first_answer_again(tx, rates, now):
     again = publish_rates(tx, read_rate_dir(HANOI), effective_at=now, **TWO, now=now)
-    assert (again.again, again.version, again.effective_at.year) == (True, rates, 2020)
+    assert (again.again, again.version, again.effective_at.year, again.until) == (True, rates, 2020, None)
+    after = now + timedelta(hours=1)
+    publish_rates(tx, DEARER, effective_at=after, **TWO, now=now)
+    assert publish_rates(tx, read_rate_dir(HANOI), **TWO, now=now).until == after
 
 
 def test_bad_rates_are_not_published(tx, now):
