@@ -42,14 +42,14 @@ def test_two_people_put_terms_in_force_and_a_later_version_follows(client, maker
     assert made.json["decided_by"] == ""
     for _ in range(2):
         signed = sign(client, checker)
-        assert (signed.status_code, signed.json["state"]) == (200, "approved")
+        assert (signed.status_code, signed.json["state"]) == (200, "signed")
     assert made.json["proposed_by"] != signed.json["decided_by"]
     same = propose(client, maker)
     assert (same.status_code, same.json["version"]) == (200, 1)
     assert propose(client, maker, fee_basis_points=60).json["version"] == 2
     assert sign(client, checker, 2, approve=False).json["state"] == "refused"
     listed = client.get("/v1/operators/terms", headers=maker).json["terms"]
-    assert [(one["version"], one["state"]) for one in listed] == [(1, "approved"), (2, "refused")]
+    assert [(one["version"], one["state"]) for one in listed] == [(1, "signed"), (2, "refused")]
 
 
 @pytest.mark.parametrize(
