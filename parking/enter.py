@@ -120,7 +120,8 @@ def enter(tx: Connection, entering: Entering, *, actor: str, now: datetime, seen
             left_at=now.astimezone(place.zone).isoformat(),
             reason=f"an entry is told within {LATE.days} days",
         )
-    lock_entry(tx, place.place_id, entering.subject, now)
+    day = service_day(event.at, place.day_starts, place.zone)
+    lock_entry(tx, place.place_id, entering.subject, day, now)
     reserved = store.find_reserved(tx, place.place_id, entering.subject, at=entering.at)
     account, guest = account_of(entering.account, entering.event_id, reserved)
     lock_parker(tx, account, guest=guest, now=now)
@@ -132,7 +133,6 @@ def enter(tx: Connection, entering: Entering, *, actor: str, now: datetime, seen
     _miss_exits(tx, entering, place, actor=actor, now=now)
     if reserved is None and not seen:
         check_space(tx, place, now=now)
-    day = service_day(event.at, place.day_starts, place.zone)
     event_store.insert_event(
         tx,
         event_store.NewEvent(

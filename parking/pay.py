@@ -17,9 +17,10 @@ from kernel.ids import EntryId, FareAccountId, uuid8
 from kernel.money import Money, currency
 from ledger.accounts import open_accounts
 from ledger.operator_tills import check_till
-from ledger.post import post
+from ledger.post import book_day, post
 from ledger.rules import chart
 from ledger.rules.entry import Entry, Line, Refused
+from parking.places import HANOI
 from parking.rules.payment import (
     Dues,
     EndedError,
@@ -92,6 +93,7 @@ def pay(
     """
     assert method is not Method.VIETQR, "VietQR is paid to the bank: `receive`"
     assert till, "cash lies somewhere"
+    book_day(tx, now.astimezone(HANOI).date(), now)
     row = lock_session(tx, session_id, now)
     known = _known(tx, row, payment_id)
     if known is not None:
@@ -154,6 +156,7 @@ def pay_back(
     the credit.
     """
     assert method is not Method.VIETQR, "only what lies in a till is given back by hand"
+    book_day(tx, now.astimezone(HANOI).date(), now)
     row = lock_session(tx, session_id, now)
     known = _known(tx, row, payment_id)
     if known is not None:

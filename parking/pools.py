@@ -8,11 +8,13 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from kernel.ids import FareAccountId
+from ledger.post import book_day
 from parking.bill import bill_accounts
+from parking.places import HANOI
 from parking.publish_rates import Rates
 from parking.rights import list_uneven
 from parking.sell_pass import RightIdReusedError
-from parking.sessions import book_at, hold_days, lock_parker
+from parking.sessions import book_at, lock_parker
 from parking.store import rights as store
 from parking.store.rights import Pool
 
@@ -42,10 +44,11 @@ def open_pool(
 
 def even_pools(tx: Connection, *, now: datetime) -> int:
     """Bill pool members' stays again where a late event moved the pool's spaces; return how many accounts."""
-    hold_days(tx, now)
     since: dict[FareAccountId, datetime] = {}
     for account, at in list_uneven(tx, Rates(tx), now=now):
         since[account] = min(at, since.get(account, at))
+    for day in sorted({at.astimezone(HANOI).date() for at in since.values()}):
+        book_day(tx, day, now)  # before any account (§8.5)
     for account, at in sorted(since.items()):
         lock_parker(tx, account, guest=False, now=now)
         bill_accounts(tx, {account: at}, now=now)

@@ -83,7 +83,8 @@ def reserve(tx: Connection, asked: Reserving, *, actor: str, now: datetime) -> S
             left_at=asked.held_until.astimezone(place.zone).isoformat(),
             reason="a space is held for a day at most, from now on",
         )
-    lock_entry(tx, place.place_id, asked.subject, now)
+    day = service_day(now, place.day_starts, place.zone)
+    lock_entry(tx, place.place_id, asked.subject, day, now)
     account, guest = account_of(asked.account, asked.event_id)
     lock_parker(tx, account, guest=guest, now=now)
     if is_again(tx, account, event):
@@ -96,7 +97,7 @@ def reserve(tx: Connection, asked: Reserving, *, actor: str, now: datetime) -> S
         tx,
         event_store.NewEvent(
             fare_account_id=account,
-            event_day=service_day(now, place.day_starts, place.zone),
+            event_day=day,
             event=event,
             actor=actor,
             recorded_at=now,

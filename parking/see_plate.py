@@ -13,6 +13,8 @@ from sqlalchemy import Connection
 from access.exceptions import House, Raised, raise_many
 from kernel.errors import DomainError
 from kernel.ids import FareAccountId, OperatorId, uuid8
+from kernel.service_day import service_day
+from ledger.post import book_day
 from parking.enter import Entering, enter
 from parking.places import stay_day
 from parking.publish_rates import Rates
@@ -36,7 +38,6 @@ from parking.sessions import (
     Session,
     bill,
     find_session,
-    hold_days,
     lock_parker,
     lock_session,
     tell,
@@ -98,7 +99,7 @@ def see_plate(
             left_at=None,
             reason="the reading is from the future",
         )
-    hold_days(tx, now)
+    book_day(tx, service_day(seen.at, place.day_starts, place.zone), now)
     stay_store.lock_place(tx, place.place_id)
     if not store.insert_seen(
         tx, seen, place_id=place.place_id, operator_id=place.operator_id, actor=actor, now=now

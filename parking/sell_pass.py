@@ -18,13 +18,14 @@ from kernel.ids import FareAccountId, uuid8
 from kernel.money import Money, Rounding, currency
 from kernel.service_day import local_date
 from ledger.operator_tills import check_till
+from ledger.post import book_day
 from parking.book_right import book_right
 from parking.park_ride import tell_right
 from parking.places import HANOI
 from parking.publish_rates import Rates
 from parking.rules.book import RateBook
 from parking.rules.right import RightKind, RightSpecification
-from parking.sessions import UnknownSessionError, bill, book_at, hold_days, lock_parker, lock_session
+from parking.sessions import UnknownSessionError, bill, book_at, lock_parker, lock_session
 from parking.store import rights as store
 from parking.store.rights import Ended, RightRow
 from parking.store.stays import StayRow
@@ -111,7 +112,7 @@ def assign(tx: Connection, asked: Assigning, *, actor: str, now: datetime) -> He
         check_till(tx, asked.till, operator_id=place.operator_id)
     if asked.pool_id is not None and _pool_operator(tx, asked.pool_id) != place.operator_id:
         raise UnknownRightError(what="pool", id=str(asked.pool_id))
-    hold_days(tx, now)
+    book_day(tx, now.astimezone(HANOI).date(), now)
     account = _lock_holder(tx, asked, spec, book, now)
     known = store.find_right(tx, asked.right_id)
     if known is not None:
@@ -149,7 +150,7 @@ def end(tx: Connection, right_id: UUID, *, note: str, actor: str, now: datetime)
     UnknownRightError; RightEndedError where its time is over. Ending it again is the first answer again.
     """
     row = get_right(tx, right_id).row
-    hold_days(tx, now)
+    book_day(tx, now.astimezone(HANOI).date(), now)
     lock_parker(tx, row.fare_account_id, guest=row.subject is not None, now=now)
     known = store.find_end(tx, row)
     if known is not None:

@@ -6,7 +6,7 @@ The same id with the same content is the first answer again; with other content 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from access.issue import lock_accounts, open_guest
 from kernel.errors import DomainError
 from kernel.ids import FareAccountId, OperatorId
 from kernel.money import Money
-from ledger.close_period import share
+from ledger.post import book_day
 from parking.bill import bill_accounts, list_stay_events
 from parking.carry import list_touched
 from parking.places import HANOI
@@ -29,7 +29,7 @@ from parking.rules.session import EventKind, State, take_step
 from parking.rules.stay import Stay, StayEvent, as_if_left
 from parking.store import events as event_store
 from parking.store import stays as store
-from parking.store.keys import lock_key, lock_subject
+from parking.store.keys import find_key, lock_key, lock_subject
 from parking.store.rights import list_later_stays
 from parking.store.stays import StayRow
 
@@ -128,24 +128,23 @@ def _leaving(
     return replace(bill, quote=replace(bill.quote, expires_at=at + binding))
 
 
-def hold_days(tx: Connection, now: datetime) -> None:
-    """Hold open the book days of now and of last night: before any account lock (§8.5), as a close has them first."""
-    share(tx, (now - timedelta(days=1), now))
-
-
 def lock_session(tx: Connection, session_id: UUID, now: datetime) -> StayRow:
-    """Return a session as it stands once its plate (or ticket, or card) and account are locked; UnknownSessionError."""
-    hold_days(tx, now)
-    key = lock_key(tx, session_id)
+    """Return a session as it stands once its plate (or ticket, or card) and account are locked; UnknownSessionError.
+
+    Its book day is held open before (§8.5).
+    """
+    key = find_key(tx, session_id)
     if key is None:
         raise UnknownSessionError(session_id=str(session_id))
+    book_day(tx, key.stay_day, now)
+    lock_key(tx, session_id)
     lock_accounts(tx, [key.fare_account_id])
     return store.get_stay(tx, key)
 
 
-def lock_entry(tx: Connection, place_id: str, subject: UUID, now: datetime) -> None:
-    """Lock a place and who comes to it: before any account."""
-    hold_days(tx, now)
+def lock_entry(tx: Connection, place_id: str, subject: UUID, day: date, now: datetime) -> None:
+    """Hold the day open that a stay is booked on (§8.5), and lock a place and who comes to it: before any account."""
+    book_day(tx, day, now)
     store.lock_place(tx, place_id)
     lock_subject(tx, subject)
 

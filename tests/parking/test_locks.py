@@ -118,3 +118,9 @@ def test_who_waits_for_a_close_holds_no_account(opened, driver, verb):
                 free = text("SELECT FROM fare_account WHERE fare_account_id = :id FOR UPDATE NOWAIT")
                 assert tx.execute(free, {"id": account}).rowcount == 1
         assert going.result().fare_account_id == account
+
+
+def test_the_close_of_yesterday_keeps_nobody_at_the_barrier(opened, driver):
+    with opened.begin() as closing, ThreadPoolExecutor(1) as pool:
+        take_open(closing, driver.at(70).date() - timedelta(days=1), driver.at(70))
+        assert pool.submit(come, opened, driver, "b", 70, uuid4()).result(10).running
