@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from kernel.money import Currency
 from kernel.service_day import local_date
 from parking.rules import place_files, rate_files, right_files
-from parking.rules.edges import Edges, Role
+from parking.rules.edges import DateKind, Edges, Role
 from parking.rules.errors import (
     NoRateError,
     RateFilesInvalidError,
@@ -64,7 +64,7 @@ class RateBook:
     classes: Mapping[str, VehicleClass]
     rights: Mapping[str, tuple[Dated[RightSpecification], ...]]
     earned: tuple[str, ...]  # products that rides earn on some date, by id; most books have none
-    holidays: Mapping[str, frozenset[date]]  # by calendar; "" are everybody's
+    holidays: Mapping[tuple[str, DateKind], frozenset[date]]  # by calendar; "" are everybody's
     assigned: Mapping[tuple[str, str, str], tuple[Dated[str], ...]]
     _tables: Mapping[str, TableParts]
     _compiled: dict[tuple[str, str, date | None], RateTable | None] = field(
@@ -78,6 +78,10 @@ class RateBook:
         if found is None:
             raise UnknownPlaceError(place_id=place_id)
         return found
+
+    def dates_of(self, kind: DateKind, calendar: str) -> frozenset[date]:
+        """Return everybody's special dates of a kind, and a calendar's own."""
+        return self.holidays.get(("", kind), frozenset()) | self.holidays.get((calendar, kind), frozenset())
 
     def is_within(self, place_id: str, above_id: str) -> bool:
         """Return whether a place is another one, or stands below it."""
@@ -173,7 +177,6 @@ def _compile(
     ]
     collections.sort(key=lambda each: each.sequence)
     by_role = {role: tuple(each for each in collections if each.role is role) for role in Role}
-
     calendar = head.row.text("calendar")
 
     def only(role: Role) -> RateLineCollection | None:
@@ -200,7 +203,8 @@ def _compile(
         taxes=tuple(
             sorted((each.value for each in parts.taxes if each.dates.holds(on)), key=lambda t: t.sequence)
         ),
-        holidays=book.holidays.get("", frozenset()) | book.holidays.get(calendar, frozenset()),
+        holidays=book.dates_of(DateKind.HOLIDAY, calendar),
+        eves=book.dates_of(DateKind.EVE, calendar),
     )
 
 
@@ -219,15 +223,13 @@ def load_rates(files: Mapping[str, bytes]) -> RateBook:
     Raises RateFilesInvalidError with every problem found, each a RateProblem(file, row, field, message).
     """
     known = ", ".join(FILES)
+    unknown = sorted(files.keys() - FILES.keys())
     problems = [
-        *(
-            RateProblem(name, 0, "", f"unknown file; known: {known}")
-            for name in sorted(files.keys() - FILES.keys())
-        ),
+        *(RateProblem(name, 0, "", f"unknown file; known: {known}") for name in unknown),
         *(RateProblem(name, 0, "", "is missing") for name in REQUIRED if name not in files),
     ]
     rows = {name: read_rows(files, name, columns, problems) for name, columns in FILES.items()}
-    if "places.csv" in files and not rows["places.csv"]:
+    if "places.csv" in files and not rows["places.csv"] and not problems:
         problems.append(RateProblem("places.csv", 0, "", "names no place"))
     book = _book(rows, version_of(files))
     check_references(rows)
@@ -293,11 +295,11 @@ def _book(rows: Mapping[str, list[Row]], version: str) -> RateBook:
     for row in rows["right_specifications.csv"]:
         spec = right_files.right(row)
         rights.setdefault(spec.spec_id, []).append(Dated(row.dates(), spec, row))
-    holidays: dict[str, set[date]] = {}
+    holidays: dict[tuple[str, DateKind], set[date]] = {}
     for row in rows["holidays.csv"]:
-        day = rate_files.holiday(row)
+        day, kind = rate_files.holiday(row), row.choice("kind", DateKind.HOLIDAY)
         if day is not None:
-            holidays.setdefault(row.text("calendar"), set()).add(day)
+            holidays.setdefault((row.text("calendar"), kind), set()).add(day)
     return RateBook(
         version=version,
         places={row.text("place_id"): place_files.place(row) for row in rows["places.csv"]},
@@ -311,7 +313,7 @@ def _book(rows: Mapping[str, list[Row]], version: str) -> RateBook:
                 if any(one.value.kind is RightKind.PARK_AND_RIDE for one in each)
             )
         ),
-        holidays={name: frozenset(days) for name, days in holidays.items()},
+        holidays={key: frozenset(days) for key, days in holidays.items()},
         _tables=tables,
         assigned={key: tuple(each) for key, each in assigned.items()},
     )

@@ -13,6 +13,7 @@ from parking.rules.edges import CapPer, Cycle, Edges, OverMidnight
 from parking.rules.rate import DAY_S, Cap, DailyWindow, RateLineCollection, RateTable, Stretch
 
 HOLIDAY: Final = 7
+EVE: Final = 8
 _DAY: Final = timedelta(days=1)
 _MEMO_DAYS: Final = 4_000  # eleven years of one table; then the memo starts over
 
@@ -33,15 +34,19 @@ def instant(at: int) -> datetime:
 
 
 def day_type(table: RateTable, day: date) -> int:
-    """Return 0 (Monday) to 6, or HOLIDAY where the table has a window that tells holidays apart."""
-    return HOLIDAY if table.tells_holidays and day in table.holidays else day.weekday()
+    """Return 0 (Monday) to 6, or HOLIDAY or EVE where the table has a window that tells such dates apart."""
+    if HOLIDAY in table.tells and day in table.holidays:
+        return HOLIDAY
+    return EVE if EVE in table.tells and day in table.eves else day.weekday()
 
 
 def holds_on(window: DailyWindow, day: date, day_type: int) -> bool:
     """Return whether a window opens on a date of that type."""
     if day_type not in window.days or (window.first_on is not None and day < window.first_on):
         return False
-    return window.last_on is None or day <= window.last_on
+    if window.last_on is not None and day > window.last_on:
+        return False
+    return window.is_in_season(day.month * 100 + day.day)
 
 
 def _occurrences(
@@ -155,3 +160,9 @@ def cap_period(cap: Cap, zone: ZoneInfo, entered: int, at: int) -> tuple[int, in
             if at < epoch(day, cap.starts, zone):
                 day -= timedelta(days=7)
             return epoch(day, cap.starts, zone), epoch(day + timedelta(days=7), cap.starts, zone)
+        case CapPer.MONTH:
+            day = local(at, zone).date().replace(day=1)
+            if at < epoch(day, cap.starts, zone):
+                day = (day - _DAY).replace(day=1)
+            after = (day + timedelta(days=31)).replace(day=1)
+            return epoch(day, cap.starts, zone), epoch(after, cap.starts, zone)

@@ -158,6 +158,13 @@ class Choose(Enum):
     ALWAYS = "always"
 
 
+class Outlasted(Enum):
+    """What a stay is worth to a package that it outlasts: nothing, or the package and then the ordinary rate."""
+
+    REFUSED = "refused"
+    ORDINARY = "ordinary"
+
+
 class ExitGraceMode(Enum):
     """What the minutes to leave are worth to a stay that outlasts them."""
 
@@ -188,6 +195,14 @@ class CapPer(Enum):
     ROLLING = "rolling"
     DAY = "day"
     WEEK = "week"
+    MONTH = "month"
+
+
+class DateKind(Enum):
+    """What a special date is to windows: a holiday, or an eve (the shorter day before one)."""
+
+    HOLIDAY = "holiday"
+    EVE = "eve"
 
 
 class RoundPer(Enum):

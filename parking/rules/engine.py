@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import date, time, timedelta
 from math import gcd
 
+from kernel.money import Money
 from parking.rules.calendar import cap_period, cycles, day_type, epoch, holds_on, local, stretches_over
 from parking.rules.edges import (
     AtEdge,
@@ -18,13 +19,15 @@ from parking.rules.edges import (
     FreeEdge,
     FreeMode,
     LineType,
+    Outlasted,
     OverstayCaps,
     OverstayMode,
+    PartIncrement,
     TierClock,
     WindowBasis,
 )
 from parking.rules.pause import with_pauses, without_pauses
-from parking.rules.rate import PackageRule, RateLine, RateLineCollection, RateTable, Stretch
+from parking.rules.rate import Cap, PackageRule, RateLine, RateLineCollection, RateTable, Stretch
 from parking.rules.walk import Charge, Kind, Walk
 
 
@@ -36,7 +39,8 @@ def charges_for(table: RateTable, entered: int, length: int) -> list[Charge]:
     """
     edges = table.edges
     free = edges.free_min * 60
-    if free and (length < free or (length == free and edges.free_edge is FreeEdge.INCLUSIVE)):
+    counted = _counted_s(table, entered, length) if free else length
+    if free and (counted < free or (counted == free and edges.free_edge is FreeEdge.INCLUSIVE)):
         return [Charge(Kind.FREE, "free_min", entered, entered + length, 1, 0)]
     stop = entered + max(length, 1)
     if length and edges.at_edge is AtEdge.NEXT:
@@ -44,7 +48,7 @@ def charges_for(table: RateTable, entered: int, length: int) -> list[Charge]:
     start = origin = entered
     found: list[Charge] = []
     if free and edges.free_mode is FreeMode.DEDUCTION:
-        start = min(entered + free, stop)
+        start = min(_after_s(table, entered, stop, free), stop)
         origin = entered if edges.free_clock is FreeClock.KEEP else start
         found.append(Charge(Kind.FREE, "free_min", entered, start, 1, 0))
     until, over_at = stop, stop
@@ -52,21 +56,37 @@ def charges_for(table: RateTable, entered: int, length: int) -> list[Charge]:
         over_at = min(stop, _after_s(table, entered, stop, edges.max_stay_min * 60))
         until = min(stop, over_at) if edges.overstay is OverstayMode.INSTEAD else stop
     if until > start:
-        cheapest = edges.combination is Combination.CHEAPEST
-        found += _cover(table, start, until) if cheapest else _span(table, origin, start, until)
+        found += _ordinary(table, origin, start, until)
     if table.overstay is not None and over_at < stop:
         extra = _walk(table, _overstayed(table, over_at, stop), over_at, over_at, stop)
         found += [charge._replace(kind=Kind.OVERSTAY) for charge in extra]
     if table.caps:
         found = _with_caps(table, found, entered)
-    for each in table.packages:
-        way = _package(table, each, entered, entered + length)
-        if way is not None and (_is_forced(each) or total_of(way) < total_of(found)):
-            found = way
+    if table.packages:
+        found = _with_packages(table, found, entered, entered + length)
     missing = edges.min_value - total_of(found) if edges.min_value else 0
     if missing > 0 and start < stop and _is_priced(table, start, stop):
         found.append(Charge(Kind.MINIMUM, "min_value", entered, stop, 1, missing))
     return found
+
+
+def _ordinary(table: RateTable, origin: int, start: int, stop: int) -> list[Charge]:
+    """Return the charges of `[start, stop)` before caps, its tiers counted from `origin`."""
+    if table.edges.combination is Combination.CHEAPEST:
+        return _cover(table, start, stop)
+    return _span(table, origin, start, stop)
+
+
+def _counted_s(table: RateTable, entered: int, length: int) -> int:
+    """Return how much of a stay the free minutes look at: all, or what is priced where only that is counted."""
+    if table.edges.tier_clock is not TierClock.PRICED or not length:
+        return length
+    left = entered + length
+    return sum(
+        min(each.end, left) - max(each.start, entered)
+        for each in stretches_over(table, entered, left)
+        if each.collection is not None
+    )
 
 
 def _is_priced(table: RateTable, start: int, stop: int) -> bool:
@@ -168,7 +188,7 @@ def _with_caps(table: RateTable, charges: list[Charge], entered: int) -> list[Ch
         for charge in charges:
             if charge.kind is Kind.OVERSTAY and table.edges.overstay_caps is OverstayCaps.OUTSIDE:
                 continue
-            for at, amount in _begun(charge):
+            for at, amount in _begun(table, cap, entered, charge):
                 if at < first or (last is not None and at >= last):
                     continue
                 period = cap_period(cap, table.zone, entered, at)
@@ -182,16 +202,42 @@ def _with_caps(table: RateTable, charges: list[Charge], entered: int) -> list[Ch
     return charges
 
 
-def _begun(charge: Charge) -> list[tuple[int, int]]:
-    """Return (begin, amount) of each increment: a cap's period is the one in which an increment begins."""
+def _begun(table: RateTable, cap: Cap, entered: int, charge: Charge) -> list[tuple[int, int]]:
+    """Return (begin, amount) of each increment: a cap's period is the one in which an increment begins.
+
+    A price by the minute belongs to its minutes: it is parted where one period ends and the next begins.
+    """
     line = charge.line
-    if line is None or charge.units <= 1 or line.line_type is not LineType.INCREMENT:
+    if line is None or line.line_type is not LineType.INCREMENT:
         return [(charge.start, charge.amount)]
-    return [(charge.start + number * line.increment_s, line.value) for number in range(charge.units)]
+    if table.edges.part_increment is not PartIncrement.PRO_RATA or charge.kind is Kind.LINE_CAP:
+        if charge.units <= 1:
+            return [(charge.start, charge.amount)]
+        return [(charge.start + number * line.increment_s, line.value) for number in range(charge.units)]
+    found, at, taken = list[tuple[int, int]](), charge.start, 0
+    turns = [entered + edge for edge in (cap.start_s, cap.end_s) if edge is not None]
+    while at < charge.end:
+        turn = min(
+            [cap_period(cap, table.zone, entered, at)[1], charge.end, *(each for each in turns if each > at)]
+        )
+        whole = Money(charge.amount, table.currency)
+        until = whole.share(turn - charge.start, charge.end - charge.start, table.edges.rounding).minor
+        found.append((at, until - taken))
+        at, taken = turn, until
+    return found
 
 
-def _is_forced(each: RateLineCollection) -> bool:
-    return each.package is not None and each.package.choose is Choose.ALWAYS
+def _with_packages(table: RateTable, found: list[Charge], entered: int, left: int) -> list[Charge]:
+    """Return the charges of the package that holds: the first that is always used, else the cheapest way."""
+    for each in table.packages:
+        way = _package(table, each, entered, left)
+        if way is None:
+            continue
+        if each.package is not None and each.package.choose is Choose.ALWAYS:
+            return way
+        if total_of(way) < total_of(found):
+            found = way
+    return found
 
 
 def _inside(at: time, lower: time | None, upper: time | None) -> bool:
@@ -215,17 +261,32 @@ def _package(table: RateTable, each: RateLineCollection, entered: int, left: int
     rule = each.package
     assert rule is not None, "rate files give every package its rule"
     first, last = local(entered, table.zone), local(left, table.zone)
-    if rule.max_stay_min and left - entered > rule.max_stay_min * 60:
-        return None
     if each.window is not None and not holds_on(each.window, first.date(), day_type(table, first.date())):
         return None
     if not _inside(first.time(), rule.enter_from, rule.enter_to):
         return None
+    ends = [entered + rule.max_stay_min * 60] if rule.max_stay_min else []
+    is_late = bool(ends) and left > ends[0]
     if rule.leave_to is not None:
-        if left >= epoch(_last_day(rule, first.date(), first.time()), rule.leave_to, table.zone):
+        ends.append(epoch(_last_day(rule, first.date(), first.time()), rule.leave_to, table.zone))
+        is_late = is_late or left >= ends[-1]
+    if is_late:
+        if rule.outlasted is Outlasted.REFUSED:
             return None
-        if not _inside(last.time(), rule.leave_from, rule.leave_to):
-            return None
-    stop = max(left, entered + 1)
+        return _package_until(table, each, entered, min(ends)) + _rest(table, min(ends), left)
+    if rule.leave_to is not None and not _inside(last.time(), rule.leave_from, rule.leave_to):
+        return None
+    return _package_until(table, each, entered, max(left, entered + 1))
+
+
+def _package_until(table: RateTable, each: RateLineCollection, entered: int, stop: int) -> list[Charge]:
     found = Walk(table, entered).over([Stretch(entered, stop, each, 0)], entered, stop)
     return [charge._replace(kind=Kind.PACKAGE) for charge in found]
+
+
+def _rest(table: RateTable, start: int, left: int) -> list[Charge]:
+    """Return what follows a package: a stay of its own, without free minutes, from where the package ends."""
+    if left <= start:
+        return []
+    stop = left + 1 if table.edges.at_edge is AtEdge.NEXT else left
+    return _with_caps(table, _ordinary(table, start, start, stop), start)

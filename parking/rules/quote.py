@@ -19,7 +19,9 @@ from parking.rules.rate import RateLineCollection, RateTable
 from parking.rules.tax import tax_charges
 from parking.rules.walk import Charge, Kind
 
-ENGINE_VERSION: Final = "parking-3"  # 3: caps leave the overstay rate alone
+# 3: caps leave the overstay rate alone. 4: a replacing tier stands for increments too, parts are rounded together,
+# free minutes look at priced time where only that counts.
+ENGINE_VERSION: Final = "parking-4"
 _SECOND: Final = 1_000_000
 _LONGEST_S: Final = 400 * 86_400
 _YEARS: Final = range(1970, 3000)
@@ -111,7 +113,7 @@ class Quote:
 
 def _proof_line(table: RateTable, charge: Charge, counted: Mapping[str, Decimal]) -> ProofLine:
     line = charge.line
-    priced = None if charge.kind is Kind.LINE_CAP else line
+    priced = None if charge.kind is Kind.LINE_CAP or (line and line.per > 1) else line
     included = charge.kind is Kind.TAX_INCLUDED
     decisions = {each.cap_id: each.decision for each in table.caps}
     decisions.update({each.tax_id: each.decision for each in table.taxes})
@@ -122,7 +124,7 @@ def _proof_line(table: RateTable, charge: Charge, counted: Mapping[str, Decimal]
         description=line.description if line else "",
         start=instant(charge.start),
         end=instant(charge.end),
-        units=1 if included else charge.units,
+        units=1 if included else 0 if line and line.per > 1 else charge.units,
         unit_price=Money(priced.value if priced else charge.units, table.currency)
         if priced or included
         else None,
@@ -257,8 +259,10 @@ def unit_charges(table: RateTable, extras: Mapping[str, Decimal], start: int, en
             raise UnitCountError(unit=name, count=str(count))
         if not thousandths:
             continue
-        amount = Money(line.value, table.currency).share(thousandths, 1_000, table.edges.rounding).minor
-        units = 0 if thousandths % 1_000 else thousandths // 1_000
+        amount = (
+            Money(line.value, table.currency).share(thousandths, 1_000 * line.per, table.edges.rounding).minor
+        )
+        units = 0 if thousandths % 1_000 or line.per > 1 else thousandths // 1_000
         charge = Charge(Kind.UNIT, name, start, end, units, amount, line)
         found.append(charge)
         if line.max_value is not None and amount > line.max_value:

@@ -18,6 +18,7 @@ from parking.rules.edges import (
     Choose,
     Edges,
     LineType,
+    Outlasted,
     PartIncrement,
     Role,
     RoundPer,
@@ -30,7 +31,11 @@ DAY_S: Final = 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLine:
-    """One price. `start_s`/`end_s` count from the clock of its tiers; `end_s` None is without end."""
+    """One price. `start_s`/`end_s` count from the clock of its tiers; `end_s` None is without end.
+
+    A price finer than the minor unit is `value` for `per` of what was written: so many units, or so many
+    increments, which `increment_s` then spans together.
+    """
 
     sequence: int
     line_type: LineType
@@ -38,6 +43,7 @@ class RateLine:
     end_s: int | None
     increment_s: int
     value: int
+    per: int = 1
     max_value: int | None = None
     unit: str = ""
     description: str = ""
@@ -49,9 +55,9 @@ class RateLine:
 class DailyWindow:
     """The local hours `[starts, ends)` of the days it names; over midnight when `ends` is not after `starts`.
 
-    `days` holds 0 (Monday) to 6, and 7 for a holiday. Where any window of a table `tells_holidays` (its words are
-    holiday or not_holiday), a holiday is no other day for that table. `first_on`/`last_on` limit it to the dates of
-    an event, both inclusive.
+    `days` holds 0 (Monday) to 6, 7 for a holiday and 8 for an eve. Where any window of a table `tells` holidays or
+    eves (its words are holiday or not_holiday, eve or not_eve), such a date is no other day for that table. `first_on`/`last_on` limit it to the dates of
+    an event, both inclusive; `season` holds them for every year, as month and day in one number (501 is 1 May).
     """
 
     days: frozenset[int]
@@ -59,7 +65,15 @@ class DailyWindow:
     ends: time
     first_on: date | None = None
     last_on: date | None = None
-    tells_holidays: bool = False
+    season: tuple[int, int] | None = None
+    tells: frozenset[int] = frozenset()
+
+    def is_in_season(self, day: int) -> bool:
+        """Return whether a day of the year (501 is 1 May) is within the season; without one it always is."""
+        if self.season is None:
+            return True
+        first, last = self.season
+        return first <= day <= last if first <= last else day >= first or day <= last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +90,7 @@ class PackageRule:
     leave_days: frozenset[int] = frozenset()
     max_stay_min: int = 0
     choose: Choose = Choose.CHEAPER
+    outlasted: Outlasted = Outlasted.REFUSED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +182,8 @@ class RateTable:
     caps: tuple[Cap, ...] = ()
     taxes: tuple[Tax, ...] = ()
     holidays: frozenset[date] = frozenset()
-    tells_holidays: bool = field(init=False)
+    eves: frozenset[date] = frozenset()
+    tells: frozenset[int] = field(init=False)
     always: RateLineCollection | None = field(init=False)
     stretches: dict[date, tuple[Stretch, ...]] = field(
         init=False, compare=False, repr=False, default_factory=dict
@@ -178,7 +194,7 @@ class RateTable:
         only = self.ordinary[0] if len(self.ordinary) == 1 and self.ordinary[0].window is None else None
         object.__setattr__(self, "always", only)
         windows = [each.window for each in (*self.ordinary, *self.packages) if each.window is not None]
-        object.__setattr__(self, "tells_holidays", any(each.tells_holidays for each in windows))
+        object.__setattr__(self, "tells", frozenset().union(*(each.tells for each in windows)))
 
 
 def is_monotone(table: RateTable) -> bool:
@@ -190,7 +206,11 @@ def is_monotone(table: RateTable) -> bool:
     edges = table.edges
     falling = edges.tier_mode is TierMode.REPLACE and (
         table.always is None
-        or any(later.value < earlier.value for earlier, later in pairwise(table.always.timed))
+        or any(
+            later.line_type is LineType.TIER
+            and (later.value < earlier.value or earlier.line_type is LineType.INCREMENT)
+            for earlier, later in pairwise(table.always.timed)
+        )
     )
     # Rounded line by line, a tax on two small lines can exceed the tax on the one line they grow into.
     uneven = any(tax.round_per is RoundPer.LINE for tax in table.taxes) and (

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, time
+from collections.abc import Mapping, Sequence
+from datetime import date, time, timedelta
 from itertools import combinations, pairwise
 from typing import Final
 
+from parking.rules.calendar import EVE, HOLIDAY
 from parking.rules.edges import (
     AtEdge,
     Combination,
     Cycle,
+    Edges,
     LineType,
     MissingPolicy,
+    OverMidnight,
     PartIncrement,
     TierClock,
     Uncovered,
@@ -21,6 +24,8 @@ from parking.rules.edges import (
 )
 from parking.rules.rate import DailyWindow, RateLineCollection, RateTable
 from parking.rules.rows import Row
+
+_ANY_DAY: Final = 101
 
 # (file, column) names rows of (file, column).
 FOREIGN: Final = (
@@ -92,6 +97,7 @@ def check_table(table: RateTable, head: Row, lines: Sequence[Row], on: date) -> 
                 "table_id", f"collection “{role.collection_id}” takes flatRate lines: no time decides it"
             )
     _check_pause(table, head)
+    _check_fine_prices(table, lines)
     if edges.combination is Combination.CHEAPEST:
         _check_combination(table, head)
         return
@@ -107,6 +113,19 @@ def _check_pause(table: RateTable, head: Row) -> None:
         head.wrong("uncovered", "tier_clock priced stops in hours without a price, so uncovered is free")
     if table.edges.window_basis is not WindowBasis.SPLIT:
         head.wrong("window_basis", "tier_clock priced needs each part priced by its own window: split")
+
+
+def _check_fine_prices(table: RateTable, lines: Sequence[Row]) -> None:
+    """A part of a minor unit can be charged where increments are charged in parts, and nowhere else."""
+    edges = table.edges
+    if edges.part_increment is PartIncrement.PRO_RATA and edges.combination is not Combination.CHEAPEST:
+        return
+    for each in (*table.ordinary, *table.packages, *filter(None, [table.overstay])):
+        fine = {line.sequence for line in each.timed if line.per > 1}
+        for row in lines:
+            if row.text("collection_id") == each.collection_id and row.whole("sequence", 1) in fine:
+                unit = f"{table.currency.exponent} decimals in {table.currency.code}"
+                row.wrong("value", f"more than {unit} needs part_increment pro_rata")
 
 
 def _check_combination(table: RateTable, head: Row) -> None:
@@ -148,18 +167,35 @@ def _check_lines(table: RateTable, each: RateLineCollection, head: Row, lines: S
             row.wrong("start_min", f"nothing prices the minutes before it in {where}")
 
 
-def _parts(window: DailyWindow) -> Iterator[tuple[int, int, int]]:
-    """Yield (day type, from minute, to minute) of a window; hours after midnight count to the day begun on."""
-    start = window.starts.hour * 60 + window.starts.minute
-    end = window.ends.hour * 60 + window.ends.minute
-    for day in window.days:
-        if end > start:
-            yield day, start, end
-        else:
-            yield day, start, 1440
-            # Monday's night runs into Tuesday or a holiday; a holiday's into a day of any type.
-            followers = range(8) if day == 7 else ((day + 1) % 7, 7)
-            yield from ((follower, 0, end) for follower in followers if end)
+_Part = tuple[int, int, int]  # day type, from minute, to minute
+
+
+def _minutes(at: time) -> int:
+    return at.hour * 60 + at.minute
+
+
+def _is_over_midnight(window: DailyWindow) -> bool:
+    return window.ends <= window.starts
+
+
+def _heads(window: DailyWindow) -> list[_Part]:
+    """Return the parts of a window on the days that it names."""
+    end = 1440 if _is_over_midnight(window) else _minutes(window.ends)
+    return [(day, _minutes(window.starts), end) for day in window.days]
+
+
+def _tails(window: DailyWindow, edges: Edges) -> list[_Part]:
+    """Return the hours after midnight of a window, on each type of day that they may fall on."""
+    if not _is_over_midnight(window) or window.ends == time(0):
+        return []
+    if edges.over_midnight is OverMidnight.OWN_DAY:
+        return [(day, 0, _minutes(window.ends)) for day in window.days]
+    # Monday's night runs into Tuesday, a holiday or an eve; a holiday's or an eve's into a day of any type.
+    return [
+        (follower, 0, _minutes(window.ends))
+        for day in window.days
+        for follower in (range(9) if day >= HOLIDAY else ((day + 1) % 7, HOLIDAY, EVE))
+    ]
 
 
 def _check_windows(table: RateTable, head: Row, on: date) -> None:
@@ -170,40 +206,67 @@ def _check_windows(table: RateTable, head: Row, on: date) -> None:
     for one, other in combinations(windowed, 2):
         assert one.window is not None, "windowed"
         assert other.window is not None, "windowed"
-        if one.priority == other.priority and _meet(one.window, other.window):
+        if one.priority == other.priority and _meet(one.window, other.window, table.edges):
             head.wrong("table_id", f"collections {_names([one, other])} overlap with equal priority on {on}")
     if bare or table.edges.uncovered is Uncovered.FREE:
         return
-    for day in range(8 if table.tells_holidays else 7):
-        covered = sorted(
-            (start, end)
-            for each in windowed
-            if each.window is not None and each.window.first_on is None and each.window.last_on is None
-            for kind, start, end in _parts(each.window)
-            if kind == day
-        )
-        reached = 0
-        for start, end in covered:
-            if start > reached:
-                break
-            reached = max(reached, end)
-        if reached < 1440:
-            name = "holiday" if day == 7 else date(2024, 1, day + 1).strftime("%A")
-            at = time(reached // 60, reached % 60)
-            head.wrong("table_id", f"no collection prices {name} from {at:%H:%M} (on {on})")
+    for season in _samples([each.window for each in windowed if each.window is not None]):
+        for day in [*range(7), *sorted(table.tells)]:
+            covered = sorted(
+                (start, end)
+                for each in windowed
+                if each.window is not None
+                and each.window.first_on is None
+                and each.window.last_on is None
+                and each.window.is_in_season(season)
+                for kind, start, end in [*_heads(each.window), *_tails(each.window, table.edges)]
+                if kind == day
+            )
+            reached = 0
+            for start, end in covered:
+                if start > reached:
+                    break
+                reached = max(reached, end)
+            if reached < 1440:
+                at = time(reached // 60, reached % 60)
+                when = f"on {on}" if season == _ANY_DAY else f"on {season // 100:02}-{season % 100:02}"
+                head.wrong("table_id", f"no collection prices {_day_name(day)} from {at:%H:%M} ({when})")
+
+
+def _samples(windows: Sequence[DailyWindow]) -> list[int]:
+    """Return one day of the year within each stretch in which the same seasons hold."""
+    seasons = [each.season for each in windows if each.season is not None]
+    # In a leap year, for 29 February is a day of the year too.
+    after = [date(2024, *divmod(last, 100)) + timedelta(days=1) for _, last in seasons]
+    return sorted({*(first for first, _ in seasons), *(day.month * 100 + day.day for day in after)}) or [
+        _ANY_DAY
+    ]
+
+
+def _day_name(day: int) -> str:
+    if day >= HOLIDAY:
+        return "holiday" if day == HOLIDAY else "eve"
+    return date(2024, 1, day + 1).strftime("%A")
 
 
 def _names(each: Sequence[RateLineCollection]) -> str:
     return ", ".join(f"“{one.collection_id}”" for one in each)
 
 
-def _meet(one: DailyWindow, other: DailyWindow) -> bool:
+def _meet(one: DailyWindow, other: DailyWindow, edges: Edges) -> bool:
+    """Return whether both may hold at one time. Two nights never meet after midnight unless they do before it."""
     if one.last_on is not None and other.first_on is not None and one.last_on < other.first_on:
         return False
     if other.last_on is not None and one.first_on is not None and other.last_on < one.first_on:
         return False
+    if one.season is not None and other.season is not None:
+        firsts = (one.is_in_season(other.season[0]), other.is_in_season(one.season[0]))
+        if not any(firsts):
+            return False
+    heads = _heads(one), _heads(other)
     return any(
         day == same and start < last and first < end
-        for day, start, end in _parts(one)
-        for same, first, last in _parts(other)
+        for parts, others in (heads, (heads[0], _tails(other, edges)), (_tails(one, edges), heads[1]))
+        for day, start, end in parts
+        for same, first, last in others
     )

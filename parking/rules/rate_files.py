@@ -42,6 +42,7 @@ FILES: Final[Mapping[str, tuple[str, ...]]] = {
         *("table_id", "collection_id", "sequence", "role", "days", "from", "to", "first_on", "last_on"),
         *("priority", "min_value", "max_value"),
         *("enter_from", "enter_to", "leave_from", "leave_to", "leave_days", "longest_min", "choose"),
+        "outlasted",
     ),
     "rate_lines.csv": (
         *("table_id", "collection_id", "sequence", "line_type", "start_min", "end_min", "increment_min"),
@@ -55,7 +56,7 @@ FILES: Final[Mapping[str, tuple[str, ...]]] = {
         *("table_id", "tax_id", "sequence", "applies_to", "percent", "included", "compound"),
         *("round_per", "rounding"),
     ),
-    "holidays.csv": ("date", "name", "calendar"),
+    "holidays.csv": ("date", "name", "calendar", "kind"),
     "right_specifications.csv": (
         *("spec_id", "kind", "name", "place_id", "vehicle_class", "price", "currency"),
         *("hours_from", "hours_to", "minutes", "percent", "table_id", "funder"),
@@ -146,16 +147,19 @@ def line(row: Row, money: Currency) -> RateLine:
         row.wrong("unit", "a perUnit line names its unit")
     if kind in {LineType.FLAT, LineType.PER_UNIT} and (start or end_s is not None or size):
         row.wrong("line_type", f"a {kind.value} line has no start_min, end_min or increment_min")
+    is_fine = kind in {LineType.INCREMENT, LineType.PER_UNIT}
+    value, per = row.price("value", money) if is_fine else (row.money("value", money), 1)
     return RateLine(
         sequence=row.whole("sequence", 1),
         line_type=kind,
         start_s=start,
         end_s=end_s,
-        increment_s=size,
-        value=row.money("value", money),
+        increment_s=size * per,
+        value=value,
+        per=per,
         max_value=row.maybe_money("max_value", money),
         unit=row.text("unit"),
-        description=row.text("description"),
+        description=row.text("description") or (f"{row.text('value')} {money.code}" if per > 1 else ""),
         decision=row.text("decision"),
         source=row.text("source"),
     )

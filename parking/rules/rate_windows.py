@@ -5,29 +5,45 @@ from __future__ import annotations
 from datetime import time
 from typing import Final
 
-from parking.rules.edges import Choose, Role
+from parking.rules.edges import Choose, Outlasted, Role
 from parking.rules.rate import DailyWindow, PackageRule
 from parking.rules.rows import Row
 
-DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun", "holiday")
-_GROUPS: Final = {"weekdays": range(5), "weekend": range(5, 7), "daily": range(8)}
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun", "holiday", "eve")
+_GROUPS: Final = {"weekdays": range(5), "weekend": range(5, 7), "daily": range(9)}
+_WITHOUT: Final = {"not_holiday": "holiday", "not_eve": "eve"}
 
 
 def days(row: Row, name: str = "days") -> frozenset[int]:
     """Return the day types of a cell such as "mon tue holiday", "weekdays", "daily" (also where empty).
 
-    `not_holiday` takes the holidays from what the other words say.
+    `not_holiday` and `not_eve` take such dates from what the other words say.
     """
     found: set[int] = set()
     words = row.text(name, "daily").split()
-    for word in [each for each in words if each != "not_holiday"] or ["daily"]:
+    for word in [each for each in words if each not in _WITHOUT] or ["daily"]:
         if word in _GROUPS:
             found.update(_GROUPS[word])
         elif word in DAYS:
             found.add(DAYS.index(word))
         else:
-            row.wrong(name, f"“{word}” is none of {', '.join([*DAYS, *_GROUPS, 'not_holiday'])}")
-    return frozenset(found - {DAYS.index("holiday")} if "not_holiday" in words else found)
+            row.wrong(name, f"“{word}” is none of {', '.join([*DAYS, *_GROUPS, *_WITHOUT])}")
+    return frozenset(found - {DAYS.index(_WITHOUT[word]) for word in words if word in _WITHOUT})
+
+
+def _told(row: Row) -> frozenset[int]:
+    """Return the special dates that a window's days tell apart from others: 7 for holidays, 8 for eves."""
+    words = [_WITHOUT.get(word, word) for word in row.text("days").split()]
+    return frozenset(DAYS.index(word) for word in words if word in _WITHOUT.values())
+
+
+def _season(row: Row) -> tuple[int, int] | None:
+    """Return the first and the last day of every year (MM-DD), or None where the cells are dates or empty."""
+    cells = [row.text(name) for name in ("first_on", "last_on")]
+    if not any(len(cell) == len("MM-DD") for cell in cells):
+        return None
+    found = [row.day_of_year(name) for name in ("first_on", "last_on")]
+    return None if None in found else (found[0] or 0, found[1] or 0)
 
 
 def window(row: Row) -> DailyWindow | None:
@@ -35,8 +51,10 @@ def window(row: Row) -> DailyWindow | None:
     starts, ends = row.clock("from"), row.clock("to")
     if (starts is None) != (ends is None):
         row.wrong("to" if ends is None else "from", "a window names both its hours or neither")
-    first, last = row.day("first_on"), row.day("last_on")
-    if not (row.text("days") or starts or ends or first or last or row.text("from")):
+    season = _season(row)
+    is_yearly = any(len(row.text(name)) == len("MM-DD") for name in ("first_on", "last_on"))
+    first, last = (None, None) if is_yearly else (row.day("first_on"), row.day("last_on"))
+    if not any(row.text(name) for name in ("days", "from", "to", "first_on", "last_on")):
         return None
     if first is not None and last is not None and last < first:
         row.wrong("last_on", "is before first_on")
@@ -47,7 +65,8 @@ def window(row: Row) -> DailyWindow | None:
         ends=ends or midnight,
         first_on=first,
         last_on=last,
-        tells_holidays=not {"holiday", "not_holiday"}.isdisjoint(row.text("days").split()),
+        season=season,
+        tells=_told(row),
     )
 
 
@@ -78,6 +97,7 @@ def package(row: Row) -> PackageRule | None:
         leave_days=days(row, "leave_days") if "leave_days" in used else frozenset(),
         max_stay_min=row.whole("longest_min", 0),
         choose=row.choice("choose", Choose.CHEAPER),
+        outlasted=row.choice("outlasted", Outlasted.REFUSED),
     )
 
 

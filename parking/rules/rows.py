@@ -14,6 +14,10 @@ from kernel.money import Currency, MalformedAmountError, Money
 
 DATED: Final = ("valid_from", "valid_to", "decision", "source")
 
+_FINER: Final = 4  # more decimals than the currency has, of a price for one minute or one kWh
+_WHOLE: Final = 9
+_NAMES: Final = {";": "semicolons", "\t": "tabs"}
+
 E = TypeVar("E", bound=Enum)
 T = TypeVar("T")
 
@@ -111,6 +115,12 @@ class Row:
         """Return an ISO date, or None where the cell is empty."""
         return self._read(name, None, date.fromisoformat, "a date (YYYY-MM-DD)")
 
+    def day_of_year(self, name: str) -> int | None:
+        """Return a day of every year (MM-DD) as one number, 501 for 1 May; an empty cell is a problem too."""
+        return (
+            self._read(name, None, _day_of_year, "a day of every year (MM-DD)") if self.needed(name) else None
+        )
+
     def clock(self, name: str) -> time | None:
         """Return a local time; 24:00 is the midnight that ends a day."""
         return self._read(name, None, _clock, "a time (HH:MM)")
@@ -134,6 +144,22 @@ class Row:
         """Return minor units, or None where the cell is empty."""
         return self.money(name, currency) if self.text(name) else None
 
+    def price(self, name: str, currency: Currency) -> tuple[int, int]:
+        """Return minor units and what number of the priced thing costs them: 0.0453 EUR each is 453 for 100."""
+        whole, _, part = self.text(name).partition(".")
+        more = len(part) - currency.exponent
+        # Three decimals where the currency has none are a thousands' point, and no price.
+        is_finer = 0 < more <= _FINER and not (currency.exponent == 0 and more == 3)
+        if (
+            is_finer
+            and len(whole) <= _WHOLE
+            and (whole + part).isdigit()
+            and (whole + part).isascii()
+            and whole
+        ):
+            return int(whole + part), 10**more
+        return self.money(name, currency), 1
+
     def dates(self) -> Dates:
         """Return the dates between which the row holds; reversed ones are a problem."""
         found = Dates(self.day("valid_from"), self.day("valid_to"))
@@ -146,6 +172,13 @@ def _digits(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise ValueError(text)
     return int(text)
+
+
+def _day_of_year(text: str) -> int:
+    if len(text) != len("MM-DD"):
+        raise ValueError(text)
+    found = date.fromisoformat(f"2024-{text}")  # a leap year: 02-29 is a day too
+    return found.month * 100 + found.day
 
 
 def _clock(text: str) -> time:
@@ -165,18 +198,29 @@ def read_rows(
     try:
         text = files[name].decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        problems.append(RateProblem(name, 0, "", f"is not UTF-8 (byte {error.start})"))
+        line = files[name].count(b"\n", 0, error.start) + 1
+        problems.append(RateProblem(name, line, "", f"is not UTF-8 (byte {error.start})"))
         return []
+    reader = csv.reader(StringIO(text, newline=""), strict=True)
+    lines: list[tuple[int, list[str]]] = []
+    begun = 1
     try:
-        lines = [(reader_line, cells) for reader_line, cells in _lines(text) if any(cells)]
+        for cells in reader:
+            if any(cells):
+                lines.append((reader.line_num, cells))
+            begun = reader.line_num + 1
     except csv.Error as error:
-        problems.append(RateProblem(name, 0, "", f"is not CSV: {error}"))
+        problems.append(RateProblem(name, begun, "", f"is not CSV: {error}"))
         return []
     if not lines:
         problems.append(RateProblem(name, 1, "", "has no header"))
         return []
     header = [cell.strip() for cell in lines[0][1]]
     known = [*columns, *DATED]
+    other = next((mark for mark in _NAMES if len(header) == 1 and mark in header[0]), "")
+    if other:
+        problems.append(RateProblem(name, 1, "", f"cells are parted by {_NAMES[other]}, not by commas"))
+        return []
     for column in header:
         if column not in known:
             problems.append(RateProblem(name, 1, column, f"unknown column; known: {', '.join(known)}"))
@@ -190,12 +234,6 @@ def read_rows(
         stripped = (cell.strip() for cell in cells)
         rows.append(Row(name, number, dict(zip(header, stripped, strict=True)), problems))
     return rows
-
-
-def _lines(text: str) -> Iterable[tuple[int, list[str]]]:
-    reader = csv.reader(StringIO(text, newline=""), strict=True)
-    for cells in reader:
-        yield reader.line_num, cells
 
 
 def refuse_overlaps(rows: Iterable[Row], key: tuple[str, ...], what: str) -> None:

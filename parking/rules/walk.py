@@ -6,6 +6,7 @@ Pure integer arithmetic on minor units and epoch seconds. APDS: charging happens
 from __future__ import annotations
 
 from enum import Enum
+from fractions import Fraction
 from typing import Final, NamedTuple
 
 from kernel.money import Money
@@ -15,6 +16,7 @@ from parking.rules.errors import UncoveredTimeError
 from parking.rules.rate import RateLine, RateLineCollection, RateTable, Stretch
 
 _FOREVER: Final = 1 << 62
+_NO_PARTS: Final = (Fraction(0), 0)
 
 
 class Kind(Enum):
@@ -55,14 +57,21 @@ class Charge(NamedTuple):
 class Walk:
     """One pass over the stretches of one cycle; `origin` is where the tiers count from."""
 
-    __slots__ = ("_charges", "_edges", "_firsts", "_limited", "_origin", "_table", "_tiers")
+    __slots__ = (
+        *("_charges", "_edges", "_firsts", "_limited", "_origin", "_parts", "_replaced", "_table", "_tiers"),
+        "_timed",
+    )
 
     def __init__(self, table: RateTable, origin: int) -> None:
         self._table, self._edges, self._origin = table, table.edges, origin
         self._charges: list[Charge] = []
         self._firsts: dict[tuple[str, int], int] = {}
         self._limited: dict[tuple[str, int], tuple[RateLineCollection, int, int, int]] = {}
-        self._tiers: dict[tuple[int, int], int] = {}
+        self._tiers: set[tuple[int, int]] = set()
+        # Where tiers replace: the places of what each clock has charged so far, and of all that stands no more.
+        self._timed: dict[int, list[int]] = {}
+        self._replaced: set[int] = set()
+        self._parts = _NO_PARTS
 
     def over(self, stretches: list[Stretch], start: int, stop: int) -> list[Charge]:
         """Return the charges of `[start, stop)`; UncoveredTimeError where the table refuses a hole."""
@@ -85,7 +94,15 @@ class Walk:
                 self._charges.append(
                     Charge(Kind.COLLECTION_MINIMUM, each.collection_id, first, until, 1, missing)
                 )
-        return self._charges
+        return self._standing()
+
+    def _standing(self, begin: int = 0) -> list[Charge]:
+        """Return the charges taken from a place on, without those that a replacing tier stands for."""
+        if not self._replaced:
+            return self._charges[begin:] if begin else self._charges
+        return [
+            each for place, each in enumerate(self._charges) if place >= begin and place not in self._replaced
+        ]
 
     def _refuse_hole(self, at: int, reason: str) -> None:
         if self._edges.uncovered is Uncovered.REFUSE:
@@ -105,7 +122,7 @@ class Walk:
         while at < end:
             at = self._line(each, base, at, end, stop)
         if each.max_value is not None or each.min_value:
-            total = sum([charge.amount for charge in self._charges[begin:]])
+            total = sum([charge.amount for charge in self._standing(begin)])
             if key in self._limited:
                 _, began_at, _, before = self._limited[key]
                 total += before
@@ -122,22 +139,31 @@ class Walk:
             return min([end, *(base + line.start_s for line in each.timed if line.start_s > elapsed)])
         line_end = _FOREVER if line.end_s is None else base + line.end_s
         until = min(line_end, end)
+        begin = len(self._charges)
         if line.line_type is LineType.TIER:
-            self._take_tier(each, line, base, at, until)
-            return until
-        return self._take_increments(each, line, at, until, line_end, stop)
+            self._take_tier(each, line, base, at, until, stop)
+        else:
+            until = self._take_increments(each, line, at, until, line_end, stop)
+        if self._edges.tier_mode is TierMode.REPLACE:
+            self._timed.setdefault(base, []).extend(range(begin, len(self._charges)))
+        return until
 
-    def _take_tier(self, each: RateLineCollection, line: RateLine, base: int, at: int, until: int) -> None:
-        replaces = self._edges.tier_mode is TierMode.REPLACE
-        # A window edge inside a tier does not charge the tier twice; a replacing tier takes the last one's place.
-        key = (base, -1 if replaces else line.start_s)
-        charge = Charge(Kind.LINE, each.collection_id, at, until, 1, line.value, line)
-        place = self._tiers.get(key)
-        if place is None:
-            self._tiers[key] = len(self._charges)
-            self._charges.append(charge)
-        elif replaces:
-            self._charges[place] = charge._replace(start=self._charges[place].start)
+    def _take_tier(
+        self, each: RateLineCollection, line: RateLine, base: int, at: int, until: int, stop: int
+    ) -> None:
+        used = until - base - line.start_s
+        if line.start_s and until == stop and used <= self._edges.tolerance_min * 60:
+            return
+        first, replaces = at, self._edges.tier_mode is TierMode.REPLACE
+        if not replaces and (base, line.start_s) in self._tiers:
+            return  # a window edge inside a tier does not charge it twice
+        if replaces:
+            # It stands for all that its clock has charged: the tiers before it, and the increments between them.
+            before = self._timed.pop(base, [])
+            first = min([at, *(self._charges[place].start for place in before)])
+            self._replaced.update(before)
+        self._tiers.add((base, line.start_s))
+        self._charges.append(Charge(Kind.LINE, each.collection_id, first, until, 1, line.value, line))
 
     def _take_increments(
         self, each: RateLineCollection, line: RateLine, at: int, until: int, line_end: int, stop: int
@@ -163,21 +189,29 @@ class Walk:
                 case PartIncrement.HALF_UP:
                     part = line.value if 2 * rest >= size else 0
                 case PartIncrement.PRO_RATA:
-                    whole_price = Money(line.value, self._table.currency)
-                    part = whole_price.share(rest, size, edges.rounding).minor
+                    part = self._part(line, rest)
         units = whole + 1 if part and part == line.value else whole
+        is_parted = bool(part) and units == whole
         if units:
-            self._take(
-                line, Charge(Kind.LINE, each.collection_id, at, next_at, units, units * line.value, line)
-            )
-        if part and units == whole:
+            ends = at + whole * size if is_parted else next_at
+            self._take(line, Charge(Kind.LINE, each.collection_id, at, ends, units, units * line.value, line))
+        if is_parted:
             self._take(line, Charge(Kind.LINE, each.collection_id, at + whole * size, next_at, 0, part, line))
         return next_at
+
+    def _part(self, line: RateLine, rest: int) -> int:
+        """Return what `rest` seconds of an increment add: all parts of a stay together are rounded once."""
+        exact, taken = self._parts
+        exact += Fraction(line.value * rest, line.increment_s)
+        whole = Money(exact.numerator, self._table.currency)
+        rounded = whole.share(1, exact.denominator, self._edges.rounding).minor
+        self._parts = exact, rounded
+        return rounded - taken
 
     def _take(self, line: RateLine, charge: Charge) -> None:
         self._charges.append(charge)
         if line.max_value is not None:
-            taken = sum([old.amount for old in self._charges if old.line is line])
+            taken = sum([old.amount for old in self._standing() if old.line is line])
             if taken > line.max_value:
                 self._charges.append(
                     charge._replace(kind=Kind.LINE_CAP, units=1, amount=line.max_value - taken)

@@ -204,4 +204,5 @@ def _show(found: Quote, cuts: Sequence[Discount], paid: Quote | None) -> None:
         due, back = _still(price, paid.total)
         click.echo(f"  {'paid ahead':<72}{paid.total!s:>16}")
         click.echo(f"  {'to give back' if back else 'still due':<72}{(back or due)!s:>16}")
-    click.echo(f"rates {table.version}, table {table.table_id} as of {table.edition}")
+    since = f" as of {table.edition}" if table.edition else ""
+    click.echo(f"rates {table.version}, table {table.table_id}{since}")

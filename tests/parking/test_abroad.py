@@ -2,12 +2,15 @@
 
 import csv
 import json
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from parking.proof import check_proof
+from parking.rules.quote import price, quote_between
 from service.cli import main
 from tests.parking.books import RATES, book
 
@@ -20,7 +23,7 @@ def cases(name):
         return [{"rates": name, "user": "casual", **row} for row in csv.DictReader(file)]
 
 
-ABROAD, WORLD, CITIES = cases("abroad"), cases("world"), cases("cities")
+ABROAD, WORLD, CITIES, SIGNS = (cases(name) for name in ("abroad", "world", "cities", "signs"))
 
 
 def quoted(row):
@@ -55,3 +58,28 @@ def test_included_tax_is_shown_and_not_added():
     row = next(each for each in ABROAD if each["place"] == "tickets" and each["expect"] == "12.00")
     shown = [line for line in quoted(row)["lines"] if line["kind"] == "tax_included"]
     assert [line["unit_price"]["minor"] for line in shown] == [192]
+
+
+@pytest.mark.parametrize(
+    "row", SIGNS, ids=lambda row: f"{row['place']}:{row['class']}:{row['from']}:{row['to']}"
+)
+def test_a_tariff_that_somebody_publishes(row):
+    rates = book("signs")
+    zone = rates.place(row["place"]).zone
+    entered, left = (datetime.fromisoformat(row[name]).replace(tzinfo=zone) for name in ("from", "to"))
+    table = rates.table_for(row["place"], row["class"], entered)
+    units = {
+        name: Decimal(count)
+        for name, _, count in (each.partition("=") for each in row["units"].split(";"))
+        if name
+    }
+    found = quote_between(table, entered, left, extras=units)
+    lines = found.lines()
+    assert found.total.minor == int(row["expect"].replace(".", "")), row["why"]
+    assert sum(line.amount.minor for line in lines) == found.total.minor, "the lines are the total"
+    assert units or price(table, entered, left) == found.total, "the fast way comes to the same"
+    proof = {**found.to_json(), "place_id": row["place"], "vehicle_class": row["class"], "user": "casual"}
+    assert check_proof(proof, rates) == (), "it recomputes"
+    for line in lines:
+        if line.units and line.unit_price is not None:
+            assert line.unit_price * line.units == line.amount or line.kind.value == "tax_included"

@@ -80,7 +80,7 @@ ROLES = "table_id,collection_id,role,from,to,leave_from,leave_to,leave_days,long
         (made_up("", HOURLY, rate_taxes=COMMAS + "t,vat,1,parking,10%\n"), ("rate_taxes.csv", 2, "percent")),
         (made_up("", HOURLY, prices="a\n"), ("prices.csv", 0, "")),
         ({"places.csv": b""}, ("rate_lines.csv", 0, "")),
-        ({**made_up("", HOURLY), "places.csv": b"place_id,name\nhere,\xff\n"}, ("places.csv", 0, "")),
+        ({**made_up("", HOURLY), "places.csv": b"place_id,name\nhere,\xff\n"}, ("places.csv", 2, "")),
         (
             made_up("", HOURLY, places="place_id,name,parent_id\nhere,Here,there\nthere,There,here\n"),
             ("places.csv", 2, "parent_id"),
@@ -146,6 +146,76 @@ def test_rates_for_no_place_are_refused():
     files = {"places.csv": b"place_id,name\n", "vehicle_classes.csv": b"class_id,name_vi,name_en\n",
              "rate_tables.csv": b"table_id,name\n", "rate_lines.csv": b"table_id,value\n"}  # fmt: skip
     assert problems_of(files) == [("places.csv", 0, "")]
+
+
+LINES = "table_id,sequence,line_type,increment_min,value\n"
+NIGHTS = "table_id,collection_id,days,from,to\nt,day,,06:00,20:00\nt,short,mon tue wed thu,20:00,06:00\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "edges", "row", "says"),
+    [
+        ("table_id;sequence;value\nt;1;2\n", "", 1, "semicolons"),
+        ("table_id\tsequence\tvalue\nt\t1\t2\n", "", 1, "tabs"),
+        (LINES + 't,1,incrementingRate,60,2\nt,2,"incrementingRate,60,2\n', "", 3, "is not CSV"),
+        (LINES + "t,1,incrementingRate,1,0.0453\n", "currency=EUR", 2, "needs part_increment pro_rata"),
+        (LINES + "t,1,incrementingRate,1,0.0453\n", "currency=EUR combination=cheapest", 2, "pro_rata"),
+        (LINES + "t,1,incrementingRate,1,0.0000453\n", "currency=EUR part_increment=pro_rata", 2, "not an"),
+        (LINES + "t,1,incrementingRate,60,25.000\n", "part_increment=pro_rata", 2, "not an amount in VND"),
+        (LINES + "t,1,flatRate,,0.0453\n", "currency=EUR part_increment=pro_rata", 2, "not an amount in EUR"),
+    ],
+)
+def test_a_bad_line_says_what_is_wrong_and_where(lines, edges, row, says):
+    with pytest.raises(RateFilesInvalidError) as refused:
+        load_rates(made_up(edges, lines))
+    first = refused.value.fields["problems"][0]
+    assert (first.file, first.row) == ("rate_lines.csv", row)
+    assert says in first.message
+
+
+def windowed(collections, names):
+    lines = "".join(f"t,{name},1,incrementingRate,60,2\n" for name in names)
+    header = "table_id,collection_id,sequence,line_type,increment_min,value\n"
+    return made_up("", header + lines, rate_line_collections=collections)
+
+
+def test_two_nights_of_different_days_do_not_overlap():
+    load_rates(windowed(NIGHTS + "t,long,fri sat sun,20:00,06:00\n", ["day", "short", "long"]))
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        "thu fri sat sun,20:00,06:00",  # Thursday has two
+        "fri sat sun,20:00,07:00",  # its end lies in the next day's
+    ],
+)
+def test_nights_that_meet_overlap(late):
+    found = problems_of(windowed(NIGHTS + f"t,long,{late}\n", ["day", "short", "long"]))
+    assert ("rate_tables.csv", 2, "table_id") in found
+
+
+@pytest.mark.parametrize(
+    ("summer", "winter", "is_good"),
+    [
+        ("05-01,10-31", "11-01,04-30", True),
+        ("05-01,10-31", "11-01,04-29", False),  # nothing prices 30 April
+        ("05-01,10-31", "10-31,04-30", False),  # two price 31 October
+        ("03-01,10-31", "11-01,02-28", False),  # nothing prices 29 February
+        ("05-01,10-31", "11-01,", False),
+        ("05-01,2026-10-31", "11-01,04-30", False),
+        ("02-30,10-31", "11-01,04-30", False),
+    ],
+)
+def test_seasons_share_the_year(summer, winter, is_good):
+    files = windowed(
+        f"table_id,collection_id,first_on,last_on\nt,summer,{summer}\nt,winter,{winter}\n",
+        ["summer", "winter"],
+    )
+    if is_good:
+        load_rates(files)
+    else:
+        assert problems_of(files)
 
 
 def test_every_problem_is_told_at_once():
