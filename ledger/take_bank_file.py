@@ -143,6 +143,8 @@ class _Reading:
         provider = self.opened.format == PROVIDER_CSV
         source = self._source(self.head.number)
         words = f"{part.text} {entry.text}" if part.text not in entry.text else entry.text
+        if entry.supplement not in words:
+            words = f"{words} {entry.supplement}"
         references = find_references(f"{words} {part.end_to_end} {part.creditor_reference} {entry.reference}")
         fee = part.charges or (entry.charges if len(entry.parts) == 1 else None)
         identity = part.transaction if provider else ""

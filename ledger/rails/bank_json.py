@@ -113,6 +113,7 @@ def entry_document(entry: BankEntry) -> dict[str, Any]:
         "reference": entry.reference,
         "bank_reference": entry.bank_reference,
         "kind": entry.kind,
+        "supplement": entry.supplement,
         "text": entry.text,
         "charges": _money(entry.charges),
         "batch_count": entry.batch_count,

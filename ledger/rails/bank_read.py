@@ -12,7 +12,7 @@ from ledger.rails.mt940 import read_mt940
 from ledger.rails.provider_csv import is_header, read_provider_csv
 from ledger.rails.source import MAX_BYTES, Readable, Source, TooLargeError
 
-_MT940: Final = re.compile(rb"(?:^|[\r\n])(?:\{4:\s*)?:(?:20|25|28C?|60[FM]):|\{1:[FAL]")
+_MT940: Final = re.compile(rb"(?:^|[\r\n])(?:\{4:\s*)?:(?:20|25|28C?|6[02][FM]|61):|\{1:[FAL]")
 _XML_STARTS: Final = (b"<", b"\xff\xfe<", b"\xfe\xff\x00<")
 
 

@@ -257,7 +257,7 @@ class Chain:
         if not head.has_balances:
             return
         key = (head.account, head.statement, head.sequence, head.page)
-        if head.statement and head.sequence and key in self._seen:
+        if head.statement and head.sequence.strip("0") and key in self._seen:
             self.findings.append(
                 warning("statement-twice", f"statement {head.statement}/{head.sequence} stands twice")
             )

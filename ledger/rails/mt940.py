@@ -28,10 +28,20 @@ from ledger.rails.source import Source, TooLargeError
 _TAG: Final = re.compile(r":(20|21|25P?|28C?|60[FM]|61|62[FM]|64|65|86|13D?|34F|90[CD]|NS):(.*)", re.DOTALL)
 _ENVELOPE: Final = re.compile(r"\{[1235]:[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
 # Messages of a queue follow each other on one line: "-}{5:…}{1:…}{2:…}{4:", some with "$" between them.
-_END: Final = re.compile(r"\s*-[-}]?[\s$\x01\x03]*(?:\{4:)?\s*")
+# Sweden's seven bits have å and ä where SWIFT has braces.
+_END: Final = re.compile(r"\s*-[-}å]?[\s$\x01\x03]*(?:[{ä]4:)?\s*")
+_FRAME: Final = "\ufeff\x01\x03\x1a"  # marks around a message that are no part of it
 _BALANCES: Final = ("60F", "60M", "62F", "62M", "64", "65")
 _LONGEST_LINE: Final = 64 * 1024
 _MOST_LINES: Final = 200  # of one field; :86: has six, and banks that ignore that have a few dozen
+
+
+class _UnreadableError(ValueError):
+    """The bytes are no text of lines: (code, message)."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def read_mt940(source: Source, *, strict: bool = False) -> Iterator[Event]:
@@ -43,6 +53,9 @@ def read_mt940(source: Source, *, strict: bool = False) -> Iterator[Event]:
             yield from reader.take(tag, text)
     except TooLargeError as large:
         yield from reader.broken(error("too-large", str(large)))
+        return
+    except _UnreadableError as broken:
+        yield from reader.broken(error(broken.code, str(broken)))
         return
     yield from reader.finish()
 
@@ -76,6 +89,11 @@ class _Reader:
                 tag, lines = "", []
             elif tag and len(lines) < _MOST_LINES:
                 lines.append(line)
+            elif tag and len(lines) == _MOST_LINES:
+                lines.append("")
+                self.findings.append(
+                    warning("field-too-long", f"a field :{tag}: of more than {_MOST_LINES} lines is cut")
+                )
         if tag:
             yield tag, "\n".join(lines)
 
@@ -84,18 +102,23 @@ class _Reader:
         while True:
             chunk = source.read()
             *whole, rest = re.split(rb"\r\n|\n|\r(?!\n)(?=.)", rest + chunk)
-            if len(rest) > _LONGEST_LINE or not chunk:
+            if not chunk:
                 whole, rest = [*whole, rest], b""
+            if len(rest) > _LONGEST_LINE or any(len(raw) > _LONGEST_LINE for raw in whole):
+                raise _UnreadableError("line-too-long", f"a line has more than {_LONGEST_LINE} bytes")
             for raw in whole:
+                if b"\0" in raw:
+                    raise _UnreadableError("nul-byte", "a byte of value zero stands in the text")
                 try:
-                    line = raw.decode(encoding)
+                    line = raw.decode(encoding, "strict" if encoding == "utf-8" else "replace")
                 except UnicodeDecodeError:
                     encoding = "cp1252"
                     self.chain.findings.append(
                         warning("encoding", "the file is not UTF-8; read as Windows-1252")
                     )
                     line = raw.decode(encoding, "replace")
-                line = _ENVELOPE.sub("", line.lstrip("\ufeff")).removeprefix("{4:").rstrip("\r")
+                line = _ENVELOPE.sub("", line.strip(_FRAME)).removeprefix("{4:").removeprefix("ä4:")
+                line = line.strip(_FRAME).rstrip("\r")
                 line = line.removesuffix("-}") if line.endswith("-}") and line != "-}" else line
                 yield line
             if not chunk:
@@ -165,7 +188,7 @@ class _Reader:
         line, self.line = self.line, None
         if line is None or self.tally is None:
             return
-        part = read_details(self.details or "", line.amount)
+        part = read_details(self.details or "", line.amount, line.supplement)
         found = BankEntry(
             number=self.tally.entries + 1,
             amount=line.amount,
@@ -177,6 +200,7 @@ class _Reader:
             reference=line.reference,
             bank_reference=line.bank_reference,
             kind=line.kind,
+            supplement=line.supplement,
             text=part.text or line.supplement,
             parts=(part,),
         )

@@ -7,11 +7,11 @@ Source: SWIFT MT940 (fields 60a, 61, 62a, 64, 65, 86); the ?-structure of :86: i
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
-from kernel.money import Currency, Money
+from kernel.money import Currency, Money, UnknownCurrencyError, currency
 from ledger.rails.bankfile import (
     NO_CURRENCY,
     Balance,
@@ -26,10 +26,13 @@ from ledger.rails.bankfile import (
 
 _BALANCE: Final = re.compile(r"(R?[CD])([0-9]{6})\s?([A-Z]{3})?\s?([0-9.,' ]+)", re.ASCII)
 _LINE: Final = re.compile(
-    r"(?P<value>[0-9]{6})(?P<entry>[0-9]{4})?\s?(?P<mark>RC|RD|EC|ED|C|D)(?P<funds>[A-Z])?\s?"
+    r"(?P<value>[0-9]{6})(?P<entry>[0-9]{4}| {4})?\s?(?P<mark>(?i:RC|RD|EC|ED|C|D))(?P<funds>[A-Z])?\s?"
     r"(?P<amount>[0-9.,']+)\s?(?:(?P<kind>[NFS][A-Z0-9 ]{3}))?(?P<rest>.*)",
     re.ASCII | re.DOTALL,
 )
+_PADDED: Final = re.compile(r"(\S.{0,13}?)\s{2,}(\S.*)", re.DOTALL)
+_HEADER: Final = re.compile(r"[A-Z0-9 ]{1,40}", re.ASCII)  # a bank's line between two statements
+_ORIGINAL: Final = re.compile(r"/(OCMT|CHGS)/([A-Z]{3})([0-9]{1,15},[0-9]{0,5})", re.ASCII)
 _COMMA: Final = re.compile(r"[0-9]+,[0-9]*", re.ASCII)
 _STRUCTURED: Final = re.compile(r"\s*([0-9]{3})\s*([?<~^&!|+])(?=[0-9]{2})", re.ASCII)
 _SLASHED: Final = re.compile(r"/([A-Z]{3,4})/(?=\S)", re.ASCII)
@@ -101,9 +104,13 @@ def mt_amount(text: str, unit: Currency, findings: list[Finding], where: str) ->
 def read_balance(tag: str, text: str, findings: list[Finding]) -> Balance | None:
     """Return a balance field; None, with a finding, when it has no amount."""
     where = f":{tag}:"
-    found = _BALANCE.fullmatch(text.strip())
+    written, _, after = text.strip().partition("\n")
+    stray = [line for line in after.splitlines() if line.strip() and not _HEADER.fullmatch(line.strip())]
+    if stray:
+        findings.append(warning("stray-text", f"“{stray[0][:60]}” after a balance is not read", where))
+    found = _BALANCE.fullmatch(written.strip())
     if found is None:
-        findings.append(error("malformed-balance", f"“{text.strip()[:60]}” is no balance", where))
+        findings.append(error("malformed-balance", f"“{written[:60]}” is no balance", where))
         return None
     unit = NO_CURRENCY
     if found[3] is None:
@@ -138,16 +145,22 @@ def read_line(text: str, unit: Currency, findings: list[Finding], where: str) ->
     if amount is None:
         return None
     value_on, booked_on = None, None
+    entry = (found["entry"] or "").strip()
     try:
         value_on = read_day(found["value"])
-        booked_on = entry_day(value_on, found["entry"]) if found["entry"] else value_on
+        booked_on = entry_day(value_on, entry) if entry else value_on
     except ValueError:
-        shown = found["value"] + (found["entry"] or "")
+        shown = found["value"] + entry
         findings.append(error("impossible-date", f"“{shown}” is no day (YYMMDD and MMDD)", where))
     if found["kind"] is None:
         findings.append(warning("no-type", "the entry has no transaction type", where))
     reference, _, bank_reference = found["rest"].strip().partition("//")
-    mark = found["mark"]
+    padded = _PADDED.fullmatch(reference)
+    if padded is not None:  # a reference filled up to its sixteen places, then words
+        reference, supplement = padded[1], f"{padded[2]} {supplement}"
+    mark = found["mark"].upper()
+    if mark != found["mark"]:
+        findings.append(warning("mark-case", f"the mark {found['mark']} is written in lower case", where))
     return EntryLine(
         amount=-amount if mark in {"D", "RC", "ED"} else amount,
         booked_on=booked_on,
@@ -161,8 +174,29 @@ def read_line(text: str, unit: Currency, findings: list[Finding], where: str) ->
     )
 
 
-def read_details(text: str, amount: Money) -> EntryPart:
-    """Return what `:86:` says of a payment: remittance text, who, their account, the end-to-end reference."""
+def read_details(text: str, amount: Money, supplement: str = "") -> EntryPart:
+    """Return what `:86:` says of a payment: remittance text, who, their account, the end-to-end reference.
+
+    /OCMT/ (what was asked for, where it is of another currency) and /CHGS/ may stand there or in the supplement.
+    """
+    return replace(_told(text, amount), **_original(f"{supplement}\n{text}", amount.currency))
+
+
+def _original(text: str, unit: Currency) -> dict[str, Money]:
+    found: dict[str, Money] = {}
+    for word, code, written in _ORIGINAL.findall(text.replace("\n", "")):
+        try:
+            asked = read_amount(written.replace(",", "."), currency(code))
+        except (ValueError, UnknownCurrencyError):
+            continue
+        if word == "CHGS" and asked.currency == unit:
+            found.setdefault("charges", asked)
+        elif word == "OCMT" and asked.currency != unit:
+            found.setdefault("instructed", asked)
+    return found
+
+
+def _told(text: str, amount: Money) -> EntryPart:
     structured = _STRUCTURED.match(text)
     if structured is not None:
         return _question_marks(text[structured.end() - 1 :], structured[2], amount)
