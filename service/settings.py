@@ -72,7 +72,9 @@ class Settings(BaseSettings):
     casso_checksum_key: str = secret(
         "The key with which Casso signs its notifications; empty: they are refused"
     )
-    sepay_api_key: str = secret("The key that SePay sends with its notifications; empty: they are refused")
+    sepay_api_key: str = secret(
+        "The key with which SePay signs, or that it sends with, its notifications; empty: they are refused"
+    )
     payos_url: str = Field(
         default="",
         pattern=r"^(https?://.+)?$",

@@ -55,7 +55,8 @@ def read_camt(source: Source, *, strict: bool = False) -> Iterator[Event]:
         check_prolog(source)
         yield from reader.walk(source)
     except (etree.XMLSyntaxError, ValueError) as broken:
-        yield from reader.broken(error(_CODES.get(type(broken), "unreadable-xml"), str(broken)))
+        said = " ".join(str(broken).split())
+        yield from reader.broken(error(_CODES.get(type(broken), "unreadable-xml"), said))
 
 
 class _Reader:

@@ -98,16 +98,26 @@ def write_payload(objects: Iterable[DataObject]) -> str:
     return body + crc16(body)
 
 
-def read_objects(text: str, offset: int = 0, *, in_bytes: bool = False) -> tuple[DataObject, ...]:
+def read_objects(
+    text: str, offset: int = 0, *, in_bytes: bool = False, empty: bool = False
+) -> tuple[DataObject, ...]:
     """Return the data objects that fill `text` exactly, lengths in characters (or in UTF-8 bytes).
 
     `offset` is where `text` begins in the payload, for the error's sake. Refuses a tag or length that is not two
-    ASCII digits, a length that runs over the end, an empty value and a repeated tag: MalformedQrError.
+    ASCII digits, a length that runs over the end, an empty value (unless `empty`) and a repeated tag: MalformedQrError.
     """
-    return tuple(_scan(text, offset, in_bytes=in_bytes))
+    return tuple(_scan(text, offset, in_bytes=in_bytes, empty=empty))
 
 
-def _scan(text: str, offset: int, *, in_bytes: bool) -> Iterator[DataObject]:
+def without_empty(
+    objects: tuple[DataObject, ...], within: str, warnings: list[Warned]
+) -> tuple[DataObject, ...]:
+    """Return the objects that have a value; each of the others is a warning (writers that leave 5900 for no name)."""
+    warnings += [Warned("empty", f"tag {within}{item.tag} is empty") for item in objects if not item.value]
+    return tuple(item for item in objects if item.value)
+
+
+def _scan(text: str, offset: int, *, in_bytes: bool, empty: bool) -> Iterator[DataObject]:
     at = 0
     seen: set[str] = set()
     while at < len(text):
@@ -124,7 +134,7 @@ def _scan(text: str, offset: int, *, in_bytes: bool) -> Iterator[DataObject]:
             raise MalformedQrError(
                 offset=offset + at + 2, reason=f"tag {tag} runs over the end of its template"
             )
-        if end == begin:
+        if end == begin and not empty:
             raise MalformedQrError(offset=offset + at + 2, reason=f"tag {tag} is empty")
         seen.add(tag)
         yield DataObject(tag, text[begin:end])
@@ -143,8 +153,8 @@ def _end_in_bytes(text: str, begin: int, length: int) -> int | None:
 def read_payload(text: str) -> Payload:
     """Return the payload's root objects, checksum verified and removed.
 
-    Tolerated with a warning: white space around, a lower-case checksum, lengths counted in UTF-8 bytes (writers
-    that forget that Vietnamese letters take more than one). Refused with MalformedQrError: broken structure, a
+    Tolerated with a warning: white space around, a lower-case checksum, an empty value, a control character, lengths
+    counted in UTF-8 bytes (writers that forget that Vietnamese letters take more than one). Refused with MalformedQrError: broken structure, a
     checksum that is missing, wrong or not last, a format other than 01.
     """
     warnings: list[Warned] = []
@@ -176,17 +186,20 @@ def read_payload(text: str) -> Payload:
         )
     if last.value != computed:
         warnings.append(Warned("checksum-case", "the checksum is written in lower case"))
-    return Payload(objects[:-1], tuple(warnings), counted_in_bytes)
+    if not all(item.value.isprintable() for item in objects):
+        warnings.append(Warned("control-character", "a value has characters that cannot be printed"))
+    kept = without_empty(objects[:-1], "", warnings)
+    return Payload(kept, tuple(warnings), counted_in_bytes)
 
 
 def _root(text: str, *, many_bytes: bool) -> tuple[tuple[DataObject, ...], bool]:
     try:
-        return read_objects(text), False
+        return read_objects(text, empty=True), False
     except MalformedQrError:
         if not many_bytes:
             raise
         try:
-            return read_objects(text, in_bytes=True), True
+            return read_objects(text, in_bytes=True, empty=True), True
         except MalformedQrError:
             pass
         raise

@@ -31,6 +31,11 @@ def fold(text: str) -> str:
     return _SPACE.sub(" ", ascii_only).strip()
 
 
+def printable(text: str) -> str:
+    """Return `text` fit for a terminal: what cannot be printed (an escape, a line end) becomes �."""
+    return "".join(letter if letter.isprintable() else "�" for letter in text)
+
+
 def squeeze(text: str) -> str:
     """Return the folded text's letters and digits alone, in upper case: what any bank's wrapping leaves."""
     return _NOISE.sub("", fold(text).upper())

@@ -32,15 +32,38 @@ from ledger.rails.source import Source, TooLargeError
 
 HANOI: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
-    "transaction_id": ("transaction id", "id", "provider id", "mã giao dịch", "payment id"),
-    "order_code": ("order code", "order id", "mã đơn hàng", "orderCode"),
-    "reference": ("reference", "reference code", "bank reference", "mã tham chiếu", "số tham chiếu"),
+    "transaction_id": (
+        "transaction id",
+        "id",
+        "provider id",
+        "mã giao dịch",
+        "payment id",
+        "transaction number",
+        "transaction no",
+    ),
+    "order_code": ("order code", "order id", "mã đơn hàng", "mã đơn"),
+    "reference": (
+        "reference",
+        "reference code",
+        "reference number",
+        "bank reference",
+        "mã tham chiếu",
+        "số tham chiếu",
+    ),
     "kind": ("kind", "type", "loại", "loại giao dịch", "transfer type"),
     "amount": ("amount", "gross", "gross amount", "số tiền", "transfer amount"),
     "fee": ("fee", "fees", "phí", "phí giao dịch"),
-    "net": ("net", "net amount", "thực nhận", "settled amount"),
+    "net": ("net", "net amount", "thực nhận", "số tiền thực nhận", "settled amount", "settlement amount"),
     "currency": ("currency", "tiền tệ", "loại tiền"),
-    "paid_at": ("paid at", "transaction date", "transaction datetime", "thời gian", "ngày giao dịch"),
+    "paid_at": (
+        "paid at",
+        "transaction date",
+        "transaction datetime",
+        "transaction time",
+        "thời gian",
+        "thời gian giao dịch",
+        "ngày giao dịch",
+    ),
     "payout_id": ("payout id", "settlement id", "batch id", "mã đối soát", "mã quyết toán"),
     "paid_out_on": ("paid out on", "payout date", "settlement date", "ngày quyết toán"),
     "account": ("account", "account number", "số tài khoản"),
@@ -62,6 +85,7 @@ _DONE: Final = {
     "DATHANHTOAN",
 }
 _GROUPED: Final = re.compile(r"[0-9]{1,3}(?:([.,])[0-9]{3})(?:\1[0-9]{3})*", re.ASCII)
+_LONGEST_LINE: Final = 1024 * 1024
 _MOST_IDS: Final = 4_000_000
 
 
@@ -72,6 +96,8 @@ def columns_of(header: Iterable[str]) -> dict[str, int]:
         name = _NAMED.get(squeeze(cell))
         if name is not None:
             found.setdefault(name, place)
+    if "reference" in found:  # payOS numbers a payment by its reference alone
+        found.setdefault("transaction_id", found["reference"])
     return found
 
 
@@ -115,7 +141,11 @@ def read_provider_csv(source: Source, *, strict: bool = False) -> Iterator[Event
 def _lines(source: Source) -> Iterator[str]:
     rest, first = b"", True
     while chunk := source.read():
+        if b"\0" in chunk:
+            raise csv.Error("a byte of value zero stands in the text")
         *whole, rest = (rest + chunk).split(b"\n")
+        if len(rest) > _LONGEST_LINE:
+            raise csv.Error(f"a line has more than {_LONGEST_LINE} bytes")
         for raw in whole:
             line = raw.decode() + "\n"
             yield line.removeprefix("\ufeff") if first else line

@@ -21,6 +21,7 @@ from ledger.rails.emvqr import (
     Warned,
     read_objects,
     read_payload,
+    without_empty,
     write_objects,
     write_payload,
 )
@@ -155,10 +156,11 @@ def read(text: str) -> Read:
     warnings = list(payload.warnings)
     root = {item.tag: item.value for item in payload.objects}
     _check_order(payload.objects, warnings)
-    merchant = _template(root, "38", payload)
+    merchant = _template(root, "38", payload, warnings)
     if merchant.get("00") != NAPAS:
-        raise NotVietQrError(offset=0, reason="tag 38 does not name NAPAS")
-    beneficiary = _template(merchant, "01", payload, within="38-")
+        reason = "tag 38 does not name NAPAS" if "38" in root else "there is no tag 38, the account of NAPAS"
+        raise NotVietQrError(offset=0, reason=reason)
+    beneficiary = _template(merchant, "01", payload, warnings, within="38-")
     number, account = beneficiary.get("00", ""), beneficiary.get("01", "")
     if not _BIN.fullmatch(number) or not _ACCOUNT.fullmatch(account):
         raise NotVietQrError(offset=0, reason="tag 38 has no bank number of six digits with an account")
@@ -176,7 +178,7 @@ def read(text: str) -> Read:
     amount = _read_amount(root.get("54"), warnings)
     if single_use and amount is None:
         warnings.append(Warned("no-amount", "a single-use QR names no amount"))
-    extra = _template(root, "62", payload) if "62" in root else {}
+    extra = _template(root, "62", payload, warnings) if "62" in root else {}
     for within, values, known in (
         ("38", merchant, {"00", "01", "02"}),
         ("38-01", beneficiary, {"00", "01"}),
@@ -210,9 +212,12 @@ def read(text: str) -> Read:
     return Read(qr, bank, tuple(warnings))
 
 
-def _template(values: Mapping[str, str], tag: str, payload: Payload, within: str = "") -> dict[str, str]:
+def _template(
+    values: Mapping[str, str], tag: str, payload: Payload, warnings: list[Warned], within: str = ""
+) -> dict[str, str]:
     try:
-        return {item.tag: item.value for item in read_objects(values.get(tag, ""), in_bytes=payload.in_bytes)}
+        objects = read_objects(values.get(tag, ""), in_bytes=payload.in_bytes, empty=True)
+        return {item.tag: item.value for item in without_empty(objects, f"{within}{tag}-", warnings)}
     except MalformedQrError as broken:
         raise MalformedQrError(
             offset=broken.fields["offset"], reason=f"in tag {within}{tag}: {broken.fields['reason']}"

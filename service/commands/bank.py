@@ -11,6 +11,7 @@ import click
 from ledger.rails.bank_json import write_json
 from ledger.rails.bank_read import read_bank_file
 from ledger.rails.bankfile import BankEntry, Event, FileClosed, FileOpened, Finding, StatementClosed, Status
+from ledger.rails.fold import printable
 from ledger.rails.pain001 import Batch, Party, Version, write_pain001
 from ledger.rails.payment_csv import read_payments
 from service.commands import context
@@ -69,7 +70,8 @@ def _lines(events: Iterable[Event]) -> Iterator[str]:
                 mark = "" if event.booked else f" [{event.status}]"
                 day = event.booked_on or "????-??-??"
                 payments = f" ({len(event.parts)} payments)" if len(event.parts) > 1 else ""
-                yield f"  {day} {event.amount!s:>20} {event.text or event.reference}{payments}{mark}"
+                text = printable(event.text or event.reference)
+                yield f"  {day} {event.amount!s:>20} {text}{payments}{mark}"
             case StatementClosed():
                 yield (
                     f"statement {event.number}: {event.opening or '-'} → {event.closing or '-'}, "
@@ -84,7 +86,7 @@ def _lines(events: Iterable[Event]) -> Iterator[str]:
 
 
 def _finding(found: Finding) -> str:
-    return f"  {found.severity.value}: {found.message} [{found.code}]" + (
+    return f"  {found.severity.value}: {printable(found.message)} [{found.code}]" + (
         f" ({found.where})" if found.where else ""
     )
 

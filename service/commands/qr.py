@@ -12,6 +12,7 @@ import segno
 from kernel.money import VND, Money
 from ledger.rails import vietqr
 from ledger.rails.banks import list_banks_named
+from ledger.rails.fold import printable
 from ledger.rails.vietqr import Read, Service, VietQr
 
 
@@ -47,7 +48,7 @@ def read(payload: str, as_json: bool) -> None:
     }
     for name, value in rows.items():
         if value:
-            click.echo(f"{name.replace('_', ' '):<12} {value}")
+            click.echo(f"{name.replace('_', ' '):<12} {printable(value)}")
     for warned in found.warnings:
         click.echo(f"warning      {warned.message} [{warned.code}]", err=True)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ledger.rails.fold import printable
 from ledger.rails.notification import UnreadableNotificationError
 from ledger.rails.providers import ADAPTERS, adapter
 from service.commands import context
@@ -81,7 +82,7 @@ def verify(
     click.echo(
         f"{told.amount} to {', '.join(told.accounts)} at {told.paid_at.isoformat()}, {told.reference or '-'}"
     )
-    click.echo(f"description: {told.description or '-'}")
+    click.echo(f"description: {printable(told.description) or '-'}")
 
 
 def _instant(text: str) -> datetime:

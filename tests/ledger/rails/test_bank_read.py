@@ -174,3 +174,21 @@ def test_rows_that_did_not_succeed_do_not_count() -> None:
     found = read(raw.encode())
     assert [entry.booked for entry in found.statements[0].entries] == [True, False]
     assert found.statements[0].end.credits.minor == 1000
+
+
+def test_a_file_without_ids_is_numbered_by_its_references() -> None:
+    raw = "orderCode,amount,reference,transactionDateTime\n7,3000,TF1,2026-11-18 09:30:00\n8,10,TF1,2026-11-18 09:31:00\n"
+    found = read(raw.encode())
+    assert (found.opened.format, found.reason, found.minors) == ("provider-csv", "id-twice", [[3000, 10]])
+
+
+@pytest.mark.parametrize("row", [b"T1,5,2026-11-18,a\0b\n", b"T1,5,2026-11-18," + b"x" * 3_000_000])
+def test_a_provider_file_of_broken_lines_is_unreadable(row: bytes) -> None:
+    found = read(b"id,amount,paid at,description\n" + row)
+    assert (found.status, found.reason) == ("quarantined", "unreadable-csv")
+
+
+def test_what_is_wrong_with_xml_is_told_on_one_line() -> None:
+    (told,) = read(camt([day(1)]).replace(b"<BkToCstmrStmt>", b"<BkToCstmrStmt>\0")).closed.findings
+    assert told.code == "unreadable-xml"
+    assert "\n" not in told.message

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.rails import vietqr
 from ledger.rails.emvqr import (
     MAX_TEXT,
     DataObject,
@@ -157,3 +158,28 @@ def test_one_changed_character_never_passes(place: int, letter: str) -> None:
         return
     with pytest.raises(MalformedQrError):
         read_payload(changed)
+
+
+NAPAS = "38540010A00000072701240006970422011001234567890208QRIBFTTA"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"000201010211{NAPAS}53037045802VN6200",
+        f"000201010211{NAPAS}53037045802VN59006000",
+        f"000201010211{NAPAS}53037045802VN62040800",
+        f"000201010211{NAPAS}53037045802VN5902Ạ\x1b",
+    ],
+)
+def test_what_is_empty_or_unprintable_is_let_pass_with_a_warning(body: str) -> None:
+    found = vietqr.read(sealed(body))
+    assert (found.qr.account, found.qr.purpose) == ("0123456789", "")
+    assert {one.code for one in found.warnings} == {"control-character" if "\x1b" in body else "empty"}
+
+
+def test_a_qr_of_another_country_is_sound_but_none_of_ours() -> None:
+    promptpay = sealed("00020101021129370016A000000677010111011300668012345675802TH5303764")
+    assert read_payload(promptpay).warnings == ()
+    with pytest.raises(vietqr.NotVietQrError, match="no tag 38"):
+        vietqr.read(promptpay)

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.rails.fold import find_references, fold, order_code_of, reference_of, same_text, squeeze
+from ledger.rails.fold import (
+    find_references,
+    fold,
+    order_code_of,
+    printable,
+    reference_of,
+    same_text,
+    squeeze,
+)
 
 ONE = UUID("0198c0de-0000-7000-8000-000000000001")
 
@@ -24,6 +32,10 @@ ONE = UUID("0198c0de-0000-7000-8000-000000000001")
 )
 def test_fold(text: str, folded: str) -> None:
     assert fold(text) == folded
+
+
+def test_what_a_terminal_would_obey_is_not_printed() -> None:
+    assert printable("Nạp\x1b[2J thẻ\n") == "Nạp�[2J thẻ�"
 
 
 def test_same_text_ignores_marks_case_and_punctuation() -> None:

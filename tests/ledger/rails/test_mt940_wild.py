@@ -97,7 +97,10 @@ def test_another_encoding_is_told_of_once() -> None:
         (b":61:261118C500,NTRF\n:86:a piece of a statement\n", "no-reference"),
         (b":62F:C261118VND5,\n", "no-reference"),
         (b":20:A\n:25:1\n:28C:1\n:60F:C261118VND0,\n:86:a\0b\n:62F:C261118VND0,\n", "nul-byte"),
-        (b":20:A\n:25:1\n:60F:C261118VND0,\n:86:" + b"x" * 200_000 + b"\n:62F:C261118VND0,\n", "line-too-long"),
+        (
+            b":20:A\n:25:1\n:60F:C261118VND0,\n:86:" + b"x" * 200_000 + b"\n:62F:C261118VND0,\n",
+            "line-too-long",
+        ),
     ],
 )
 def test_pieces_and_broken_bytes_are_quarantined(raw: bytes, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""SePay-shaped notifications: authenticated by an API key, with an accumulated balance."""
+"""SePay-shaped notifications: signed or with an API key, with an accumulated balance."""
 
 import json
 from datetime import UTC, datetime
@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 
 from kernel.money import VND, Money
-from ledger.rails.notification import ForgedNotificationError, UnreadableNotificationError
-from ledger.rails.sepay import HEADER, SePay
+from ledger.rails.notification import (
+    ForgedNotificationError,
+    StaleNotificationError,
+    UnreadableNotificationError,
+)
+from ledger.rails.sepay import HEADER, SIGNATURE, SIGNED_AT, SePay, sign
 
 KEY = b"a key of ours"
 NOW = datetime(2026, 11, 18, tzinfo=UTC)
@@ -82,3 +86,42 @@ def test_any_other_is_forged(given: str) -> None:
 def test_bodies_that_tell_of_no_movement(changed: dict[str, Any]) -> None:
     with pytest.raises(UnreadableNotificationError):
         SePay().read(raw(**changed))
+
+
+SENT = str(int(NOW.timestamp()))
+
+
+def test_a_signature_over_time_and_raw_bytes_is_taken() -> None:
+    assert sign(b'{"id":1}', "1750000000", b"key") == (
+        "sha256=bd2c3e94238d3e40015c1ccc3486066180975b94a02c133d3881366d7e063275"
+    )  # printf '1750000000.{"id":1}' | openssl dgst -sha256 -hmac key
+    for given in (sign(raw(), SENT, KEY), sign(raw(), SENT, KEY).upper().replace("SHA256", "sha256")):
+        SePay().verify(raw(), {SIGNATURE: given, SIGNED_AT: SENT}, KEY, NOW)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {SIGNATURE: sign(raw(), SENT, KEY)},
+        {SIGNATURE: sign(raw(), SENT, b"another"), SIGNED_AT: SENT},
+        {SIGNATURE: sign(raw(id=1), SENT, KEY), SIGNED_AT: SENT},
+        {SIGNATURE: sign(raw(), SENT, KEY), SIGNED_AT: str(int(SENT) + 1)},
+        {SIGNATURE: sign(raw(), SENT, KEY)[7:], SIGNED_AT: SENT},
+        {
+            SIGNATURE: "",
+            SIGNED_AT: SENT,
+            HEADER: "Apikey a key of ours",
+        },  # what is signed is judged by that alone
+        {SIGNATURE: sign(raw(), "now", KEY), SIGNED_AT: "now"},
+    ],
+)
+def test_a_signature_of_anything_else_is_forged(headers: dict[str, str]) -> None:
+    with pytest.raises(ForgedNotificationError):
+        SePay().verify(raw(), headers, KEY, NOW)
+
+
+@pytest.mark.parametrize("late", [-301, 301])
+def test_a_signature_of_another_time_is_stale(late: int) -> None:
+    sent = str(int(SENT) + late)
+    with pytest.raises(StaleNotificationError):
+        SePay().verify(raw(), {SIGNATURE: sign(raw(), sent, KEY), SIGNED_AT: sent}, KEY, NOW)
