@@ -52,6 +52,10 @@ def read_camt(source: Source, *, strict: bool = False) -> Iterator[Event]:
     """
     reader = _Reader(strict)
     try:
+        if source.skip_blank():
+            reader.chain.findings.append(
+                warning("white-space", "white space before the document was removed")
+            )
         check_prolog(source)
         yield from reader.walk(source)
     except (etree.XMLSyntaxError, ValueError) as broken:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -113,7 +113,7 @@ class Elements:
         try:
             if "T" not in written:
                 return date.fromisoformat(written[:10]), None
-            at = datetime.fromisoformat(written)
+            at = _instant(written)
             at = at if at.tzinfo else at.replace(tzinfo=HANOI)
             return at.astimezone(HANOI).date(), at.astimezone(UTC)
         except (ValueError, OverflowError):
@@ -291,6 +291,14 @@ class Elements:
                 warning("parts-differ", f"its payments come to {Money(total, signed.currency)}", self.where)
             )
         return tuple(parts)
+
+
+def _instant(written: str) -> datetime:
+    """Return an ISO 8601 time; 24:00:00, which XML Schema allows, is the next day's midnight."""
+    day, _, time = written.partition("T")
+    if time.startswith("24:00:00"):
+        return datetime.fromisoformat(f"{day}T00:00:00{time[8:]}") + timedelta(days=1)
+    return datetime.fromisoformat(written)
 
 
 def _walk(element: etree._Element, tags: tuple[str, ...], at: int) -> Iterator[etree._Element]:

@@ -8,7 +8,14 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
-_STROKES: Final = str.maketrans({"đ": "d", "Đ": "D", "ð": "d", "Ð": "D"})
+# Letters that are not a letter with a mark: NFKD leaves them whole.
+_STROKES: Final = str.maketrans(
+    {
+        "đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "ı": "i",
+        "ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "þ": "th", "Þ": "Th",
+    }
+)  # fmt: skip
+_FRACTION: Final = str.maketrans({"⁄": "/"})  # NFKD of ½ is 1⁄2; without its slash it would be twelve
 _SPACE: Final = re.compile(r"\s+")
 _NOISE: Final = re.compile(r"[^0-9A-Z]")
 
@@ -26,7 +33,7 @@ def fold(text: str) -> str:
 
     "Nạp thẻ Đống Đa" gives "Nap the Dong Da"; what has no ASCII letter is dropped.
     """
-    flat = unicodedata.normalize("NFKD", text.translate(_STROKES))
+    flat = unicodedata.normalize("NFKD", text.translate(_STROKES)).translate(_FRACTION)
     ascii_only = "".join(letter for letter in flat if " " <= letter <= "~" or letter in "\t\r\n")
     return _SPACE.sub(" ", ascii_only).strip()
 

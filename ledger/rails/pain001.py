@@ -23,6 +23,7 @@ _ID: Final = re.compile(r"[A-Za-z0-9/\-?:().,'+ ]{1,35}", re.ASCII)  # what SWIF
 _ACCOUNT: Final = re.compile(r"[A-Za-z0-9]{1,34}", re.ASCII)
 _IBAN: Final = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", re.ASCII)
 _BIC: Final = re.compile(r"[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?", re.ASCII)
+_MOST_DIGITS: Final = 18  # of an amount and of a control sum
 _LONGEST_NAME: Final = 140
 _LONGEST_TEXT: Final = 140
 
@@ -193,6 +194,7 @@ def _name(field: str, text: str) -> str:
 def _decimal(amount: Money) -> str:
     exponent = amount.currency.exponent
     digits = str(amount.minor).rjust(exponent + 1, "0")
+    _require(len(digits) <= _MOST_DIGITS, "amount", f"at most {_MOST_DIGITS} digits")
     return f"{digits[:-exponent]}.{digits[-exponent:]}" if exponent else digits
 
 
@@ -203,6 +205,7 @@ def _sum(payments: Sequence[Payment]) -> str:
         payment.amount.minor * 10 ** (scale - payment.amount.currency.exponent) for payment in payments
     )
     digits = str(total).rjust(scale + 1, "0")
+    _require(len(digits) <= _MOST_DIGITS, "amount", f"a sum of at most {_MOST_DIGITS} digits")
     return f"{digits[:-scale]}.{digits[-scale:]}" if scale else digits
 
 

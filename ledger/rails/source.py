@@ -50,6 +50,12 @@ class Source:
             return given
         return self._take(size if size > 0 else _LOOK)
 
+    def skip_blank(self) -> bool:
+        """Drop white space before the first other byte (of the beginning); tell whether there was any."""
+        head = self.look()
+        self._head = head.lstrip(b" \t\r\n")
+        return len(self._head) < len(head)
+
     def _take(self, size: int) -> bytes:
         given = self._stream.read(size)
         self._left -= len(given)

@@ -225,6 +225,7 @@ def test_a_total_that_the_file_gets_wrong_is_an_error() -> None:
         ("<Dt>2026-11-18Z</Dt>", date(2026, 11, 18), None),
         ("<DtTm>2026-11-18T17:30:00Z</DtTm>", date(2026, 11, 19), datetime(2026, 11, 18, 17, 30, tzinfo=UTC)),
         ("<DtTm>2026-11-18T00:30:00</DtTm>", date(2026, 11, 18), datetime(2026, 11, 17, 17, 30, tzinfo=UTC)),
+        ("<DtTm>2026-11-18T24:00:00</DtTm>", date(2026, 11, 19), datetime(2026, 11, 18, 17, tzinfo=UTC)),
         (
             "<DtTm>2026-11-18T12:00:00.123+09:00</DtTm>",
             date(2026, 11, 18),

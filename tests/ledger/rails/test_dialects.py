@@ -161,3 +161,9 @@ def test_money_of_another_currency_is_told_and_never_summed(inside: str) -> None
 def test_camt_that_cannot_be_used_says_why(raw: bytes, reason: str) -> None:
     found = read(raw)
     assert (found.status, found.reason) == ("quarantined", reason)
+
+
+def test_white_space_before_a_document_is_let_pass_with_a_warning() -> None:
+    found = read(b'\n  <?xml version="1.0"?>' + document(OPENS, CLOSES, entry("500")))
+    assert (found.status, found.minors) == ("accepted", [[500]])
+    assert [one.code for one in found.closed.findings] == ["white-space"]

@@ -28,6 +28,8 @@ ONE = UUID("0198c0de-0000-7000-8000-000000000001")
         ("Ngân hàng Ấn Độ ☂", "Ngan hang An Do"),
         ("", ""),
         ("\x00\x07 a", "a"),
+        ("Søren Straße Łódź ŒUVRE", "Soren Strasse Lodz OEUVRE"),
+        ("½ giá", "1/2 gia"),
     ],
 )
 def test_fold(text: str, folded: str) -> None:

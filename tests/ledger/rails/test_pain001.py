@@ -96,6 +96,8 @@ def test_whatever_is_written_is_valid_and_adds_up(
         ({"end_to_end": "/leading"}, "end_to_end"),
         ({"amount": Money(0, VND)}, "amount"),
         ({"amount": Money(-1, VND)}, "amount"),
+        ({"amount": Money(10**18, VND)}, "amount"),
+        ({"amount": Money(10**18, currency("EUR"))}, "amount"),
         ({"text": "x" * 141}, "text"),
         ({"creditor": Party(name="", account="1")}, "creditor"),
         ({"creditor": Party(name="x" * 141, account="1")}, "creditor"),
@@ -123,6 +125,7 @@ def test_what_would_not_be_valid_is_refused(wrong: dict[str, Any], field: str) -
         ((batch(payment()), batch(payment(), batch_id="B2")), "end_to_end"),
         ((batch(payment(1)), batch(payment(2))), "batch_id"),
         ((batch(payment(1), payment(2, amount=Money(1, currency("USD")))),), "amount"),
+        ((batch(payment(1, amount=Money(10**18 - 1, VND)), payment(2)),), "amount"),
     ],
 )
 def test_files_that_contradict_themselves_are_refused(batches: tuple[Batch, ...], field: str) -> None:
