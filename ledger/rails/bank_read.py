@@ -32,10 +32,17 @@ def read_bank_file(stream: Readable, *, strict: bool = False, max_bytes: int = M
         yield from read_camt(source, strict=strict)
     elif _MT940.search(head):
         yield from read_mt940(source, strict=strict)
-    elif is_header(head.partition(b"\n")[0].decode("utf-8", "replace").rstrip("\r")):
+    elif is_header(_first_line(head)):
         yield from read_provider_csv(source, strict=strict)
     else:
         yield from _unknown("unknown-format", "not camt.053, camt.054, MT940 or a provider's CSV")
+
+
+def _first_line(head: bytes) -> str:
+    """Return the first line, or the one after Excel's "sep=;"."""
+    first, _, rest = head.partition(b"\n")
+    line = rest.partition(b"\n")[0] if first.startswith(b"sep=") else first
+    return line.decode("utf-8", "replace").rstrip("\r")
 
 
 def _unknown(code: str, message: str) -> Iterator[Event]:

@@ -179,20 +179,20 @@ def read_details(text: str, amount: Money, supplement: str = "") -> EntryPart:
 
     /OCMT/ (what was asked for, where it is of another currency) and /CHGS/ may stand there or in the supplement.
     """
-    return replace(_told(text, amount), **_original(f"{supplement}\n{text}", amount.currency))
+    said = _original(f"{supplement}\n{text}", amount.currency)
+    return replace(_told(text, amount), instructed=said.get("OCMT"), charges=said.get("CHGS"))
 
 
 def _original(text: str, unit: Currency) -> dict[str, Money]:
+    """Return charges in the entry's currency and what was asked for in another, by their words."""
     found: dict[str, Money] = {}
     for word, code, written in _ORIGINAL.findall(text.replace("\n", "")):
         try:
             asked = read_amount(written.replace(",", "."), currency(code))
         except (ValueError, UnknownCurrencyError):
             continue
-        if word == "CHGS" and asked.currency == unit:
-            found.setdefault("charges", asked)
-        elif word == "OCMT" and asked.currency != unit:
-            found.setdefault("instructed", asked)
+        if (word == "CHGS") == (asked.currency == unit):
+            found.setdefault(word, asked)
     return found
 
 

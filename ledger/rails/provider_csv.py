@@ -85,6 +85,10 @@ _DONE: Final = {
     "DATHANHTOAN",
 }
 _GROUPED: Final = re.compile(r"[0-9]{1,3}(?:([.,])[0-9]{3})(?:\1[0-9]{3})*", re.ASCII)
+_GROUPED_POINT: Final = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+\.[0-9]+", re.ASCII)
+_DAY_FIRST: Final = re.compile(
+    r"([0-9]{1,2})([/.-])([0-9]{1,2})\2([0-9]{4})(?:[ T]+([0-9]{1,2}:.+))?", re.ASCII
+)
 _LONGEST_LINE: Final = 1024 * 1024
 _MOST_IDS: Final = 4_000_000
 
@@ -166,7 +170,7 @@ class _Rows:
         return "" if place is None or place >= len(self.row) else self.row[place].strip()
 
     def walk(self, lines: Iterator[str]) -> Iterator[Event]:
-        header = next(lines, "")
+        header = next((line for line in lines if line.strip() and not line.startswith("sep=")), "")
         delimiter = delimiter_of(header)
         self.columns = columns_of(next(csv.reader([header], delimiter=delimiter), []))
         lacking = [name for name in REQUIRED if name not in self.columns]
@@ -204,11 +208,16 @@ class _Rows:
         if amount is None:
             self.tally.note((error("malformed-amount", "a row without an amount", where),))
             return None
-        if net is not None and abs(net.minor) != abs(amount.minor) - (fee.minor if fee else 0):
-            self.tally.note((error("net-differs", f"{amount} less {fee} is not {net}", where),))
         kind = squeeze(self.cell("kind"))
         if kind in _OUT and amount.minor > 0:
             amount = -amount
+        kept = fee.minor if fee else 0
+        if (
+            net is not None
+            and net.minor != amount.minor - kept
+            and abs(net.minor) != abs(amount.minor) - kept
+        ):
+            self.tally.note((error("net-differs", f"{amount} less {fee} is not {net}", where),))
         booked = squeeze(self.cell("status")) in _DONE
         paid_at = self._instant("paid_at", where)
         out_at = self._instant("paid_out_on", where) if self.cell("paid_out_on") else None
@@ -255,12 +264,14 @@ class _Rows:
             return None
         if unit == VND and _GROUPED.fullmatch(plain):
             plain = plain.replace(",", "").replace(".", "")
+        elif _GROUPED_POINT.fullmatch(plain):
+            plain = plain.replace(",", "")
         found = read_amount(plain, unit)
         return -found if negative else found
 
     def _instant(self, name: str, where: str) -> datetime | None:
         text = self.cell(name)
-        for read in (datetime.fromisoformat, _vietnamese):
+        for read in (datetime.fromisoformat, _written):
             try:
                 at = read(text)
                 return (at if at.tzinfo else at.replace(tzinfo=HANOI)).astimezone(UTC)
@@ -280,7 +291,10 @@ class _Rows:
         self.tally.summary(what="total row", said=said.minor, got=self.tally.credits - self.tally.debits)
 
 
-def _vietnamese(text: str) -> datetime:
-    """Read 18/11/2026 or 18/11/2026 09:30[:00]."""
-    form = {10: "%d/%m/%Y", 16: "%d/%m/%Y %H:%M"}.get(len(text), "%d/%m/%Y %H:%M:%S")
-    return datetime.strptime(text, form).replace(tzinfo=HANOI)
+def _written(text: str) -> datetime:
+    """Read 18/11/2026, 18-11-2026 9:30[:00] and 2026/11/18: the day first, unless the year is."""
+    found = _DAY_FIRST.fullmatch(text)
+    if found is None:
+        return datetime.fromisoformat(text.replace("/", "-"))
+    day, _, month, year, time = found.groups(default="00:00")
+    return datetime.fromisoformat(f"{year}-{month:0>2}-{day:0>2}T{'0' * (time[1] == ':')}{time}")

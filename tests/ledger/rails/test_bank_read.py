@@ -192,3 +192,34 @@ def test_what_is_wrong_with_xml_is_told_on_one_line() -> None:
     (told,) = read(camt([day(1)]).replace(b"<BkToCstmrStmt>", b"<BkToCstmrStmt>\0")).closed.findings
     assert told.code == "unreadable-xml"
     assert "\n" not in told.message
+
+
+@pytest.mark.parametrize("before", ["", "\n\n", "sep=;\r\n", "\ufeffsep=;\n"])
+@pytest.mark.parametrize(
+    "written", ["2026-11-18 09:30", "2026/11/18 09:30:00", "18/11/2026 9:30", "18-11-2026 09:30:00", "18.11.2026 09:30"]
+)  # fmt: skip
+def test_days_as_providers_write_them(before: str, written: str) -> None:
+    found = read(f"{before}id;amount;paid at\nT1;5;{written}\n".encode())
+    assert (found.status, found.minors) == ("accepted", [[5]])
+    assert found.statements[0].entries[0].booked_at == datetime(2026, 11, 18, 2, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("day_", ["18/13/2026", "31/11/2026", "1/2", "18/11-2026", "20261118T"])
+def test_days_that_never_were(day_: str) -> None:
+    assert read(f"id,amount,paid at\nT1,5,{day_}\n".encode()).reason == "impossible-date"
+
+
+@pytest.mark.parametrize(
+    ("row", "minor", "status"),
+    [
+        ("payment,VND,5000,100,4900", 5000, "accepted"),
+        ("refund,VND,-2000,100,-2100", -2000, "accepted"),  # the fee goes out too
+        ("refund,VND,2000,100,-2100", -2000, "accepted"),
+        ("refund,VND,-2000,100,-1900", -2000, "accepted"),  # the fee comes back
+        ("payment,VND,5000,100,5100", 5000, "quarantined"),
+        ('payment,USD,"1,005.25",0.25,"1,005.00"', 100_525, "accepted"),
+    ],
+)
+def test_net_is_the_amount_less_the_fee(row: str, minor: int, status: str) -> None:
+    found = read(f"id,paid at,kind,currency,amount,fee,net\nT1,2026-11-18,{row}\n".encode())
+    assert (found.status, found.minors) == (status, [[minor]])
