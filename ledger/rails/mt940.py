@@ -26,7 +26,7 @@ from ledger.rails.mt940_fields import EntryLine, read_balance, read_details, rea
 from ledger.rails.source import Source, TooLargeError
 
 _TAG: Final = re.compile(r":(20|21|25P?|28C?|60[FM]|61|62[FM]|64|65|86|13D?|34F|90[CD]|NS):(.*)", re.DOTALL)
-_ENVELOPE: Final = re.compile(r"\{[1235]:[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
+_ENVELOPE: Final = re.compile(r"\{[1235S]:[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
 # Messages of a queue follow each other on one line: "-}{5:…}{1:…}{2:…}{4:", some with "$" between them.
 # Sweden's seven bits have å and ä where SWIFT has braces.
 _END: Final = re.compile(r"\s*-[-}å]?[\s$\x01\x03]*(?:[{ä]4:)?\s*")

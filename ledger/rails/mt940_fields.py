@@ -199,7 +199,7 @@ def _original(text: str, unit: Currency) -> dict[str, Money]:
 def _told(text: str, amount: Money) -> EntryPart:
     structured = _STRUCTURED.match(text)
     if structured is not None:
-        return _question_marks(text[structured.end() - 1 :], structured[2], amount)
+        return _question_marks(text[structured.end() - 1 :], structured[2], amount, structured[1])
     joined = " ".join(text.split())
     glued = text.replace("\n", "")
     words = dict(_pieces(_SLASHED, glued))
@@ -223,8 +223,11 @@ def _told(text: str, amount: Money) -> EntryPart:
     )
 
 
-def _question_marks(text: str, mark: str, amount: Money) -> EntryPart:
-    """Read ?20 to ?29 and ?60 to ?63 (remittance), ?30/?31/?38 (bank, account, IBAN), ?32 and ?33 (name)."""
+def _question_marks(text: str, mark: str, amount: Money, kind: str) -> EntryPart:
+    """Read ?20 to ?29 and ?60 to ?63 (remittance), ?30/?31/?38 (bank, account, IBAN), ?32 and ?33 (name).
+
+    ?34 says more about the kind of any entry; why money came back only where the kind is a return.
+    """
     glued = text.replace("\n", "")
     fields: dict[str, str] = {}
     for piece in glued.split(mark)[1:]:
@@ -243,10 +246,11 @@ def _question_marks(text: str, mark: str, amount: Money) -> EntryPart:
         counterparty=(fields.get("32", "") + fields.get("33", "")).strip(),
         counterparty_account=(labels.get("IBAN") or fields.get("38") or fields.get("31", "")).strip(),
         text=(labels.get("SVWZ") or remittance).strip(),
-        return_reason=fields.get("34", "").strip(),
+        return_reason=fields.get("34", "").strip() if kind in _RETURNS else "",
     )
 
 
+_RETURNS: Final = {"108", "109", "159", "181", "184"}  # DK: direct debits and a transfer that came back
 _CHUNK: Final = 27
 _REMITTANCE: Final = (*map(str, range(20, 30)), *map(str, range(60, 64)))
 

@@ -111,3 +111,14 @@ def test_pieces_and_broken_bytes_are_quarantined(raw: bytes, reason: str) -> Non
 def test_a_field_of_too_many_lines_says_so() -> None:
     found = one(LINE + "\n:86:" + "word\n" * 300)
     assert (found.status, found.statements[0].codes) == ("accepted", ["field-too-long"])
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("166", ""), ("177", ""), ("109", "914"), ("159", "914")])
+def test_only_a_return_has_a_reason(kind: str, reason: str) -> None:
+    part = one(LINE + f"\n:86:{kind}?00X?20SVWZ+a?34914").statements[0].entries[0].parts[0]
+    assert part.return_reason == reason
+
+
+def test_the_trailer_of_a_network_is_no_text() -> None:
+    found = one(LINE, after="-}{5:{MAC:0}{CHK:0}}{S:{SAC:}{COP:P}}\n")
+    assert (found.status, found.statements[0].codes) == ("accepted", [])
