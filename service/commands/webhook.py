@@ -45,14 +45,14 @@ def verify(
       lienthong webhook verify body.json --provider casso --secret-file key --header 'X-Casso-Signature: t=…,v1=…'
     """  # noqa: D301  (click reads \b)
     raw = sys.stdin.buffer.read() if str(body) == "-" else body.read_bytes()
-    secret = secret_file.read_text("utf-8").rstrip("\r\n")
+    secret = secret_file.read_bytes().rstrip(b"\r\n")
     if not secret:
         raise click.ClickException(f"{secret_file} is empty")
     named = {
         name.strip().lower(): value.strip() for name, _, value in (one.partition(":") for one in headers)
     }
     judge = adapter(provider)
-    judge.verify(raw, named, secret.encode(), context.clock().now() if at is None else _instant(at))
+    judge.verify(raw, named, secret, context.clock().now() if at is None else _instant(at))
     try:
         told = judge.read(raw)
     except UnreadableNotificationError as wrong:  # ours to keep, though it moves no money

@@ -125,6 +125,13 @@ def test_webhook_verify_accepts_the_published_sample(files):
     assert json.loads(output)["amount"] == {"minor": 3000, "currency": "VND"}
 
 
+def test_webhook_verify_takes_a_key_of_any_bytes(files):
+    body, key = files
+    key.write_bytes(b"\xc0\xff\n")
+    code, output = lienthong("webhook", "verify", str(body), "--secret-file", str(key))
+    assert (code, "does not match" in output) == (1, True)
+
+
 def test_webhook_verify_refuses_a_changed_body_and_an_empty_key(files, tmp_path):
     body, key = files
     body.write_text(body.read_text().replace("3000", "3001"))
