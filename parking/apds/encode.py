@@ -216,7 +216,7 @@ def _line(line: RateLine, table: RateTable) -> Json:
     found: Json = {
         "rateLineType": line.line_type.value,
         "sequence": line.sequence,
-        "value": decimal(Money(line.value, table.currency)),
+        "value": decimal(Money(line.value, table.currency)).scaleb(1 - len(str(line.per))),  # a power of ten
         "durationStart": duration(line.start_s),
     }
     if line.description:
@@ -224,7 +224,7 @@ def _line(line: RateLine, table: RateTable) -> Json:
     if line.end_s is not None:
         found["durationEnd"] = duration(line.end_s)
     if line.increment_s:
-        found["incrementPeriod"] = duration(line.increment_s)
+        found["incrementPeriod"] = duration(line.increment_s // line.per)
     if line.max_value is not None:
         found["maxValue"] = decimal(Money(line.max_value, table.currency))
     return found
