@@ -56,8 +56,9 @@ class DailyWindow:
     """The local hours `[starts, ends)` of the days it names; over midnight when `ends` is not after `starts`.
 
     `days` holds 0 (Monday) to 6, 7 for a holiday and 8 for an eve. Where any window of a table `tells` holidays or
-    eves (its words are holiday or not_holiday, eve or not_eve), such a date is no other day for that table. `first_on`/`last_on` limit it to the dates of
-    an event, both inclusive; `season` holds them for every year, as month and day in one number (501 is 1 May).
+    eves (its words are holiday or not_holiday, eve or not_eve), such a date is no other day for that table.
+    `first_on`/`last_on` limit it to the dates of an event, both inclusive; `season` holds them for every year, as
+    month and day in one number (501 is 1 May).
     """
 
     days: frozenset[int]
