@@ -86,8 +86,8 @@ def publish(rates: Path, prepared_by: str, approved_by: str, begins: str) -> Non
                 },
             )
     told = "were published already and hold" if done.again else "hold"
-    end = f" until {done.until.isoformat()}, when others take over" if done.until else ""
-    click.echo(f"{done.version} {told} from {done.effective_at.isoformat()}{end}")
+    until = f" until {done.until.astimezone(zone).isoformat()}, when others take over" if done.until else ""
+    click.echo(f"{done.version} {told} from {done.effective_at.astimezone(zone).isoformat()}{until}")
     if done.until:
         click.echo("To go back to them, publish files that differ: a table's other name is enough.")
 
