@@ -108,7 +108,8 @@ class BankEntry:
     """One line of a statement. `amount` is signed: positive is money in, whatever mark the format uses.
 
     `booked` is False for pending and informational entries, which no booked balance contains. `charges` are what
-    the bank kept or adds, positive. `supplement` is what MT940 adds to an entry line. `parts` are the payments that a batched entry bundles (at least one).
+    the bank kept or adds, positive. `supplement` is what MT940 adds to an entry line. `parts` are the payments that a
+    batched entry bundles (at least one).
     """
 
     number: int

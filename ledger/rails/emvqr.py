@@ -154,8 +154,8 @@ def read_payload(text: str) -> Payload:
     """Return the payload's root objects, checksum verified and removed.
 
     Tolerated with a warning: white space around, a lower-case checksum, an empty value, a control character, lengths
-    counted in UTF-8 bytes (writers that forget that Vietnamese letters take more than one). Refused with MalformedQrError: broken structure, a
-    checksum that is missing, wrong or not last, a format other than 01.
+    counted in UTF-8 bytes (writers that forget that Vietnamese letters take more than one). Refused with
+    MalformedQrError: broken structure, a checksum that is missing, wrong or not last, a format other than 01.
     """
     warnings: list[Warned] = []
     stripped = text.strip()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import date, time
 from typing import Final
 
 from parking.rules.edges import Choose, Outlasted, Role
@@ -37,13 +37,12 @@ def _told(row: Row) -> frozenset[int]:
     return frozenset(DAYS.index(word) for word in words if word in _WITHOUT.values())
 
 
-def _season(row: Row) -> tuple[int, int] | None:
-    """Return the first and the last day of every year (MM-DD), or None where the cells are dates or empty."""
-    cells = [row.text(name) for name in ("first_on", "last_on")]
-    if not any(len(cell) == len("MM-DD") for cell in cells):
-        return None
-    found = [row.day_of_year(name) for name in ("first_on", "last_on")]
-    return None if None in found else (found[0] or 0, found[1] or 0)
+def _limits(row: Row) -> tuple[date | None, date | None, tuple[int, int] | None]:
+    """Return the first and last date of an event, and the season of every year (MM-DD): one of the two, or neither."""
+    if not any(len(row.text(name)) == len("MM-DD") for name in ("first_on", "last_on")):
+        return row.day("first_on"), row.day("last_on"), None
+    first, last = row.day_of_year("first_on"), row.day_of_year("last_on")
+    return None, None, None if first is None or last is None else (first, last)
 
 
 def window(row: Row) -> DailyWindow | None:
@@ -51,9 +50,7 @@ def window(row: Row) -> DailyWindow | None:
     starts, ends = row.clock("from"), row.clock("to")
     if (starts is None) != (ends is None):
         row.wrong("to" if ends is None else "from", "a window names both its hours or neither")
-    season = _season(row)
-    is_yearly = any(len(row.text(name)) == len("MM-DD") for name in ("first_on", "last_on"))
-    first, last = (None, None) if is_yearly else (row.day("first_on"), row.day("last_on"))
+    first, last, season = _limits(row)
     if not any(row.text(name) for name in ("days", "from", "to", "first_on", "last_on")):
         return None
     if first is not None and last is not None and last < first:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, time
@@ -15,7 +16,7 @@ from kernel.money import Currency, MalformedAmountError, Money
 DATED: Final = ("valid_from", "valid_to", "decision", "source")
 
 _FINER: Final = 4  # more decimals than the currency has, of a price for one minute or one kWh
-_WHOLE: Final = 9
+_DECIMAL: Final = re.compile(r"([0-9]{1,9})\.([0-9]+)")
 _NAMES: Final = {";": "semicolons", "\t": "tabs"}
 
 E = TypeVar("E", bound=Enum)
@@ -146,18 +147,11 @@ class Row:
 
     def price(self, name: str, currency: Currency) -> tuple[int, int]:
         """Return minor units and what number of the priced thing costs them: 0.0453 EUR each is 453 for 100."""
-        whole, _, part = self.text(name).partition(".")
-        more = len(part) - currency.exponent
+        written = _DECIMAL.fullmatch(self.text(name))
+        more = len(written[2]) - currency.exponent if written else 0
         # Three decimals where the currency has none are a thousands' point, and no price.
-        is_finer = 0 < more <= _FINER and not (currency.exponent == 0 and more == 3)
-        if (
-            is_finer
-            and len(whole) <= _WHOLE
-            and (whole + part).isdigit()
-            and (whole + part).isascii()
-            and whole
-        ):
-            return int(whole + part), 10**more
+        if written and 0 < more <= _FINER and not (currency.exponent == 0 and more == 3):
+            return int(written[1] + written[2]), 10**more
         return self.money(name, currency), 1
 
     def dates(self) -> Dates:
