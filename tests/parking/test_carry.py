@@ -17,6 +17,7 @@ from tests.parking.conftest import TWO, own_till
 
 MINUTE = timedelta(minutes=1)
 FILES = {
+    "gates.csv": "gate_id,place_id\nb-gate,b\n",
     "places.csv": "place_id,name,operator_id\na,A,op\nb,B,op\nc,C,op\nd,D,other\n",
     "vehicle_classes.csv": "class_id,name_vi,name_en\ncar,Ô tô,Car\n",
     "rate_assignments.csv": "place_id,vehicle_class,table_id\na,car,zone\nb,car,zone\nc,car,dear\nd,car,zone\n",

@@ -13,6 +13,8 @@ from kernel.ids import FareAccountId
 from ledger.close_period import take_open
 from parking.enter import Entering, enter, leave
 from parking.reserve_space import Reserving, reserve
+from parking.rules.plate_event import Direction, PlateSeen
+from parking.see_plate import see_plate
 from parking.sessions import find_session, lock_session
 from parking.store import stays as store
 from service.database import Database
@@ -95,7 +97,7 @@ def test_a_camera_sees_a_rider_leave_who_parks_another_car_there(opened, driver)
         assert coming.result().running
 
 
-@pytest.mark.parametrize("verb", ["enter", "leave"])
+@pytest.mark.parametrize("verb", ["enter", "reserve", "leave"])
 def test_who_waits_for_a_close_holds_no_account(opened, driver, verb):
     """Its posters would wait for that account, and the close for them: book days come before accounts (§8.5)."""
     account, later = FareAccountId(uuid4()), driver.at(70)
@@ -107,7 +109,17 @@ def test_who_waits_for_a_close_holds_no_account(opened, driver, verb):
         if verb == "enter":
             return come(opened, driver, "b", 70, uuid4(), account)
         with opened.begin() as tx:
-            return leave(tx, parked, event_id=uuid4(), at=later, actor="t", now=later).row
+            if verb == "leave":
+                return leave(tx, parked, event_id=uuid4(), at=later, actor="t", now=later).row
+            asked = Reserving(
+                event_id=uuid4(),
+                place_id="b",
+                vehicle_class="car",
+                subject=uuid4(),
+                held_until=driver.at(120),
+                account=account,
+            )
+            return reserve(tx, asked, actor="t", now=later).row
 
     with ThreadPoolExecutor(1) as pool:
         with opened.begin() as closing:
@@ -124,3 +136,30 @@ def test_the_close_of_yesterday_keeps_nobody_at_the_barrier(opened, driver):
     with opened.begin() as closing, ThreadPoolExecutor(1) as pool:
         take_open(closing, driver.at(70).date() - timedelta(days=1), driver.at(70))
         assert pool.submit(come, opened, driver, "b", 70, uuid4()).result(10).running
+
+
+def test_a_camera_that_waits_for_a_close_holds_no_place(opened, driver):
+    """Who comes in has the day before the place: a camera that had the place first would block them and the close."""
+    later = driver.at(70)
+    seen = PlateSeen(
+        event_id=uuid4(),
+        gate_id="b-gate",
+        subject=uuid4(),
+        direction=Direction.IN,
+        at=later,
+        confidence_pct=99,
+    )
+
+    def look():
+        with opened.begin() as tx:
+            return see_plate(tx, seen, near={}, vehicle_class="car", actor="t", now=later)
+
+    with ThreadPoolExecutor(1) as pool:
+        with opened.begin() as closing:
+            take_open(closing, later.date(), later)
+            looking = pool.submit(look)
+            wait_until_one_waits(opened)
+            with opened.begin() as tx:
+                tx.execute(text("SET LOCAL lock_timeout = '2s'"))
+                store.lock_place(tx, "b")
+        assert looking.result().how == "began"

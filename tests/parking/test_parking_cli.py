@@ -172,16 +172,26 @@ def test_bad_files_are_named_by_file_row_and_field(tmp_path):
     assert "rate_lines.csv:2: value: “ten” is not an amount in VND" in found.output
 
 
-def test_publish_needs_two_people_and_says_from_when(database, monkeypatch):
+def test_publish_needs_two_people_and_says_from_when(database, monkeypatch, tmp_path):
     monkeypatch.setenv("LIENTHONG_DATABASE_URL", database.url)
     context.settings.cache_clear()
     one = run("publish", "--prepared-by", "mai", "--approved-by", "mai")
     two = run("publish", "--prepared-by", "mai", "--approved-by", "tuan")
     again = run("publish", "--prepared-by", "mai", "--approved-by", "tuan", "--from", "2030-01-01T00:00")
+    for name, body in made_up("", HOURLY).items():
+        (tmp_path / name).write_bytes(body)
+    other = run(
+        *("publish", "--rates", str(tmp_path), "--prepared-by", "mai", "--approved-by", "tuan"),
+        *("--from", "2090-01-01T00:00"),
+    )
+    followed = run("publish", "--prepared-by", "mai", "--approved-by", "tuan")
     context.settings.cache_clear()
     assert (one.exit_code, "one person" in one.output) == (1, True)
     assert two.exit_code == 0, two.output
     assert "published already" in again.output
+    assert "until" not in again.output
+    assert other.exit_code == 0, other.output
+    assert "until 2090-01-01T00:00:00+07:00, when others take over" in followed.output
     with database.engine.connect() as tx:
         assert Rates(tx).at(datetime(2026, 11, 18, tzinfo=UTC)).place("dong-da-01").capacity == 60
 
